@@ -1,0 +1,60 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+# Set while a virtual environment is made, it would cost every later start the compilation of all modules.
+unexport PYTHONDONTWRITEBYTECODE
+
+PYTHON ?= python3
+READY := .venv/ready
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
+
+$(READY): requirements-dev.txt package-lock.json
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 …" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv" >&2; exit 1; }
+	@echo "Installing Python packages into .venv (about a minute, once) …"
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@echo "Installing the CDK CLI into node_modules …"
+	@npm ci --silent
+	@touch $@
+
+run: $(READY) ## Deploy an environment on this machine and run its jobs there (KEEP=1: leave it up)
+	@python -m local.run $(if $(KEEP),--keep)
+
+stop: $(READY) ## Stop what `make run KEEP=1` left up
+	@python -m local.run --stop
+
+test: lint ## Lint, unit tests, snapshots, integration and deployment tests
+	@python -m pytest
+
+snapshots: $(READY) ## Accept the current templates as the snapshots; review them with git diff
+	@python -m pytest tests/snapshots --snapshot-update
+
+lint: $(READY) ## ruff and mypy strict
+	@ruff check .
+	@ruff format --check .
+	@mypy
+
+format: $(READY) ## Format the code and mend what ruff can mend
+	@ruff check --fix .
+	@ruff format .
+
+synth: $(READY) ## Synthesize every environment into cdk.out/ (no credentials, no network)
+	@cdk synth --quiet
+
+diff: $(READY) ## Compare an environment with what is deployed: make diff ENV=dev
+	@cdk diff "$(or $(ENV),$(error say which environment: make diff ENV=dev))/*"
+
+deploy: $(READY) ## Deploy an environment: make deploy ENV=dev
+	@cdk deploy "$(or $(ENV),$(error say which environment: make deploy ENV=dev))/*"
+
+lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
+	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
+	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
+	@npm install --package-lock-only
+
+.PHONY: help setup run stop test snapshots lint format synth diff deploy lock

@@ -1,0 +1,206 @@
+"""Deploy-time handler: applies migrations/*.sql once each, in order, then gives the jobs' database user its rights.
+
+It runs before any schedule is live, with the master user's secret. A migration is never edited once applied: MySQL
+commits each DDL statement by itself, so there is no going back, only forward with the next file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import os
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pymysql.cursors import Cursor
+
+from configuration import Database, Login, read_database, read_jobs, read_login
+from connection import Connection
+from credentials import get_credentials
+from deadline import Deadline, LambdaContext
+
+FOLDER = Path(__file__).parent / "migrations"
+LOCK = "mysql-jobs migrations"
+RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+"""All that a job may ask for: the jobs' user changes rows, never tables."""
+
+logger = logging.getLogger("mysql_jobs")
+logger.setLevel(logging.INFO)
+
+
+class MigrationError(Exception):
+    """The migrations can't be applied; the message names the file and, where one failed, the statement."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Migration:
+    """One file of migrations/."""
+
+    number: int
+    name: str
+    checksum: str
+    """SHA-256 of the file."""
+    statements: tuple[str, ...]
+
+
+def lambda_handler(_event: object, context: LambdaContext) -> dict[str, Any]:
+    """Bring the database to what the deployed code needs; returns what was done. Safe to run again at any time.
+
+    Raises:
+        MigrationError: a file was changed or removed after it was applied, is missing from the sequence, or failed;
+            what was applied before it stays, and the next run continues there.
+    """
+    deadline = Deadline.of(context)
+    migrations = read_migrations(FOLDER)
+    rights = read_rights(read_jobs(os.environ))
+    jobs = read_login(os.environ, prefix="JOBS")
+    database = read_database(os.environ)
+    master = get_credentials(login=read_login(os.environ), database=database, deadline=deadline)
+    connection = Connection(
+        database=database,
+        credentials=master,
+        deadline=deadline,
+        program_name=f"{context.function_name} {context.aws_request_id}",
+    )
+    try:
+        with connection.cursor() as cursor, _lock(cursor, deadline):
+            applied = apply(migrations, connection, cursor)
+            _grant(cursor, jobs, rights, database, deadline)
+    finally:
+        connection.destroy()
+    done = {"applied": applied, "at": migrations[-1].name if migrations else None}
+    logger.info("migrated", extra=done)
+    return done
+
+
+def read_migrations(folder: Path) -> tuple[Migration, ...]:
+    """The migrations in `folder`, numbered 1, 2, 3 … without a gap.
+
+    Raises:
+        MigrationError: a file's name is not like 0001_what_it_does.sql, a number is missing or taken twice, or a
+            statement does not end with a semicolon at the end of a line.
+    """
+    migrations = []
+    for number, file in enumerate(sorted(folder.glob("*.sql")), start=1):
+        match = re.fullmatch(r"(\d{4})_[a-z0-9_]+\.sql", file.name)
+        if not match:
+            raise MigrationError(f"{file.name}: write a name like {number:04}_what_it_does.sql")
+        if int(match[1]) != number:
+            raise MigrationError(f"{file.name}: the next number in the sequence is {number:04}")
+        text = file.read_bytes()
+        checksum = hashlib.sha256(text).hexdigest()
+        statements = _statements(text.decode(), file.name)
+        migrations.append(Migration(number=number, name=file.stem, checksum=checksum, statements=statements))
+    return tuple(migrations)
+
+
+def read_rights(jobs: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Per table, what the jobs' user needs: the sum of what each job's module states in TABLES.
+
+    Raises:
+        MigrationError: a TABLES names no table or a right that a job can't have.
+    """
+    rights: dict[str, frozenset[str]] = {}
+    for job in jobs:
+        for table, wanted in importlib.import_module(f"jobs.{job}").TABLES.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
+                raise MigrationError(f"jobs/{job}.py: TABLES has {table!r}: write the name of a table")
+            if not wanted or not RIGHTS.issuperset(wanted):
+                allowed = ", ".join(sorted(RIGHTS))
+                raise MigrationError(f"jobs/{job}.py: TABLES[{table!r}] is {wanted!r}: write some of {allowed}")
+            rights[table] = rights.get(table, frozenset()) | frozenset(wanted)
+    return rights
+
+
+def apply(migrations: Sequence[Migration], connection: Connection, cursor: Cursor) -> list[str]:
+    """Apply what the database has not seen yet; returns the names of the files applied.
+
+    Raises:
+        MigrationError: see `lambda_handler`.
+    """
+    cursor.execute(
+        "CREATE TABLE IF NOT EXISTS migration ("
+        " number INT UNSIGNED NOT NULL PRIMARY KEY,"
+        " name VARCHAR(255) NOT NULL,"
+        " checksum CHAR(64) NOT NULL,"
+        " statements INT UNSIGNED NOT NULL,"  # applied so far: a file that failed halfway continues there
+        " complete BOOLEAN NOT NULL,"
+        " applied_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))"
+    )
+    cursor.execute("SELECT number, name, checksum, statements, complete FROM migration ORDER BY number")
+    seen = {row[0]: row[1:] for row in cursor.fetchall()}
+    for number, (name, *_rest) in seen.items():
+        if number > len(migrations):
+            raise MigrationError(f"{name}.sql was applied to this database but is not in migrations/: put it back")
+    applied = []
+    for migration in migrations:
+        name, checksum, statements, complete = seen.get(
+            migration.number, (migration.name, migration.checksum, 0, False)
+        )
+        if complete and (name, checksum) != (migration.name, migration.checksum):
+            raise MigrationError(
+                f"{migration.name}.sql differs from the {name}.sql that was applied to this database: "
+                "put the applied file back and write a new migration"
+            )
+        if not complete:
+            _apply_one(migration, statements, connection, cursor)
+            applied.append(migration.name)
+    return applied
+
+
+def _apply_one(migration: Migration, already: int, connection: Connection, cursor: Cursor) -> None:
+    for count, statement in enumerate(migration.statements[already:], start=already + 1):
+        try:
+            cursor.execute(statement)
+        except pymysql.MySQLError as error:
+            raise MigrationError(
+                f"{migration.name}.sql, statement {count} of {len(migration.statements)} failed: {error}\n{statement}"
+            ) from error
+        complete = count == len(migration.statements)
+        cursor.execute(
+            "REPLACE INTO migration (number, name, checksum, statements, complete) VALUES (%s, %s, %s, %s, %s)",
+            (migration.number, migration.name, migration.checksum, count, complete),
+        )
+        connection.commit()
+
+
+def _grant(
+    cursor: Cursor, jobs: Login, rights: dict[str, frozenset[str]], database: Database, deadline: Deadline
+) -> None:
+    # Names can't be bound as parameters; user, database and tables are checked to be plain identifiers.
+    user = f"`{jobs.user}`"
+    if jobs.auth == "iam":
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
+        cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL")
+    else:
+        password = get_credentials(login=jobs, database=database, deadline=deadline).password
+        cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
+        cursor.execute(f"ALTER USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
+    for table, wanted in sorted(rights.items()):
+        cursor.execute(f"GRANT {', '.join(sorted(wanted))} ON `{database.name}`.`{table}` TO {user}")
+
+
+@contextmanager
+def _lock(cursor: Cursor, deadline: Deadline) -> Iterator[None]:
+    """Two deployments at once take turns."""
+    cursor.execute("SELECT GET_LOCK(%s, %s)", (LOCK, deadline.require("waiting for another migration")))
+    row = cursor.fetchone()
+    if row != (1,):
+        raise MigrationError("another deployment is migrating this database: wait for it, then deploy again")
+    yield  # released with the connection
+
+
+def _statements(text: str, file: str) -> tuple[str, ...]:
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    statements = re.split(r";[ \t]*\n", "\n".join(lines) + "\n")
+    if statements.pop().strip():
+        raise MigrationError(f"{file}: the last statement has no semicolon at its end")
+    if not statements:
+        raise MigrationError(f"{file}: there is no statement in it")
+    return tuple(statement.strip() for statement in statements)

@@ -1,0 +1,67 @@
+"""The one log line of a run."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from connection import Destroyed
+from run import Request
+
+logger = logging.getLogger("mysql_jobs")
+logger.setLevel(logging.INFO)
+
+
+class Report:
+    """Everything about a run, gathered while it goes and written once.
+
+    With Lambda's JSON log format each entry becomes a field of its own, which metrics are filtered from.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        """The report of the invocation `request_id`; a run that never says otherwise has failed."""
+        self._started = time.monotonic()
+        self.entries: dict[str, Any] = {"request_id": request_id, "outcome": "failed"}
+
+    def requested(self, request: Request) -> None:
+        """Which job runs, and for which scheduled time."""
+        self.entries["job"] = request.job
+        self.entries["scheduled_time"] = request.scheduled_time.isoformat()
+        self.entries["execution_id"] = request.execution_id
+
+    @contextmanager
+    def timing(self, stage: str) -> Iterator[None]:
+        """How long `stage` takes, in milliseconds, whichever way it ends."""
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self.entries[f"{stage}_ms"] = _milliseconds(time.monotonic() - started)
+
+    def done(self, result: dict[str, Any]) -> None:
+        """The work is committed."""
+        self.entries["outcome"] = "done"
+        self.entries["result"] = result
+
+    def failed(self, error: BaseException) -> None:
+        """The run ends with `error`."""
+        self.entries["outcome"] = "failed"
+        self.entries["error"] = f"{type(error).__name__}: {error}"
+
+    def destroyed(self, destroyed: Destroyed) -> None:
+        """The connection is gone."""
+        self.entries["destroyed"] = destroyed.how
+        self.entries["destroy_ms"] = _milliseconds(destroyed.seconds)
+
+    def write(self) -> None:
+        """Write the log line."""
+        self.entries["duration_ms"] = _milliseconds(time.monotonic() - self._started)
+        level = logging.INFO if self.entries["outcome"] == "done" else logging.ERROR
+        logger.log(level, "run", extra=self.entries)
+
+
+def _milliseconds(seconds: float) -> float:
+    return round(seconds * 1000, 2)

@@ -1,0 +1,89 @@
+"""DatabaseFunction construct: a function beside the database, with a role and a log group of its own."""
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from stacks.database import Database
+from stacks.function_code import function_code
+
+NETWORK_INTERFACE_ACTIONS = (
+    # What Lambda does in the role's name to give the function an address in the VPC. AWS knows no narrower resource.
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+class DatabaseFunction(Construct):
+    """A function in the isolated subnets that may do nothing but log until more is granted.
+
+    Attributes:
+        function: the function.
+        role: its own role.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        description: str,
+        handler: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        variables: Mapping[str, str],
+        database: Database,
+        vpc: ec2.IVpc,
+        security_group: ec2.ISecurityGroup,
+    ) -> None:
+        """Build the function `name` that runs `handler` and reaches `database` from `security_group`."""
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=f"/aws/lambda/{name}",
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        self.role = self._role(log_group)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            code=function_code(cdk.Stack.of(self).region),
+            handler=handler,
+            timeout=cdk.Duration.seconds(timeout_seconds),
+            memory_size=memory_mb,
+            environment={
+                "DATABASE_HOST": database.instance.db_instance_endpoint_address,
+                "DATABASE_PORT": database.instance.db_instance_endpoint_port,
+                "DATABASE_NAME": database.name,
+                **variables,
+            },
+            role=self.role,
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=[security_group],
+        )
+
+    def _role(self, log_group: logs.ILogGroup) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_INTERFACE_ACTIONS), resources=["*"]))
+        return role

@@ -1,0 +1,215 @@
+"""An environment file, validated: typed, frozen settings, or every mistake in the file at once."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+ROOT = Path(__file__).parents[1]
+ENVIRONMENTS = ROOT / "environments"
+JOBS = ROOT / "lambda" / "jobs"
+CERTIFICATES = ROOT / "lambda" / "certificates"
+
+UNITS_IN_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
+
+
+class SettingsError(Exception):
+    """One or more environment files are wrong; the message lists every mistake with what to write instead."""
+
+
+def _region(value: str) -> str:
+    if not (CERTIFICATES / f"{value}.pem").is_file():
+        raise ValueError(
+            f"lambda/certificates has no authorities for the region {value!r}: write a region's code, like eu-central-1"
+        )
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: write a network like 10.0.0.0/20") from None
+    # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    if not (16 <= network.prefixlen <= 24 and network.is_private):
+        raise ValueError("write a private network between /16 and /24, like 10.0.0.0/20")
+    return value
+
+
+def _job_module(value: str) -> str:
+    file = JOBS / f"{value}.py"
+    if not file.is_file():
+        there = ", ".join(sorted(path.stem for path in JOBS.glob("[!_]*.py")))
+        raise ValueError(f"lambda/jobs/{value}.py does not exist: write the job, or name one of {there}")
+    # Read, not imported: a job's imports are the function's business.
+    defined = {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
+    if "run" not in defined:
+        raise ValueError(f"lambda/jobs/{value}.py has no function run(run): write one")
+    return value
+
+
+def _schedule(value: str) -> str:
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+    rate = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", value)
+    cron = re.fullmatch(r"cron\((\S+ ){5}\S+\)", value)
+    if not (rate or cron):
+        raise ValueError("write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("write a name of the IANA time zone database, like Europe/Berlin")
+    return ZoneInfo(value).key
+
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+
+
+class Settings(BaseModel):
+    """Settings don't change, and a key that nobody reads is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class NetworkSettings(Settings):
+    """[network]: the isolated VPC."""
+
+    cidr: Annotated[str, AfterValidator(_network)]
+    zones: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^[a-f]$")], ...], Field(min_length=2, max_length=3, strict=False)
+    ]
+    """Letters of the region's availability zones; RDS needs two."""
+
+
+class DatabaseSettings(Settings):
+    """[database]: the RDS MySQL instance."""
+
+    name: Identifier = "jobs"
+    """The schema that the jobs work in."""
+    instance_class: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+$")]
+    """Without the leading "db.", like t4g.small."""
+    storage_gb: Annotated[int, Field(ge=20, le=65536)] = 20
+    max_storage_gb: Annotated[int, Field(ge=20, le=65536)] = 100
+    """Storage grows by itself up to here."""
+    multi_az: bool
+    backup_days: Annotated[int, Field(ge=0, le=35)]
+    deletion_protection: bool
+    port: Annotated[int, Field(ge=1150, le=65535)] = 13306
+    """1150 is the lowest that RDS allows."""
+    auth: Literal["iam", "secret"] = "iam"
+    """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
+
+    @model_validator(mode="after")
+    def _storage_can_grow(self) -> Self:
+        if self.max_storage_gb < self.storage_gb:
+            raise ValueError(
+                f"max_storage_gb is {self.max_storage_gb}, less than storage_gb: write at least {self.storage_gb}"
+            )
+        return self
+
+
+class JobSettings(Settings):
+    """[[jobs]]: one scheduled job."""
+
+    name: Annotated[Identifier, AfterValidator(_job_module)]
+    """The module in lambda/jobs/."""
+    schedule: Annotated[str, AfterValidator(_schedule)]
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    timeout_seconds: Annotated[int, Field(ge=10, le=900)] = 60
+    memory_mb: Annotated[int, Field(ge=128, le=10240)] = 256
+
+    @model_validator(mode="after")
+    def _ends_before_the_next_begins(self) -> Self:
+        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", self.schedule)
+        interval = int(rate[1]) * UNITS_IN_SECONDS[rate[2]] if rate else None
+        if interval is not None and self.timeout_seconds >= interval:
+            raise ValueError(
+                f"timeout_seconds is {self.timeout_seconds}, but {self.schedule} starts the next run after "
+                f"{interval} s: write less than {interval}, or a longer schedule"
+            )
+        return self
+
+
+class EnvironmentSettings(Settings):
+    """A whole environment: everything in which it differs from the others."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+    """The file's name."""
+    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    region: Annotated[str, AfterValidator(_region)]
+    network: NetworkSettings
+    database: DatabaseSettings
+    jobs: Annotated[tuple[JobSettings, ...], Field(min_length=1, strict=False)]
+
+    @model_validator(mode="after")
+    def _jobs_once_each(self) -> Self:
+        names = [job.name for job in self.jobs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"jobs has more than one entry named {', '.join(twice)}: keep one")
+        return self
+
+
+def load_environments(folder: Path = ENVIRONMENTS) -> tuple[EnvironmentSettings, ...]:
+    """The environments in `folder`, one TOML file each, in the order of their names.
+
+    Raises:
+        SettingsError: a file is wrong (all mistakes of all files are listed), or there is none.
+    """
+    mistakes: list[str] = []
+    environments = []
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            environments.append(load_environment(file))
+        except SettingsError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    if not environments:
+        raise SettingsError(f"{folder} has no environment: write a file like dev.toml")
+    return tuple(environments)
+
+
+def load_environment(file: Path) -> EnvironmentSettings:
+    """The environment that `file` describes; it is named for the file.
+
+    Raises:
+        SettingsError: the file is wrong; all its mistakes are listed.
+    """
+    where = f"{file.parent.name}/{file.name}"
+    try:
+        content = tomllib.loads(file.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    if "name" in content:
+        raise SettingsError(f"{where}: name: the environment is named for its file: remove the key")
+    try:
+        return EnvironmentSettings.model_validate({**content, "name": file.stem})
+    except ValidationError as error:
+        lines = [f"{where}: {_mistake(detail)}" for detail in error.errors(include_url=False)]
+        raise SettingsError("\n".join(lines)) from None
+
+
+def _mistake(detail: Mapping[str, Any]) -> str:
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+    match detail["type"]:
+        case "missing":
+            return f"{key}: missing: add it"
+        case "extra_forbidden":
+            return f"{key}: there is no such key: remove it or correct its spelling"
+        case "value_error":
+            reason = str(detail["ctx"]["error"])
+        case _:
+            reason = str(detail["msg"])
+    # A check across keys quotes the values itself; its input is the whole table.
+    shown = f"{key} = {detail['input']!r}" if not isinstance(detail["input"], Mapping) else key
+    return f"{shown}: {reason}".removeprefix(": ")
