@@ -1,0 +1,111 @@
+"""The real CDK CLI, pinned in package.json, working against the emulator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import processes
+from local.emulator import ACCOUNT, Emulator
+
+ROOT = Path(__file__).parents[1]
+CDK = ROOT / "node_modules" / ".bin" / "cdk"
+
+
+class CommandFailed(Exception):
+    """A command ended with an error; the message is what it printed last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CdkCli:
+    """The CLI, at work on one assembly."""
+
+    assembly: Path
+    """The synthesized app's folder (cdk.out)."""
+    emulator: Emulator
+    folder: Path
+    """Where the CLI keeps its caches and its output."""
+
+    def bootstrap(self) -> None:
+        """Make the account ready for the CDK.
+
+        Raises:
+            CommandFailed: the CLI says why.
+        """
+        self._cdk("bootstrap", f"aws://{ACCOUNT}/{self.emulator.region}")
+
+    def deploy(self, environment: str) -> None:
+        """Deploy all stacks of `environment`.
+
+        Raises:
+            CommandFailed: the CLI says why, which includes what CloudFormation and a failed migration said.
+        """
+        self._cdk("deploy", *self._app(), f"{environment}/*", "--require-approval", "never", "--progress", "events")
+
+    def diff(self, environment: str) -> str:
+        """What the CLI says differs between the assembly and what is deployed.
+
+        Raises:
+            CommandFailed: there is a difference; the message shows it.
+        """
+        return self._cdk("diff", *self._app(), f"{environment}/*", "--fail")
+
+    def destroy(self, environment: str) -> None:
+        """Delete all stacks of `environment`.
+
+        Raises:
+            CommandFailed: the CLI says why.
+        """
+        self._cdk("destroy", *self._app(), f"{environment}/*", "--force")
+
+    def _app(self) -> tuple[str, ...]:
+        return ("--app", str(self.assembly))
+
+    def _cdk(self, verb: str, *arguments: str) -> str:
+        home = self.folder / "home"
+        home.mkdir(parents=True, exist_ok=True)
+        environment = {
+            **self.emulator.environment(),
+            "HOME": str(home),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CI": "true",  # no animation in a log
+            "NODE_COMPILE_CACHE": str(ROOT / ".cache" / "node"),
+        }
+        # Not in the project's folder: there, `bootstrap` would synthesize the app first.
+        return run(
+            [str(CDK), "--no-notices", verb, *arguments],
+            log=self.folder / f"{verb}.log",
+            environment=environment,
+            cwd=home,
+        )
+
+
+def synthesize(assembly: Path) -> None:
+    """Synthesize every environment into `assembly`.
+
+    Raises:
+        CommandFailed: the app says why.
+    """
+    run(
+        [str(CDK), "--no-notices", "synth", "--quiet", "--output", str(assembly)],
+        log=assembly.with_suffix(".log"),
+        environment=None,
+        cwd=ROOT,
+    )
+
+
+def run(command: list[str], *, log: Path, environment: dict[str, str] | None, cwd: Path) -> str:
+    """What `command` prints, once it has ended well; on Ctrl-C it is ended, too.
+
+    Raises:
+        CommandFailed: it ended with an error.
+    """
+    process = processes.start(command, log=log, environment=environment, cwd=cwd)
+    try:
+        status = process.wait()
+    finally:
+        processes.stop(process.pid)
+    output = log.read_text(errors="replace")
+    if status != 0:
+        raise CommandFailed(f"{' '.join(command)} ended with status {status}:\n{output[-4000:]}")
+    return output

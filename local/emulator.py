@@ -1,0 +1,126 @@
+"""MiniStack, the AWS emulator, on loopback; and a client for each of its services."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import botocore.session
+
+from local import processes
+
+ACCOUNT = "000000000000"
+START_SECONDS = 60
+"""A generous bound; it takes about 2 s."""
+
+
+class EmulatorError(Exception):
+    """The emulator did not start; the message ends with its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Emulator:
+    """A running MiniStack."""
+
+    port: int
+    pid: int
+    region: str
+
+    @classmethod
+    def start(cls, folder: Path, *, region: str) -> Emulator:
+        """Start it with all its files in `folder`.
+
+        Raises:
+            EmulatorError: it ended at once or does not answer.
+        """
+        port = processes.free_port()
+        temporary = folder / "tmp"
+        temporary.mkdir(parents=True)
+        log = folder / "emulator.log"
+        environment = {
+            **_without_aws(os.environ.copy()),
+            **credentials(region),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": region,
+            "TMPDIR": str(temporary),
+            "STATE_DIR": str(temporary / "state"),
+            "S3_DATA_DIR": str(temporary / "s3"),
+            # Both would listen on every address of the machine.
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+        }
+        process = processes.start([sys.executable, "-m", "ministack"], log=log, environment=environment, cwd=folder)
+        emulator = cls(port=port, pid=process.pid, region=region)
+        try:
+            emulator._wait(process, log)
+        except BaseException:
+            emulator.stop()
+            raise
+        return emulator
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def environment(self) -> dict[str, str]:
+        """This process's environment variables, with AWS being the emulator."""
+        return {
+            **_without_aws(os.environ.copy()),
+            **credentials(self.region),
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_S3": self.url,
+        }
+
+    def client(self, service: str) -> Any:
+        """A botocore client of `service`."""
+        keys = credentials(self.region)
+        return botocore.session.Session().create_client(
+            service,
+            endpoint_url=self.url,
+            region_name=self.region,
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def stop(self) -> None:
+        """Stop it and the functions it runs."""
+        processes.stop(self.pid)
+
+    def _wait(self, process: subprocess.Popen[bytes], log: Path) -> None:
+        end = time.monotonic() + START_SECONDS
+        while not _answers(self.port):
+            if process.poll() is not None or time.monotonic() > end:
+                raise EmulatorError(f"MiniStack did not start on port {self.port}:\n{log.read_text()[-2000:]}")
+            time.sleep(0.1)
+
+
+def _answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def credentials(region: str) -> dict[str, str]:
+    """Keys that open nothing but the emulator.
+
+    The CDK CLI remembers which account a key belongs to, so the key is this project's own.
+    """
+    return {
+        "AWS_ACCESS_KEY_ID": "mysql-jobs-local",
+        "AWS_SECRET_ACCESS_KEY": "mysql-jobs-local",
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+    }
+
+
+def _without_aws(environment: dict[str, str]) -> dict[str, str]:
+    """Neither a real profile nor the endpoint of another emulator shall reach what runs here."""
+    return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

@@ -1,0 +1,134 @@
+"""The environment `local`, deployed on this machine: MySQL, the emulator and the stacks, up together, gone together."""
+
+from __future__ import annotations
+
+import io
+import json
+import secrets
+import urllib.request
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local import assembly, mysql_installation, sql
+from local.cdk_cli import ROOT, CdkCli, synthesize
+from local.emulator import Emulator, credentials
+from local.execution_environment import ExecutionEnvironment
+from local.mysql_server import MySQLServer
+from stacks.settings import ENVIRONMENTS, EnvironmentSettings, load_environment
+
+NAME = "local"
+CACHE = ROOT / ".cache"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocalEnvironment:
+    """The deployed environment."""
+
+    settings: EnvironmentSettings
+    server: MySQLServer
+    emulator: Emulator
+    cli: CdkCli
+    folder: Path
+
+    def function_name(self, job: str) -> str:
+        """The name of the function that runs `job`, and of its schedule."""
+        return f"{self.settings.name}-{job}"
+
+    def invoke(self, function: str, event: object) -> Any:
+        """What `function` returns when the emulator runs it.
+
+        Raises:
+            RuntimeError: it ended with an error.
+        """
+        answer = self.emulator.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+        result = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise RuntimeError(f"{function} failed: {result}")
+        return result
+
+    def open_connections(self, job: str) -> int:
+        """How many connections `job`'s database user has open on the server."""
+        function = self.emulator.client("lambda").get_function_configuration(FunctionName=self.function_name(job))
+        return self.server.open_connections(function["Environment"]["Variables"]["DATABASE_USER"])
+
+    def execution_environment(self, function: str) -> ExecutionEnvironment:
+        """The official runtime client with the code and the variables of the deployed `function`, not yet started."""
+        deployed = self.emulator.client("lambda").get_function(FunctionName=function)
+        configuration = deployed["Configuration"]
+        code = self.folder / f"{function}-code-{secrets.token_hex(4)}"
+        with urllib.request.urlopen(deployed["Code"]["Location"]) as answer:  # noqa: S310 (the emulator's address)
+            zipfile.ZipFile(io.BytesIO(answer.read())).extractall(code)
+        return ExecutionEnvironment(
+            code=code,
+            handler=configuration["Handler"],
+            environment={
+                **credentials(self.emulator.region),
+                "AWS_ENDPOINT_URL": self.emulator.url,
+                **configuration["Environment"]["Variables"],
+            },
+            function_name=function,
+            timeout_seconds=configuration["Timeout"],
+            log=code.with_suffix(".log"),
+        )
+
+
+@contextmanager
+def deployed(folder: Path, *, progress: Progress) -> Iterator[LocalEnvironment]:
+    """The environment, deployed with all its files in `folder`; whatever happens, nothing keeps running afterwards.
+
+    Raises:
+        local.mysql_installation.ToolMissing: there is no MySQL server, and none can be fetched.
+        local.cdk_cli.CommandFailed: a step of the CDK CLI failed.
+    """
+    settings = load_environment(ENVIRONMENTS / f"{NAME}.toml")
+    installation = mysql_installation.find_or_fetch(CACHE, progress=progress)
+    with ExitStack() as cleanup:
+        progress("Synthesizing every environment …")
+        synthesize(folder / "cdk.out")
+        stage = folder / "cdk.out" / f"assembly-{NAME}"
+        server = MySQLServer.start(
+            installation, folder / "mysql", settings=assembly.parameters(stage), progress=progress
+        )
+        cleanup.callback(server.stop)
+        progress("Starting the AWS emulator …")
+        emulator = Emulator.start(folder / "emulator", region=settings.region)
+        cleanup.callback(emulator.stop)
+        database = _replace_rds(settings, server, emulator)
+        sql.write_login(
+            folder,
+            host=server.host,
+            port=server.port,
+            user=server.user,
+            password=server.password,
+            authority=server.certificate_authority,
+            database=settings.database.name,
+        )
+        assembly.fit(stage, database, progress=progress)
+        cli = CdkCli(assembly=folder / "cdk.out", emulator=emulator, folder=folder / "cdk")
+        progress("cdk bootstrap …")
+        cli.bootstrap()
+        progress(f'cdk deploy "{NAME}/*" …')
+        cli.deploy(NAME)
+        yield LocalEnvironment(settings=settings, server=server, emulator=emulator, cli=cli, folder=folder)
+
+
+def _replace_rds(settings: EnvironmentSettings, server: MySQLServer, emulator: Emulator) -> assembly.LocalDatabase:
+    """Do what RDS does when it makes an instance: the schema, and a secret with the master user's login."""
+    name = settings.database.name
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE `{name}`")
+    secret = emulator.client("secretsmanager").create_secret(
+        Name="rds!local-master", SecretString=json.dumps({"username": server.user, "password": server.password})
+    )
+    return assembly.LocalDatabase(
+        host=server.host,
+        port=server.port,
+        certificates=server.certificate_authority,
+        master_secret=secret["ARN"],
+    )

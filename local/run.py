@@ -1,0 +1,199 @@
+"""`make run`: deploys the environment `local` on this machine, runs its job there and shows what each run left open."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from local.cdk_cli import CommandFailed
+from local.emulator import EmulatorError
+from local.environment import NAME, LocalEnvironment, deployed
+from local.mysql_installation import ToolMissing
+from local.mysql_server import StartFailed
+from local.scheduler import delivery
+from stacks.settings import SettingsError
+
+JOB = "heartbeat"
+RUNS_IN_EMULATOR = 2
+RUNS_FROZEN = 3
+FREEZE_SECONDS = 1.0
+SETTLE_SECONDS = 5.0
+"""How long the server may take to notice a goodbye: a generous bound, it takes milliseconds."""
+
+NOT_PROVEN = """\
+[bold]What this does not prove.[/bold] AWS was an emulator and RDS a MySQL server on this machine: nothing here
+shows that the network, its security groups, IAM permissions and IAM login, RDS itself, Lambda's own runtime
+(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy the
+environment dev for that."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A row of the table: one run."""
+
+    where: str
+    start: str
+    """cold, warm (the environment kept running) or thawed (it was frozen)."""
+    report: dict[str, Any]
+    """What the run's log line says."""
+    left_open: int
+    """The jobs' connections on the server after the handler returned."""
+
+    @property
+    def good(self) -> bool:
+        """The job ran and left nothing."""
+        return self.report["outcome"] == "done" and self.left_open == 0
+
+
+def main() -> int:
+    """Run the program; returns its exit status: 0 if every run was good, 1 if not, 130 after Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C (make run KEEP=1)")
+    arguments = parser.parse_args()
+    console = Console(soft_wrap=True)
+    # `kill` shall clean up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _main(console, keep=arguments.keep)
+    except KeyboardInterrupt:
+        console.print("Interrupted; everything was stopped and removed.")
+        return 130
+    except (CommandFailed, EmulatorError, SettingsError, StartFailed, ToolMissing) as error:
+        console.print(f"[red]Failed:[/red] {type(error).__name__}", highlight=False)
+        console.print(str(error), markup=False, highlight=False)
+        return 1
+
+
+def _main(console: Console, *, keep: bool) -> int:
+    started = time.monotonic()
+
+    def progress(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {line}", highlight=False)
+
+    with _temporary_folder() as folder, deployed(folder, progress=progress) as environment:
+        shown = []
+        times = _scheduled_times(RUNS_IN_EMULATOR + RUNS_FROZEN)
+        in_emulator = _in_emulator(environment, times[:RUNS_IN_EMULATOR])
+        for run in chain(in_emulator, _frozen(environment, times[RUNS_IN_EMULATOR:])):
+            progress(f"{run.start} run {run.where}: {run.report['outcome']}")
+            shown.append(run)
+        progress(f'cdk diff "{NAME}/*" …')
+        environment.cli.diff(NAME)
+        progress("cdk diff: no differences")
+        console.print(_table(shown), soft_wrap=False)
+        console.print(NOT_PROVEN)
+        if keep:
+            _wait(console, environment)
+        progress("Stopping and removing everything …")
+    progress("Done." if all(run.good for run in shown) else "A run was not good: see the table.")
+    return 0 if all(run.good for run in shown) else 1
+
+
+def _in_emulator(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Shown]:
+    """Runs of the deployed function where it was deployed."""
+    for number, scheduled_time in enumerate(times):
+        sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
+        report = environment.invoke(sent.function, sent.event)
+        yield Shown(
+            where="in the emulator",
+            start="warm" if number else "cold",
+            report=report,
+            left_open=_left_open(environment),
+        )
+
+
+def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Shown]:
+    """Runs of the same code in Lambda's own runtime client, frozen in between."""
+    with environment.execution_environment(environment.function_name(JOB)) as client:
+        for scheduled_time in times:
+            sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
+            run = client.invoke(sent.event)
+            failed = {"outcome": "failed", "error": run.error, **sent.event}
+            yield Shown(
+                where="in the runtime client",
+                start="cold" if run.cold else "thawed",
+                report=run.result if isinstance(run.result, dict) else failed,
+                left_open=_left_open(environment),
+            )
+            time.sleep(FREEZE_SECONDS)
+
+
+def _scheduled_times(count: int) -> list[datetime]:
+    """The last `count` times that rate(5 minutes) would have chosen."""
+    now = datetime.now(UTC).replace(second=0, microsecond=0)
+    latest = now - timedelta(minutes=now.minute % 5)
+    return [latest - timedelta(minutes=5 * back) for back in reversed(range(count))]
+
+
+def _left_open(environment: LocalEnvironment) -> int:
+    end = time.monotonic() + SETTLE_SECONDS
+    while (count := environment.open_connections(JOB)) and time.monotonic() < end:
+        time.sleep(0.02)
+    return count
+
+
+def _table(shown: list[Shown]) -> Table:
+    table = Table(title=f"Runs of {JOB}, as the function's log line and the server saw them")
+    for heading in ("scheduled time", "ran", "start", "outcome"):
+        table.add_column(heading)
+    for heading in ("connect ms", "work ms", "destroy ms", "left open"):
+        table.add_column(heading, justify="right")
+    for run in shown:
+        report = run.report
+        table.add_row(
+            f"{datetime.fromisoformat(report['scheduled_time']):%Y-%m-%d %H:%M}",
+            run.where,
+            run.start,
+            report["outcome"] if report["outcome"] == "done" else f"{report['outcome']}: {report.get('error')}",
+            *(str(report.get(key, "-")) for key in ("connect_ms", "work_ms", "destroy_ms")),
+            str(run.left_open),
+            style=None if run.good else "red",
+        )
+    return table
+
+
+def _wait(console: Console, environment: LocalEnvironment) -> None:
+    url = environment.emulator.url
+    event = '{"job": "heartbeat", "scheduled_time": "2026-01-01T00:00:00Z", "execution_id": "by hand"}'
+    console.print(
+        f"""
+Everything stays up until Ctrl-C. In another terminal:
+
+  look at the database   .venv/bin/python -m local.sql {environment.folder} 'SELECT * FROM heartbeat'
+  run the job            curl -d '{event}' {url}/2015-03-31/functions/{environment.function_name(JOB)}/invocations
+  logs and templates     {environment.folder}
+""",
+        markup=False,
+        highlight=False,
+    )
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        console.print()
+
+
+@contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="mysql-jobs-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
