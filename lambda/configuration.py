@@ -44,7 +44,7 @@ def read_database(variables: Mapping[str, str]) -> Database:
     Raises:
         ConfigurationError: a variable is missing or malformed, or there is no such file.
     """
-    region = _text(variables, "AWS_REGION", "set by Lambda, for example eu-central-1")
+    region = _text(variables, "AWS_REGION", "the region, like eu-central-1 (Lambda sets it)")
     certificates = Path(variables.get("DATABASE_CERTIFICATES") or CERTIFICATES / f"{region}.pem")
     if not certificates.is_file():
         raise ConfigurationError(

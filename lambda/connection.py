@@ -89,10 +89,10 @@ class Connection:
         struck = self._watchdog.dismiss()
         healthy = self._mysql.open and not struck
         if healthy:
-            # COM_QUIT goes through TLS (in clear the server would count an abort) and is all that is written.
-            self._mysql._write_timeout = GOODBYE_SECONDS
+            # COM_QUIT goes through TLS: in clear, the server would count an abort.
+            self._mysql._write_timeout = GOODBYE_SECONDS  # type: ignore[attr-defined]
             self._mysql.close()
-        self._mysql._force_close()
+        self._mysql._force_close()  # type: ignore[attr-defined]  # PyMySQL has no public destroy
         return Destroyed("polite" if healthy else "cut", time.monotonic() - started)
 
 

@@ -11,10 +11,9 @@ from datetime import UTC, datetime
 from functools import cache
 from urllib.parse import urlsplit
 
-from signature import AccessKey, presigned_query, signed_headers
-
 from configuration import ConfigurationError, Database, Login
 from deadline import Deadline
+from signature import AccessKey, presigned_query, signed_headers
 
 TOKEN_SECONDS = 900
 """An IAM token's life; AWS allows no more.
@@ -112,7 +111,7 @@ def _secrets_manager(region: str, *, timeout: float) -> tuple[str, http.client.H
     endpoint = urlsplit(variable or default)
     if endpoint.scheme == "https":
         return endpoint.netloc, http.client.HTTPSConnection(endpoint.netloc, timeout=timeout, context=_public())
-    if endpoint.hostname in ("127.0.0.1", "localhost"):
+    if endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost"):
         return endpoint.netloc, http.client.HTTPConnection(endpoint.netloc, timeout=timeout)
     raise ConfigurationError(
         f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password does not travel in clear"

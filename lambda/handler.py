@@ -6,12 +6,11 @@ import importlib
 import os
 from typing import Any
 
-from report import Report
-
 from configuration import read_database, read_job, read_login
 from connection import Connection
 from credentials import get_credentials
 from deadline import Deadline, LambdaContext
+from report import Report
 from run import EventError, Request, Run, carry_out
 
 

@@ -104,11 +104,14 @@ def read_rights(jobs: Sequence[str]) -> dict[str, frozenset[str]]:
     """Per table, what the jobs' user needs: the sum of what each job's module states in TABLES.
 
     Raises:
-        MigrationError: a TABLES names no table or a right that a job can't have.
+        MigrationError: a job has no TABLES, or it names no table or a right that a job can't have.
     """
     rights: dict[str, frozenset[str]] = {}
     for job in jobs:
-        for table, wanted in importlib.import_module(f"jobs.{job}").TABLES.items():
+        tables = getattr(importlib.import_module(f"jobs.{job}"), "TABLES", None)
+        if not isinstance(tables, dict):
+            raise MigrationError(f'jobs/{job}.py has no TABLES: write what it needs, like {{"event": ("SELECT",)}}')
+        for table, wanted in tables.items():
             if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
                 raise MigrationError(f"jobs/{job}.py: TABLES has {table!r}: write the name of a table")
             if not wanted or not RIGHTS.issuperset(wanted):

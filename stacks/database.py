@@ -15,10 +15,8 @@ MASTER_USER = "admin"
 JOBS_USER = "jobs"
 """Made by the migrations; the jobs log in as this user."""
 
-ENGINE = rds.DatabaseInstanceEngine.mysql(
-    # The major version only: RDS applies minor versions by itself, and the template must not ask for an older one.
-    version=rds.MysqlEngineVersion.of("8.4", "8.4")
-)
+ENGINE = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
+"""Where an instance starts; RDS applies later minor versions by itself."""
 
 PARAMETERS = {
     # Nobody reads or forges what travels. "1": scanners take "ON" for off.

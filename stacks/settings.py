@@ -27,9 +27,8 @@ class SettingsError(Exception):
 
 def _region(value: str) -> str:
     if not (CERTIFICATES / f"{value}.pem").is_file():
-        raise ValueError(
-            f"lambda/certificates has no authorities for the region {value!r}: write a region's code, like eu-central-1"
-        )
+        known = ", ".join(sorted(path.stem for path in CERTIFICATES.glob("*.pem")))
+        raise ValueError(f"lambda/certificates has no authorities for this region: write one of {known}")
     return value
 
 
@@ -71,7 +70,18 @@ def _time_zone(value: str) -> str:
     return ZoneInfo(value).key
 
 
-Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+def _like(pattern: str, *, write: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not re.fullmatch(pattern, value):
+            raise ValueError(f"write {write}")
+        return value
+
+    return AfterValidator(check)
+
+
+Identifier = Annotated[
+    str, _like(r"[a-z][a-z0-9_]{0,31}", write="small letters, digits and underscores, a letter first, 32 at most")
+]
 
 
 class Settings(BaseModel):
@@ -85,7 +95,8 @@ class NetworkSettings(Settings):
 
     cidr: Annotated[str, AfterValidator(_network)]
     zones: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^[a-f]$")], ...], Field(min_length=2, max_length=3, strict=False)
+        tuple[Annotated[str, _like("[a-z]", write="the zone's letter, like a")], ...],
+        Field(min_length=2, max_length=3, strict=False),
     ]
     """Letters of the region's availability zones; RDS needs two."""
 
@@ -95,8 +106,10 @@ class DatabaseSettings(Settings):
 
     name: Identifier = "jobs"
     """The schema that the jobs work in."""
-    instance_class: Annotated[str, Field(pattern=r"^[a-z0-9]+\.[a-z0-9]+$")]
-    """Without the leading "db.", like t4g.small."""
+    instance_class: Annotated[
+        str, _like(r"[a-z0-9-]+\.[a-z0-9]+", write="a class without the leading db., like t4g.small")
+    ]
+    """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.html, without "db."."""
     storage_gb: Annotated[int, Field(ge=20, le=65536)] = 20
     max_storage_gb: Annotated[int, Field(ge=20, le=65536)] = 100
     """Storage grows by itself up to here."""
@@ -142,9 +155,9 @@ class JobSettings(Settings):
 class EnvironmentSettings(Settings):
     """A whole environment: everything in which it differs from the others."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{0,15}$")]
+    name: Annotated[str, _like("[a-z][a-z0-9]{0,15}", write="a file name of small letters and digits, 16 at most")]
     """The file's name."""
-    account: Annotated[str, Field(pattern=r"^\d{12}$")]
+    account: Annotated[str, _like("[0-9]{12}", write="the account's 12 digits, in quotes")]
     region: Annotated[str, AfterValidator(_region)]
     network: NetworkSettings
     database: DatabaseSettings

@@ -41,9 +41,10 @@ for (const [region, rdsRoots] of regions) {
   writeFileSync(join(folder, `${region}.pem`), [...rdsRoots.sort(), ...trustRoots.sort()].join(""));
 }
 
-const stale = readdirSync(folder).filter((file) => REGION_FILE.test(file) && !regions.has(file.slice(0, -".pem".length)));
+const current = new Set([...regions.keys()].map((region) => `${region}.pem`));
+const stale = readdirSync(folder).filter((file) => REGION_FILE.test(file) && !current.has(file));
 for (const file of stale) rmSync(join(folder, file));
 
 const rdsRoots = [...regions.values()].flat().length;
-console.log(`${regions.size} files: ${rdsRoots} RDS roots, each region its own, and ${trustRoots.length} Amazon Trust roots in every file`);
-console.log(`left out: ${expired} expired, ${trial} of beta and preview; removed: ${stale.length} stale files`);
+console.log(`${regions.size} files: ${rdsRoots} RDS roots, each in its region's, ${trustRoots.length} Amazon Trust roots in all`);
+console.log(`left out: ${expired} expired, ${trial} beta and preview; removed: ${stale.length} stale files`);

@@ -13,7 +13,7 @@ def run(run: Run) -> dict[str, Any]:
     """Record the server's version, its uptime and how many of its connections are in use."""
     with run.cursor() as cursor:
         cursor.execute("SELECT VERSION(), @@GLOBAL.max_connections")
-        version, max_connections = cursor.fetchone()
+        [(version, max_connections)] = cursor.fetchall()
         cursor.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Threads_connected', 'Uptime')")
         status = dict(cursor.fetchall())
         seen = {
