@@ -1,0 +1,60 @@
+"""What the tests share: one synthesis, one MySQL server, one emulator."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from app import build
+from local import mysql_installation
+from local.emulator import Emulator
+from local.environment import CACHE
+from local.mysql_server import MySQLServer
+from stacks.database import PARAMETERS
+
+ROOT = Path(__file__).parents[1]
+REGION = "eu-central-1"
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The synthesized app, every environment of it, as the CLI would get it."""
+    folder = tmp_path_factory.mktemp("cdk.out")
+    # The CLI hands over the context in cdk.json; without it, this would be another app than the deployed one.
+    app = cdk.App(outdir=str(folder), context=json.loads((ROOT / "cdk.json").read_text())["context"])
+    build(app)
+    app.synth()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """The templates, by environment and stack."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
+    for manifest in sorted(assembly.glob("assembly-*/manifest.json")):
+        stacks = found.setdefault(manifest.parent.name.removeprefix("assembly-"), {})
+        for artifact in json.loads(manifest.read_text())["artifacts"].values():
+            if artifact["type"] == "aws:cloudformation:stack":
+                stack = artifact["properties"]["stackName"].partition("-")[2]
+                stacks[stack] = json.loads((manifest.parent / artifact["properties"]["templateFile"]).read_text())
+    return found
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
+    """A real MySQL server with the parameter group's settings."""
+    installation = mysql_installation.find_or_fetch(CACHE, progress=print)
+    folder = tmp_path_factory.mktemp("mysql")
+    with MySQLServer.start(installation, folder, settings=PARAMETERS, progress=print) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """The AWS emulator, for its Secrets Manager."""
+    emulator = Emulator.start(tmp_path_factory.mktemp("emulator"), region=REGION)
+    yield emulator
+    emulator.stop()

@@ -1,0 +1,99 @@
+"""The environment `local`, deployed with the real CDK CLI, and its job run against a real MySQL."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.cdk_cli import CommandFailed
+from local.environment import LocalEnvironment, deployed
+from local.scheduler import delivery
+from stacks.database import JOBS_USER
+
+SCHEDULED_TIME = datetime(2026, 11, 23, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment]:
+    with deployed(tmp_path_factory.mktemp("local"), progress=print) as environment:
+        yield environment
+
+
+def test_the_migrations_ran_and_gave_the_jobs_their_user(environment: LocalEnvironment) -> None:
+    assert ("heartbeat",) in _query(environment, "SHOW TABLES")
+    assert (f"GRANT SELECT, INSERT ON `jobs`.`heartbeat` TO `{JOBS_USER}`@`%`",) in _query(
+        environment, f"SHOW GRANTS FOR {JOBS_USER}"
+    )
+
+
+def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEnvironment) -> None:
+    sent = delivery(environment.emulator, "local-heartbeat", SCHEDULED_TIME)
+    assert sent.function == "local-heartbeat"
+    assert sent.event | {"execution_id": ""} == {
+        "job": "heartbeat",
+        "scheduled_time": "2026-11-23T08:00:00Z",
+        "execution_id": "",
+    }
+    report = environment.invoke(sent.function, sent.event)
+    assert report["outcome"] == "done"
+    assert report["result"]["server_version"].startswith(environment.server.version)
+
+
+def test_frozen_and_thawed_runs_leave_nothing_open(environment: LocalEnvironment) -> None:
+    sent = delivery(environment.emulator, "local-heartbeat", SCHEDULED_TIME)
+    with environment.execution_environment(sent.function) as client:
+        for number in range(3):
+            run = client.invoke(sent.event)
+            assert (run.error, run.cold) == (None, number == 0)
+            assert isinstance(run.result, dict)
+            assert (run.result["outcome"], run.result["destroyed"]) == ("done", "polite")
+            assert client.frozen
+            assert environment.open_connections("heartbeat") == 0
+            assert _log_line(run.log_lines)["scheduled_time"] == "2026-11-23T08:00:00+00:00"
+
+
+def test_the_diff_is_clean_and_shows_a_change(environment: LocalEnvironment) -> None:
+    assert "Number of stacks with differences: 0" in environment.cli.diff("local")
+    [template] = (environment.cli.assembly / "assembly-local").glob("localJobs*.template.json")
+    before = template.read_text()
+    template.write_text(before.replace('"Timeout": 30', '"Timeout": 40'))
+    try:
+        with pytest.raises(CommandFailed, match=r"\[~\] AWS::Lambda::Function .*Job"):
+            environment.cli.diff("local")
+    finally:
+        template.write_text(before)
+
+
+def test_everything_listens_on_loopback_only(environment: LocalEnvironment) -> None:
+    addresses = {
+        address for process in (environment.server.pid, environment.emulator.pid) for address in _listening(process)
+    }
+    assert addresses == {"127.0.0.1"}
+
+
+def _query(environment: LocalEnvironment, statement: str) -> list[tuple[Any, ...]]:
+    with environment.server.connect() as connection, connection.cursor() as cursor:
+        connection.select_db(environment.settings.database.name)
+        cursor.execute(statement)
+        return list(cursor.fetchall())
+
+
+def _log_line(lines: tuple[str, ...]) -> dict[str, Any]:
+    [line] = [line for line in map(json.loads, lines) if line.get("message") == "run"]
+    read: dict[str, Any] = line
+    return read
+
+
+def _listening(process: int) -> set[str]:
+    """Addresses that the process listens on: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt."""
+    sockets = {link.readlink().name for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
+                found.add("127.0.0.1" if fields[1].startswith("0100007F:") else fields[1])
+    return found

@@ -1,0 +1,84 @@
+"""`make run` shows its runs and leaves nothing behind, however it ends."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from stacks.settings import ROOT
+
+HANG_SECONDS = 600
+
+
+def test_make_run_shows_runs_that_left_nothing_open(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        ["make", "run"],
+        cwd=ROOT,
+        env=_environment(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=HANG_SECONDS,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    rows = [line.replace("│", " ").split() for line in finished.stdout.splitlines() if "│ 20" in line]
+    assert [(row[-6:-4], row[-1]) for row in rows] == [
+        (["cold", "done"], "0"),
+        (["warm", "done"], "0"),
+        (["cold", "done"], "0"),
+        (["thawed", "done"], "0"),
+        (["thawed", "done"], "0"),
+    ]
+    assert "cdk diff: no differences" in finished.stdout
+    assert "What this does not prove." in finished.stdout
+    assert _left_behind(tmp_path) == ([], [])
+
+
+@pytest.mark.parametrize("moment", ["Starting it", "cdk deploy", "cold run in the runtime client"])
+def test_an_interrupted_run_leaves_nothing(moment: str, tmp_path: Path) -> None:
+    started = subprocess.Popen(
+        ["make", "run"],
+        cwd=ROOT,
+        env=_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert started.stdout
+    with started.stdout as output:
+        for line in output:
+            if moment in line:
+                break
+        os.killpg(started.pid, signal.SIGINT)  # what Ctrl-C does
+        rest = output.read()
+    assert started.wait(HANG_SECONDS) != 0
+    assert "Interrupted; everything was stopped and removed." in rest
+    assert _left_behind(tmp_path) == ([], [])
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """A terminal wide enough for the table, and a temporary folder that marks every process of the run."""
+    return {**os.environ, "COLUMNS": "140", "TMPDIR": str(folder)}
+
+
+def _left_behind(folder: Path) -> tuple[list[str], list[str]]:
+    """Processes that were started with `folder` as their temporary folder, and what is in it."""
+    end = time.monotonic() + 10  # a killed process takes a moment to be reaped
+    while (processes := _marked(str(folder))) and time.monotonic() < end:
+        time.sleep(0.1)
+    return processes, sorted(path.name for path in folder.iterdir())
+
+
+def _marked(text: str) -> list[str]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            marked = text.encode() in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
+        except OSError:  # ended meanwhile, or another user's
+            continue
+        if marked:
+            found.append(f"{process.name} {(process / 'cmdline').read_bytes()!r}")
+    return found

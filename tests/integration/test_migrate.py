@@ -1,0 +1,101 @@
+"""Migrations against a real server: once each, in order, forward only; and a user with just the rights it needs."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pymysql
+import pytest
+
+import migrate
+from local.mysql_server import MySQLServer
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(migrate, "FOLDER", tmp_path)
+    (tmp_path / "0001_heartbeat.sql").write_text("CREATE TABLE heartbeat (a INT);\nINSERT INTO heartbeat VALUES (1);\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("variables")
+def test_the_projects_own_migrations_apply_and_apply_once(context: Any, query: Query) -> None:
+    applied = migrate.lambda_handler({}, context)["applied"]
+    assert "0001_heartbeat" in applied
+    assert migrate.lambda_handler({}, context)["applied"] == []
+    assert query("SELECT name, complete FROM migration") == [(name, 1) for name in applied]
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_new_file_is_applied_at_the_next_deploy(folder: Path, context: Any, query: Query) -> None:
+    migrate.lambda_handler({}, context)
+    (folder / "0002_more.sql").write_text("ALTER TABLE heartbeat ADD b INT;\n")
+    assert migrate.lambda_handler({}, context)["applied"] == ["0002_more"]
+    assert query("SELECT a, b FROM heartbeat") == [(1, None)]
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_failing_statement_is_shown_and_the_next_deploy_continues_there(
+    folder: Path, context: Any, query: Query
+) -> None:
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
+    with pytest.raises(migrate.MigrationError) as caught:
+        migrate.lambda_handler({}, context)
+    assert "0002_more.sql, statement 2 of 2 failed" in str(caught.value)
+    assert "INSERT INTO two VALUES ('x')" in str(caught.value)
+    assert "Incorrect integer value" in str(caught.value)
+    # A file that never completed may be mended: what it did so far is not done again.
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES (7);\n")
+    assert migrate.lambda_handler({}, context)["applied"] == ["0002_more"]
+    assert query("SELECT a FROM two") == [(7,)]
+
+
+@pytest.mark.usefixtures("variables")
+def test_an_applied_file_that_changed_stops_the_deploy(folder: Path, context: Any) -> None:
+    migrate.lambda_handler({}, context)
+    (folder / "0001_heartbeat.sql").write_text("CREATE TABLE heartbeat (a BIGINT);\n")
+    with pytest.raises(migrate.MigrationError, match=r"0001_heartbeat\.sql differs from .* that was applied"):
+        migrate.lambda_handler({}, context)
+
+
+@pytest.mark.usefixtures("variables")
+def test_an_applied_file_that_is_gone_stops_the_deploy(folder: Path, context: Any) -> None:
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\n")
+    migrate.lambda_handler({}, context)
+    (folder / "0002_more.sql").unlink()
+    with pytest.raises(migrate.MigrationError, match=r"0002_more\.sql was applied .* but is not in migrations/"):
+        migrate.lambda_handler({}, context)
+
+
+def test_the_jobs_user_may_change_its_rows_and_nothing_else(
+    variables: dict[str, str], server: MySQLServer, context: Any, query: Query
+) -> None:
+    migrate.lambda_handler({}, context)
+    user, schema = variables["JOBS_USER"], variables["DATABASE_NAME"]
+    assert {grant for (grant,) in query(f"SHOW GRANTS FOR {user}")} == {
+        f"GRANT USAGE ON *.* TO `{user}`@`%`",
+        f"GRANT SELECT, INSERT ON `{schema}`.`heartbeat` TO `{user}`@`%`",
+    }
+    with (
+        pymysql.connect(
+            host=server.host,
+            port=server.port,
+            user=user,
+            password="a password of 2 parts",
+            database=schema,
+            ssl_ca=str(server.certificate_authority),
+        ) as connection,
+        connection.cursor() as cursor,
+    ):
+        for statement in ("DROP TABLE heartbeat", "CREATE TABLE a (b INT)", "DELETE FROM heartbeat", "TABLE migration"):
+            with pytest.raises(pymysql.err.OperationalError, match="denied"):
+                cursor.execute(statement)
+
+
+@pytest.mark.usefixtures("variables")
+def test_it_leaves_no_connection(server: MySQLServer, context: Any, query: Query) -> None:
+    migrate.lambda_handler({}, context)
+    attributes = "SELECT ATTR_VALUE FROM performance_schema.session_connect_attrs WHERE ATTR_NAME = 'program_name'"
+    assert ("test-function request-1",) not in query(attributes)

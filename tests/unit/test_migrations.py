@@ -1,0 +1,69 @@
+"""What is wrong with the migration files, or with the rights a job asks for, is said before the database is touched."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from migrate import FOLDER, MigrationError, read_migrations, read_rights
+
+
+def test_the_projects_own_migrations_are_in_order() -> None:
+    assert [migration.number for migration in read_migrations(FOLDER)][:1] == [1]
+
+
+def test_statements_end_with_a_semicolon_at_the_end_of_a_line(tmp_path: Path) -> None:
+    (tmp_path / "0001_two.sql").write_text(
+        "-- a comment; with a semicolon\n"
+        "CREATE TABLE a (b CHAR(1) DEFAULT ';', c INT);\n\n"
+        "  -- another\nINSERT INTO a\nVALUES (1);"
+    )
+    [migration] = read_migrations(tmp_path)
+    assert migration.statements == ("CREATE TABLE a (b CHAR(1) DEFAULT ';', c INT)", "INSERT INTO a\nVALUES (1)")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({"1_first.sql": "SELECT 1;"}, "1_first.sql: write a name like 0001_what_it_does.sql"),
+        ({"0001_First.sql": "SELECT 1;"}, "0001_First.sql: write a name like 0001_what_it_does.sql"),
+        ({"0002_second.sql": "SELECT 1;"}, "0002_second.sql: the next number in the sequence is 0001"),
+        ({"0001_a.sql": "SELECT 1;", "0001_b.sql": "SELECT 1;"}, "0001_b.sql: the next number in the sequence is 0002"),
+        ({"0001_a.sql": "SELECT 1;", "0003_b.sql": "SELECT 1;"}, "0003_b.sql: the next number in the sequence is 0002"),
+        ({"0001_a.sql": "SELECT 1"}, "0001_a.sql: the last statement has no semicolon"),
+        ({"0001_a.sql": "-- nothing yet\n"}, "0001_a.sql: there is no statement in it"),
+    ],
+)
+def test_a_wrong_file_is_named(files: dict[str, str], message: str, tmp_path: Path) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(MigrationError) as caught:
+        read_migrations(tmp_path)
+    assert message in str(caught.value)
+
+
+def test_rights_are_the_sum_of_what_the_jobs_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jobs.one", SimpleNamespace(TABLES={"a": ("SELECT",), "b": ("INSERT",)}))
+    monkeypatch.setitem(sys.modules, "jobs.two", SimpleNamespace(TABLES={"b": ("DELETE", "SELECT")}))
+    assert read_rights(["one", "two"]) == {
+        "a": frozenset({"SELECT"}),
+        "b": frozenset({"INSERT", "DELETE", "SELECT"}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        (None, 'jobs/odd.py has no TABLES: write what it needs, like {"event": ("SELECT",)}'),
+        ({"a`; DROP": ("SELECT",)}, "jobs/odd.py: TABLES has 'a`; DROP': write the name of a table"),
+        ({"a": ()}, "write some of DELETE, INSERT, SELECT, UPDATE"),
+        ({"a": ("SELECT", "DROP")}, "write some of DELETE, INSERT, SELECT, UPDATE"),
+        ({"a": "SELECT"}, "write some of DELETE, INSERT, SELECT, UPDATE"),
+    ],
+)
+def test_a_right_that_no_job_can_have_is_refused(tables: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jobs.odd", SimpleNamespace(TABLES=tables))
+    with pytest.raises(MigrationError) as caught:
+        read_rights(["odd"])
+    assert message in str(caught.value)

@@ -1,0 +1,145 @@
+"""What the templates promise, in every environment that it concerns."""
+
+import json
+from typing import Any
+
+import pytest
+
+from stacks.settings import load_environments
+
+ENVIRONMENTS = [settings.name for settings in load_environments()]
+Resources = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def environment(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def network(environment: str, templates: dict[str, Any]) -> Resources:
+    resources: Resources = templates[environment]["Network"]["Resources"]
+    return resources
+
+
+@pytest.fixture
+def database(environment: str, templates: dict[str, Any]) -> Resources:
+    resources: Resources = templates[environment]["Database"]["Resources"]
+    return resources
+
+
+@pytest.fixture
+def jobs(environment: str, templates: dict[str, Any]) -> Resources:
+    resources: Resources = templates[environment]["Jobs"]["Resources"]
+    return resources
+
+
+def test_the_network_has_no_way_out(network: Resources) -> None:
+    ways_out = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EgressOnlyInternetGateway"}
+    assert not {resource["Type"] for resource in network.values()} & (ways_out | {"AWS::EC2::Route"})
+
+
+def test_the_database_is_private_encrypted_and_takes_tls_only(database: Resources) -> None:
+    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
+    assert instance["Properties"]["PubliclyAccessible"] is False
+    assert instance["Properties"]["StorageEncrypted"] is True
+    assert instance["Properties"]["EnableIAMDatabaseAuthentication"] is True
+    [parameters] = _of_type(database, "AWS::RDS::DBParameterGroup").values()
+    assert parameters["Properties"]["Parameters"]["require_secure_transport"] == "1"
+
+
+def test_deleting_the_stack_keeps_the_data_as_a_snapshot(database: Resources) -> None:
+    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
+    assert (instance["DeletionPolicy"], instance["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
+
+
+def test_the_master_password_is_made_by_rds_and_in_no_template(database: Resources) -> None:
+    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
+    assert instance["Properties"]["ManageMasterUserPassword"] is True
+    assert "MasterUserPassword" not in instance["Properties"]
+
+
+def test_no_function_may_read_the_master_secret_but_migrate(jobs: Resources) -> None:
+    readers = [
+        name for name, policy in _of_type(jobs, "AWS::IAM::Policy").items() if "MasterUserSecret" in json.dumps(policy)
+    ]
+    assert len(readers) == 1
+    assert readers[0].startswith("MigrationsMigrateRole")
+
+
+def test_only_the_jobs_and_the_migrations_reach_the_database(jobs: Resources) -> None:
+    openings = [
+        opening["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0]
+        for opening in _of_type(jobs, "AWS::EC2::SecurityGroupIngress").values()
+        if "Database" in json.dumps(opening["Properties"]["GroupId"])
+    ]
+    assert sorted(jobs[name]["Properties"]["GroupDescription"] for name in openings) == ["The jobs", "The migrations"]
+
+
+def test_no_group_lets_anyone_in_by_address(network: Resources, database: Resources, jobs: Resources) -> None:
+    for resources in (network, database, jobs):
+        for group in _of_type(resources, "AWS::EC2::SecurityGroup").values():
+            assert "SecurityGroupIngress" not in group["Properties"]
+        for opening in _of_type(resources, "AWS::EC2::SecurityGroupIngress").values():
+            assert "CidrIp" not in opening["Properties"]
+
+
+def test_nothing_of_a_job_changes_before_the_migrations_ran(jobs: Resources) -> None:
+    [trigger] = _of_type(jobs, "Custom::Trigger")
+    for kind in ("AWS::Scheduler::Schedule", "AWS::Lambda::Function"):
+        for name, resource in _of_type(jobs, kind).items():
+            if name.startswith("Job"):
+                assert trigger in resource["DependsOn"]
+
+
+def test_migrations_wait_for_their_way_to_the_database(jobs: Resources) -> None:
+    [trigger] = _of_type(jobs, "Custom::Trigger").values()
+    ways = {
+        name
+        for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress", "AWS::IAM::Policy")
+        for name in _of_type(jobs, kind)
+        if name.startswith("Migrations")
+    }
+    assert len(ways) == 5
+    assert ways <= set(trigger["DependsOn"])
+
+
+def test_every_job_of_the_file_has_a_function_a_schedule_and_a_dead_letter_queue(
+    environment: str, jobs: Resources
+) -> None:
+    [settings] = [settings for settings in load_environments() if settings.name == environment]
+    schedules = {each["Properties"]["Name"]: each for each in _of_type(jobs, "AWS::Scheduler::Schedule").values()}
+    functions = {each["Properties"].get("FunctionName") for each in _of_type(jobs, "AWS::Lambda::Function").values()}
+    for job in settings.jobs:
+        schedule = schedules[f"{environment}-{job.name}"]["Properties"]
+        assert f"{environment}-{job.name}" in functions
+        assert (schedule["ScheduleExpression"], schedule["ScheduleExpressionTimezone"]) == (job.schedule, job.time_zone)
+        assert json.loads(schedule["Target"]["Input"]) == {
+            "job": job.name,
+            "scheduled_time": "<aws.scheduler.scheduled-time>",
+            "execution_id": "<aws.scheduler.execution-id>",
+        }
+        queue = jobs[schedule["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]]
+        assert queue["Type"] == "AWS::SQS::Queue"
+
+
+def test_a_job_logs_in_as_the_jobs_user_and_may_do_nothing_else(environment: str, jobs: Resources) -> None:
+    [settings] = [settings for settings in load_environments() if settings.name == environment]
+    login = "rds-db:connect" if settings.database.auth == "iam" else "secretsmanager:GetSecretValue"
+    policies = [each for name, each in _of_type(jobs, "AWS::IAM::Policy").items() if name.startswith("Job")]
+    assert len(policies) == len(settings.jobs)
+    for policy in policies:
+        actions = {
+            action
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+        }
+        expected = {"logs:CreateLogStream", "logs:PutLogEvents", login}
+        if settings.database.auth == "secret":
+            expected.add("secretsmanager:DescribeSecret")
+        assert {action for action in actions if not action.startswith("ec2:")} == expected
+
+
+def _of_type(resources: Resources, kind: str) -> Resources:
+    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
