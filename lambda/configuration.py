@@ -32,12 +32,14 @@ class Database:
     host: str
     port: int
     name: str
+    endpoint: Literal["instance", "proxy"]
+    """Whether `host` is the server itself or an RDS Proxy before it."""
     region: str
     certificates: Path
 
 
 def read_database(variables: Mapping[str, str]) -> Database:
-    """The database that DATABASE_HOST, DATABASE_PORT, DATABASE_NAME and AWS_REGION name.
+    """The database that DATABASE_HOST, _PORT, _NAME, _ENDPOINT (instance or proxy) and AWS_REGION describe.
 
     DATABASE_CERTIFICATES, a PEM file, takes the place of the region's certificate authorities (used off AWS).
 
@@ -55,6 +57,7 @@ def read_database(variables: Mapping[str, str]) -> Database:
         host=_text(variables, "DATABASE_HOST", "the endpoint's host name"),
         port=_port(variables, "DATABASE_PORT"),
         name=_identifier(variables, "DATABASE_NAME"),
+        endpoint=_endpoint(variables, "DATABASE_ENDPOINT"),
         region=region,
         certificates=certificates,
     )
@@ -110,6 +113,16 @@ def _identifier(variables: Mapping[str, str], name: str) -> str:
             f"{name} is {value!r}: write at most 32 small letters, digits and underscores, a letter first"
         )
     return value
+
+
+def _endpoint(variables: Mapping[str, str], name: str) -> Literal["instance", "proxy"]:
+    match _text(variables, name, "instance or proxy"):
+        case "instance":
+            return "instance"
+        case "proxy":
+            return "proxy"
+        case other:
+            raise ConfigurationError(f"{name} is {other!r}: write instance or proxy")
 
 
 def _port(variables: Mapping[str, str], name: str) -> int:

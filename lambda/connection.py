@@ -1,99 +1,353 @@
 """Connect-and-destroy: a connection is opened inside the run and gone before the handler returns.
 
 Lambda freezes the environment the moment the handler returns. Whatever of a connection is still there then (a socket,
-a timer, a thread) sleeps until the next run, while the server forgets it or a timeout passes, and kills that
-run. So nothing is kept: `Connection` opens verified TLS within the run's deadline, `destroy` ends it, always.
+a timer, a thread) sleeps until the next run, while the server forgets it or a timeout passes, and kills that run. So
+nothing is kept:
+
+1. `connect` opens verified TLS within the run's deadline, trying again while that can help.
+2. The session carries limits of its own, so that the server gives up soon after the deadline, whatever became of us.
+3. At the deadline a watchdog cuts the connection, whatever the job waits for, and has the server end the statement.
+4. `Connection.destroy` ends it, in every way out of the run, in milliseconds: politely if it is healthy, else cut.
 """
 
 from __future__ import annotations
 
 import math
+import random
 import socket
 import ssl
+import struct
 import time
+import weakref
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pymysql
 from pymysql.cursors import Cursor
 
 from configuration import Database
-from credentials import Credentials
-from deadline import Deadline, Watchdog
+from credentials import Authentication, Credentials, CredentialsError
+from deadline import Deadline, DeadlineExceeded, Watchdog, open_socket
 
+ATTEMPT_SECONDS = 5.0
+"""Of one attempt to connect: after a failover the name soon means another server, so no attempt waits for ever."""
+PAUSE_SECONDS = 0.1
+"""Before the second attempt, at most; doubled for each further one."""
+LONGEST_PAUSE_SECONDS = 2.0
+KILL_SECONDS = 1.0
+"""For ending a statement on the server: part of the deadline's margin."""
 GOODBYE_SECONDS = 0.1
 """How long COM_QUIT may wait for room in the send buffer before the connection is cut instead."""
+
+# Errors of the server (1000 …) and of the client (2000 …):
+# https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
+TOO_MANY_CONNECTIONS = 1040
+ACCESS_DENIED = 1045
+SERVER_SHUTDOWN = 1053
+UNKNOWN_THREAD = 1094
+TOO_MANY_USER_CONNECTIONS = 1203
+USER_LIMIT_REACHED = 1226
+OPTION_PREVENTS_STATEMENT = 1290  # --read-only
+READ_ONLY = 1836
+UNREACHABLE = 2003
+SERVER_GONE = 2006
+SERVER_LOST = 2013
+
+LOST = {SERVER_GONE, SERVER_LOST}
+TRANSIENT = LOST | {
+    TOO_MANY_CONNECTIONS,
+    SERVER_SHUTDOWN,
+    TOO_MANY_USER_CONNECTIONS,
+    USER_LIMIT_REACHED,
+    OPTION_PREVENTS_STATEMENT,
+    READ_ONLY,
+    UNREACHABLE,
+}
+COM_QUIT = struct.pack("<IB", 1, 1)
+
+
+class OutcomeUnknownError(Exception):
+    """The connection was lost during COMMIT: the work is done, or it is not."""
 
 
 @dataclass(frozen=True)
 class Destroyed:
     """How a connection ended."""
 
-    how: Literal["polite", "cut"]
-    """polite: said goodbye (COM_QUIT), the server counts no abort. cut: it was already sick."""
+    how: Literal["polite", "cut", "gone"]
+    """polite: said goodbye (COM_QUIT), the server counts no abort. cut: it was sick, or in the middle of something.
+    gone: the server, the network or the job had closed it before."""
     seconds: float
+    killed: str
+    """What became of the statement that ran at the deadline; empty if the deadline never came."""
+
+
+def connect(*, database: Database, authentication: Authentication, deadline: Deadline, program_name: str) -> Connection:
+    """Open a connection, trying again for as long as that can help and time is left.
+
+    `program_name` is what a DBA sees of it in performance_schema.session_connect_attrs.
+
+    Raises:
+        DeadlineExceeded: no attempt succeeded in time; the message says what the last one failed of.
+        CredentialsError, ConfigurationError: there is nothing to log in with.
+        pymysql.err.OperationalError: the server is not to be trusted (2003, 2026) or refuses for good (1045, 1049).
+    """
+    attempts = 0
+    refused = False
+    while True:
+        attempts += 1
+        try:
+            credentials = authentication.credentials(deadline.within(ATTEMPT_SECONDS))
+            session = _attempt(
+                database=database,
+                credentials=credentials,
+                program_name=program_name,
+                deadline=deadline.within(ATTEMPT_SECONDS),
+                run_deadline=deadline,
+            )
+            return Connection(
+                session=session,
+                database=database,
+                authentication=authentication,
+                deadline=deadline,
+                attempts=attempts,
+            )
+        except (pymysql.err.OperationalError, CredentialsError) as error:
+            if _code(error) == ACCESS_DENIED and not refused:
+                # The secret may have been rotated since it was read. Once: a wrong password stays wrong.
+                refused = True
+                authentication.forget()
+            elif not _transient(error):
+                raise
+            _pause(attempts, deadline, error)
 
 
 class Connection:
     """One connection to the database, for one run."""
 
-    def __init__(self, *, database: Database, credentials: Credentials, deadline: Deadline, program_name: str) -> None:
-        """Connect: TCP, verified TLS, authentication and session setup, all before `deadline`.
-
-        `program_name` is what a DBA sees of this connection in performance_schema.session_connect_attrs.
-
-        Raises:
-            DeadlineExceeded: no time is left to connect.
-            pymysql.err.OperationalError: 2003 unreachable or TLS failed, 2026 the server offers no TLS,
-                1045 access denied, 1040 too many connections, 2013 lost, also at the deadline.
-        """
-        self._mysql = pymysql.Connection(
-            host=database.host,
-            port=database.port,
-            user=credentials.user,
-            password=credentials.password,
-            database=database.name,
-            charset="utf8mb4",
-            # A context makes TLS required: without it PyMySQL would send the password in clear to whoever asks.
-            ssl=tls_context(database.certificates),
-            autocommit=None,  # set below, with the rest of the session, in one round trip
-            init_command=_session(deadline),
-            program_name=program_name,
-            defer_connect=True,
-        )
-        connected = _open_socket(database, deadline)
-        self._watchdog = Watchdog(connected, deadline)
-        try:
-            self._mysql.connect(connected)
-        except BaseException:
-            self.destroy()
-            raise
+    def __init__(
+        self,
+        *,
+        session: _Session,
+        database: Database,
+        authentication: Authentication,
+        deadline: Deadline,
+        attempts: int,
+    ) -> None:
+        """Take over a session that `connect` has opened; from here on the run's own deadline bounds it."""
+        self.attempts = attempts
+        """How many it took to connect."""
+        self._session = session
+        self._database = database
+        self._authentication = authentication
+        self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self._destroyed: Destroyed | None = None
+        self._killed = ""
+        self._watchdog = session.watch(deadline, self._kill)
 
     def cursor(self, kind: type[Cursor] = Cursor) -> Cursor:
         """A new cursor; parameters given to its `execute` are bound, never formatted into the statement."""
-        return self._mysql.cursor(kind)
+        cursor = self._session.cursor(kind)
+        self._cursors.add(cursor)
+        return cursor
 
     def commit(self) -> None:
-        """Commit the open transaction."""
-        self._mysql.commit()
+        """Commit the open transaction.
+
+        Raises:
+            OutcomeUnknownError: the connection was lost, or the deadline came, before the server's answer did.
+            DeadlineExceeded: the deadline had come before.
+        """
+        if self._watchdog.struck:
+            raise DeadlineExceeded("the run's time was used up before its work could be committed")
+        try:
+            self._session.commit()
+        except (DeadlineExceeded, pymysql.err.OperationalError) as error:
+            if isinstance(error, DeadlineExceeded) or _code(error) in LOST:
+                raise OutcomeUnknownError(f"the connection was lost during COMMIT: {error}") from error
+            raise
 
     def rollback(self) -> None:
         """Roll the open transaction back."""
-        self._mysql.rollback()
+        self._session.rollback()
 
     def destroy(self) -> Destroyed:
-        """End the connection now. Takes milliseconds, never waits for the server, never raises."""
-        started = time.monotonic()
-        struck = self._watchdog.dismiss()
-        healthy = self._mysql.open and not struck
-        if healthy:
-            # COM_QUIT goes through TLS: in clear, the server would count an abort.
-            self._mysql._write_timeout = GOODBYE_SECONDS  # type: ignore[attr-defined]
-            self._mysql.close()
-        self._mysql._force_close()  # type: ignore[attr-defined]  # PyMySQL has no public destroy
-        return Destroyed("polite" if healthy else "cut", time.monotonic() - started)
+        """End the connection now. Takes milliseconds, never waits for the server, never raises.
+
+        Only after a deadline that struck it may take up to `KILL_SECONDS`, for the statement to be killed. What the
+        job kept of the connection is dead afterwards. Calling it again changes nothing.
+        """
+        if self._destroyed is None:
+            started = time.monotonic()
+            self._watchdog.dismiss()
+            how = self._session.destroy(cut=self._watchdog.struck)
+            for cursor in self._cursors:
+                # Closing a cursor, or collecting it, would read the rest of its rows from the network.
+                cursor.connection, cursor._result = None, None  # type: ignore[assignment, attr-defined]
+            self._destroyed = Destroyed(how, time.monotonic() - started, self._killed)
+        return self._destroyed
+
+    def _kill(self) -> None:
+        """Have the server end what runs at the deadline: it would notice our absence only when it next writes to us.
+
+        https://dev.mysql.com/doc/refman/8.4/en/kill.html: one's own threads may be killed without any further right.
+        """
+        if self._database.endpoint == "proxy":
+            self._killed = "not through a proxy: its thread ids are not the server's"
+            return
+        deadline = Deadline.after(KILL_SECONDS)
+        try:
+            killer = _attempt(
+                database=self._database,
+                credentials=self._authentication.credentials(deadline),
+                program_name="kill at the deadline",
+                deadline=deadline,
+                run_deadline=None,
+            )
+        except Exception as error:  # noqa: BLE001 (whatever it was, it goes into the log line)
+            self._killed = f"failed: {error}"
+            return
+        watchdog = killer.watch(deadline)
+        try:
+            killer.query(f"KILL CONNECTION {self._session.thread_id()}")  # type: ignore[no-untyped-call]
+            self._killed = "killed"
+        except (pymysql.MySQLError, DeadlineExceeded) as error:
+            self._killed = "already gone" if _code(error) == UNKNOWN_THREAD else f"failed: {error}"
+        finally:
+            watchdog.dismiss()
+            killer.destroy(cut=watchdog.struck)
+
+
+class _Session(pymysql.connections.Connection):
+    """PyMySQL's connection, with what is missing there: a watchdog, and an end that never waits.
+
+    What is overridden is private in PyMySQL, whose version is pinned; the tests fail if its meaning changes.
+    """
+
+    _sock: socket.socket | None
+    _result: Any
+    _watchdog: Watchdog | None = None
+
+    def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> Watchdog:
+        """Cut this session at `deadline`, until the watchdog is dismissed."""
+        if self._sock is None:
+            raise pymysql.err.OperationalError(SERVER_LOST, "Lost connection to MySQL server")
+        self._watchdog = Watchdog(self._sock, deadline, at_deadline)
+        return self._watchdog
+
+    def destroy(self, *, cut: bool) -> Literal["polite", "cut", "gone"]:
+        """Say goodbye, unless `cut` or in the middle of something; then close the socket. Never raises."""
+        in_the_middle = self._let_go_of_rows()
+        if self._sock is None:
+            return "gone"
+        polite = not cut and not in_the_middle and self._say_goodbye()
+        self._force_close()  # type: ignore[attr-defined]
+        return "polite" if polite else "cut"
+
+    def _say_goodbye(self) -> bool:
+        self._write_timeout = GOODBYE_SECONDS
+        try:
+            # Through TLS: in clear, the server would count an aborted client.
+            self._write_bytes(COM_QUIT)
+        except pymysql.MySQLError:
+            return False
+        return True
+
+    def _let_go_of_rows(self) -> bool:
+        """Whether rows are still to be read; their cursor's end would read them, in the next run perhaps."""
+        result, self._result = self._result, None
+        if result is None or not (result.unbuffered_active or result.has_next):
+            return False
+        result.unbuffered_active = False
+        result.connection = None
+        return True
+
+    def _read_bytes(self, num_bytes: int) -> bytes:
+        try:
+            return super()._read_bytes(num_bytes)  # type: ignore[misc, no-any-return]
+        except pymysql.MySQLError as error:
+            raise self._explained(error) from error
+
+    def _write_bytes(self, data: bytes) -> None:
+        try:
+            super()._write_bytes(data)  # type: ignore[misc]
+        except pymysql.MySQLError as error:
+            raise self._explained(error) from error
+
+    def _execute_command(self, command: int, sql: str | bytes) -> None:
+        if self._sock is None:
+            raise self._explained(pymysql.err.InterfaceError(0, "the connection is closed"))
+        super()._execute_command(command, sql)  # type: ignore[misc]
+
+    def _explained(self, error: pymysql.MySQLError) -> Exception:
+        if self._watchdog is not None and self._watchdog.struck:
+            return DeadlineExceeded("the run's time was used up while it waited for the database")
+        return error
+
+
+def _attempt(
+    *,
+    database: Database,
+    credentials: Credentials,
+    program_name: str,
+    deadline: Deadline,
+    run_deadline: Deadline | None,
+) -> _Session:
+    """TCP, TLS, authentication and session setup (with `run_deadline` for the run's work), before `deadline`."""
+    session = _Session(
+        host=database.host,
+        port=database.port,
+        user=credentials.user,
+        password=credentials.password,
+        database=database.name,
+        charset="utf8mb4",
+        # A context makes TLS required: without it PyMySQL would send the password in clear to whoever asks.
+        ssl=tls_context(database.certificates),
+        autocommit=None,  # set with the rest of the session, in one round trip
+        program_name=program_name,
+        defer_connect=True,
+    )
+    try:
+        connected = open_socket(database.host, database.port, deadline)
+    except OSError as error:
+        message = f"can't connect to {database.host}:{database.port}: {error}"
+        raise pymysql.err.OperationalError(UNREACHABLE, message) from error
+    watchdog = Watchdog(connected, deadline)
+    try:
+        session.connect(connected)
+        if run_deadline is not None:
+            _set_up(session, run_deadline)
+    except BaseException:
+        session.destroy(cut=watchdog.struck)
+        raise
+    finally:
+        watchdog.dismiss()
+    if watchdog.struck:
+        session.destroy(cut=True)
+        raise pymysql.err.OperationalError(SERVER_LOST, "the attempt to connect took too long")
+    return session
+
+
+def _set_up(session: _Session, deadline: Deadline) -> None:
+    """Give the session limits of its own: whatever becomes of us, the server gives up soon after the deadline."""
+    seconds = max(1, math.ceil(deadline.remaining()))
+    settings = {
+        "autocommit": 0,
+        "time_zone": "'+00:00'",
+        "max_execution_time": seconds * 1000,  # of a SELECT, in ms; MySQL bounds no other statement
+        "innodb_lock_wait_timeout": seconds,  # default 50 s
+        "lock_wait_timeout": seconds,  # metadata locks; default a year
+        "wait_timeout": seconds + 1,  # idle: a client that vanished in a black hole; default 8 h
+    }
+    with session.cursor() as cursor:
+        cursor.execute("SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items()))
+        # After a failover the old name may still lead to a server that only reads.
+        cursor.execute("SELECT @@GLOBAL.read_only")
+        if cursor.fetchone() != (0,):
+            raise pymysql.err.OperationalError(READ_ONLY, "the server is read-only, as after a failover")
 
 
 @cache
@@ -104,28 +358,27 @@ def tls_context(certificates: Path) -> ssl.SSLContext:
     return context
 
 
-def _open_socket(database: Database, deadline: Deadline) -> socket.socket:
-    try:
-        connected = socket.create_connection(
-            (database.host, database.port), timeout=deadline.require("connecting to the database")
-        )
-    except OSError as error:
-        raise pymysql.err.OperationalError(
-            2003, f"can't connect to {database.host}:{database.port}: {error}"
-        ) from error
-    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return connected
+def _pause(attempts: int, deadline: Deadline, error: Exception) -> None:
+    """Full jitter: callers that failed together come back apart.
+
+    https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
+    """
+    longest = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempts - 1))
+    seconds = random.uniform(0, longest)  # noqa: S311 (nothing secret depends on it)
+    if seconds >= deadline.remaining():
+        raise DeadlineExceeded(f"not connected in time; attempt {attempts} failed: {error}") from error
+    time.sleep(seconds)
 
 
-def _session(deadline: Deadline) -> str:
-    """The session's own limits: whatever becomes of the client, the server gives up soon after the deadline."""
-    seconds = max(1, math.ceil(deadline.remaining()))
-    settings = {
-        "autocommit": 0,
-        "time_zone": "'+00:00'",
-        "max_execution_time": seconds * 1000,  # of a SELECT, in ms; MySQL bounds no other statement
-        "innodb_lock_wait_timeout": seconds,  # default 50 s
-        "lock_wait_timeout": seconds,  # metadata locks; default a year
-        "wait_timeout": seconds + 1,  # idle: a client that vanished in a black hole; default 8 h
-    }
-    return "SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items())
+def _transient(error: Exception) -> bool:
+    """Whether trying again may help."""
+    if isinstance(error, CredentialsError):
+        return error.transient
+    cause = getattr(error, "original_exception", None)  # PyMySQL's, of a failed connect
+    if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return False  # a server that isn't the one we trust; an end of file is one that restarts
+    return _code(error) in TRANSIENT
+
+
+def _code(error: Exception) -> int | None:
+    return error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None

@@ -9,19 +9,27 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from configuration import ConfigurationError, Database, Login
-from deadline import Deadline
+from deadline import Deadline, Watchdog, open_socket
 from signature import AccessKey, presigned_query, signed_headers
 
 TOKEN_SECONDS = 900
 """An IAM token's life; AWS allows no more.
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html"""
 
+TRANSIENT_ERRORS = ("InternalServiceError", "ThrottlingException")
+"""Of Secrets Manager: https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html"""
+
 
 class CredentialsError(Exception):
     """The password could not be had; the message carries AWS's own error, never a secret."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        """`transient`: asking again may help."""
+        super().__init__(message)
+        self.transient = transient
 
 
 @dataclass(frozen=True)
@@ -32,17 +40,33 @@ class Credentials:
     password: str = field(repr=False)
 
 
-def get_credentials(*, login: Login, database: Database, deadline: Deadline) -> Credentials:
-    """The credentials of `login`, never older than this call.
+class Authentication:
+    """The credentials of one login during one run; nothing of them is kept for the next."""
 
-    Raises:
-        ConfigurationError: the function has no AWS credentials.
-        CredentialsError: Secrets Manager refused, could not be reached, or holds no password.
-        DeadlineExceeded: no time is left to ask.
-    """
-    if login.auth == "iam":
-        return Credentials(login.user, iam_token(user=login.user, database=database, now=datetime.now(UTC)))
-    return _from_secret(arn=login.secret, region=database.region, deadline=deadline)
+    def __init__(self, *, login: Login, database: Database) -> None:
+        """The way in for `login`; nothing is asked of anyone yet."""
+        self._login = login
+        self._database = database
+        self._secret: Credentials | None = None
+
+    def credentials(self, deadline: Deadline) -> Credentials:
+        """A token signed now, or the secret as it was when the run first asked for it.
+
+        Raises:
+            ConfigurationError: the function has no AWS credentials.
+            CredentialsError: Secrets Manager refused, could not be reached, or holds no password.
+            DeadlineExceeded: no time is left to ask.
+        """
+        if self._login.auth == "iam":
+            token = iam_token(user=self._login.user, database=self._database, now=datetime.now(UTC))
+            return Credentials(self._login.user, token)
+        if self._secret is None:
+            self._secret = _read_secret(arn=self._login.secret, region=self._database.region, deadline=deadline)
+        return self._secret
+
+    def forget(self) -> None:
+        """The database refused: ask for the secret again, it may have been rotated."""
+        self._secret = None
 
 
 def iam_token(*, user: str, database: Database, now: datetime) -> str:
@@ -64,7 +88,7 @@ def iam_token(*, user: str, database: Database, now: datetime) -> str:
     return f"{host}/?{query}"
 
 
-def _from_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
+def _read_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
     answer = _get_secret_value(arn=arn, region=region, deadline=deadline)
     try:
         secret = json.loads(answer["SecretString"])
@@ -75,10 +99,10 @@ def _from_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
 
 
 def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str, str]:
-    host, connection = _secrets_manager(region, timeout=deadline.require("asking Secrets Manager"))
+    endpoint = _secrets_manager(region)
     body = json.dumps({"SecretId": arn}).encode()
     headers = signed_headers(
-        host=host,
+        host=endpoint.netloc,
         headers={
             "content-type": "application/x-amz-json-1.1",
             "x-amz-target": "secretsmanager.GetSecretValue",
@@ -90,41 +114,59 @@ def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str,
         now=datetime.now(UTC),
     )
     try:
+        status, answer = _post(endpoint, body, headers, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        message = f"Secrets Manager at {endpoint.netloc} did not answer for {arn}: {error!r}"
+        raise CredentialsError(message, transient=not isinstance(error, ssl.SSLCertVerificationError)) from error
+    if status == http.client.OK:
+        return answer
+    kind = answer.get("__type", str(status)).rpartition("#")[2]
+    raise CredentialsError(
+        f"Secrets Manager refused {arn}: {kind}: {answer.get('message') or answer.get('Message')}",
+        transient=status >= http.client.INTERNAL_SERVER_ERROR or kind in TRANSIENT_ERRORS,
+    )
+
+
+def _post(
+    endpoint: SplitResult, body: bytes, headers: dict[str, str], deadline: Deadline
+) -> tuple[int, dict[str, str]]:
+    """Status and JSON object that the endpoint answers with, before the deadline."""
+    secure = endpoint.scheme == "https"
+    host, port = endpoint.hostname or "", endpoint.port or (443 if secure else 80)
+    connected = open_socket(host, port, deadline)
+    watchdog = Watchdog(connected, deadline)
+    connection = http.client.HTTPConnection(host, port)
+    try:
+        connection.sock = _public().wrap_socket(connected, server_hostname=host) if secure else connected
         connection.request("POST", "/", body=body, headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise CredentialsError(f"Secrets Manager at {host} did not answer for {arn}: {error!r}") from error
     finally:
         connection.close()
-    if response.status != http.client.OK:
-        reason = f"{answer.get('__type', response.status)}: {answer.get('message') or answer.get('Message')}"
-        raise CredentialsError(f"Secrets Manager refused {arn}: {reason}")
-    return dict(answer)
+        connected.close()
+        watchdog.dismiss()
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is no JSON object")
+    return response.status, answer
 
 
-def _secrets_manager(region: str, *, timeout: float) -> tuple[str, http.client.HTTPConnection]:
+def _secrets_manager(region: str) -> SplitResult:
     # The variables are those of the AWS SDKs:
     # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-    default = f"https://secretsmanager.{region}.{_domain(region)}"
     variable = os.environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or os.environ.get("AWS_ENDPOINT_URL")
-    endpoint = urlsplit(variable or default)
-    if endpoint.scheme == "https":
-        return endpoint.netloc, http.client.HTTPSConnection(endpoint.netloc, timeout=timeout, context=_public())
-    if endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost"):
-        return endpoint.netloc, http.client.HTTPConnection(endpoint.netloc, timeout=timeout)
-    raise ConfigurationError(
-        f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password does not travel in clear"
-    )
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    endpoint = urlsplit(variable or f"https://secretsmanager.{region}.{domain}")
+    loopback = endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost")
+    if not (endpoint.scheme == "https" or loopback):
+        raise ConfigurationError(
+            f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password does not travel in clear"
+        )
+    return endpoint
 
 
 @cache
 def _public() -> ssl.SSLContext:
     return ssl.create_default_context()
-
-
-def _domain(region: str) -> str:
-    return "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
 
 
 def _access_key() -> AccessKey:

@@ -1,16 +1,18 @@
-"""The time budget of a run: one moment that everything in the run draws on."""
+"""The time budget of a run: one moment that everything in the run draws on, and a watchdog that enforces it."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 MARGIN_SECONDS = 2.0
-"""Kept back from Lambda's remaining time for destroying the connection and writing the log line."""
+"""Kept back from Lambda's remaining time for killing a statement, destroying the connection and the log line."""
 
 
 class DeadlineExceeded(Exception):
@@ -29,7 +31,7 @@ class LambdaContext(Protocol):
 
 @dataclass(frozen=True)
 class Deadline:
-    """The moment, on the monotonic clock in seconds, by which a run must have ended its work."""
+    """A moment on the monotonic clock, in seconds, by which something must have ended."""
 
     moment: float
 
@@ -42,6 +44,10 @@ class Deadline:
     def after(cls, seconds: float) -> Deadline:
         """The deadline `seconds` from now."""
         return cls(time.monotonic() + seconds)
+
+    def within(self, seconds: float) -> Deadline:
+        """This deadline, or the one `seconds` from now if that is sooner."""
+        return Deadline(min(self.moment, time.monotonic() + seconds))
 
     def remaining(self) -> float:
         """Seconds left; 0 once the deadline has passed."""
@@ -65,26 +71,56 @@ class Watchdog:
     A socket's own timeout bounds one call: a server that drips a byte a second beats every one of them.
     """
 
-    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
-        """Watch `connected` from now on, until `dismiss`."""
+    def __init__(
+        self, connected: socket.socket, deadline: Deadline, at_deadline: Callable[[], None] | None = None
+    ) -> None:
+        """Watch `connected` from now on, until `dismiss`; `at_deadline` is called once the socket is shut down."""
         # TLS takes the descriptor out of the socket object it wraps; a descriptor of our own keeps its meaning.
-        self._socket = connected.dup()
+        self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+        self._deadline = deadline
+        self._at_deadline = at_deadline
         self._dismissed = threading.Event()
-        self._struck = False
-        self._thread = threading.Thread(target=self._watch, args=(deadline,), name="watchdog", daemon=True)
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self.struck = False
+        """Whether the deadline came before the dismissal."""
         self._thread.start()
 
-    def dismiss(self) -> bool:
-        """End the watch; afterwards neither thread nor descriptor is left. True if the deadline had struck."""
+    def dismiss(self) -> None:
+        """End the watch; afterwards neither thread nor descriptor is left."""
         self._dismissed.set()
         self._thread.join()
         self._socket.close()
-        return self._struck
 
-    def _watch(self, deadline: Deadline) -> None:
-        if self._dismissed.wait(deadline.remaining()):
+    def _watch(self) -> None:
+        if self._dismissed.wait(self._deadline.remaining()):
             return
-        self._struck = True
+        self.struck = True
         # The server may have closed the connection at the same moment.
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
+        if self._at_deadline is not None:
+            self._at_deadline()
+
+
+def open_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
+    """A TCP connection to the first of the host's addresses that answers; the name is resolved anew at each call.
+
+    Raises:
+        DeadlineExceeded: no time was left to begin.
+        OSError: the name can't be resolved, or no address answers before the deadline.
+    """
+    failure: OSError = OSError(f"{host} has no address")
+    deadline.require(f"connecting to {host}:{port}")
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        candidate = socket.socket(family, kind, protocol)
+        try:
+            candidate.settimeout(max(deadline.remaining(), 0.001))
+            candidate.connect(address)
+        except OSError as error:
+            candidate.close()
+            failure = error
+        else:
+            candidate.settimeout(None)  # from here on, a watchdog is the bound
+            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return candidate
+    raise failure

@@ -7,9 +7,10 @@ import os
 from typing import Any
 
 from configuration import read_database, read_job, read_login
-from connection import Connection
-from credentials import get_credentials
+from connection import connect
+from credentials import Authentication
 from deadline import Deadline, LambdaContext
+from leftovers import Inventory
 from report import Report
 from run import EventError, Request, Run, carry_out
 
@@ -19,6 +20,7 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
     Whatever the job raises, Lambda sees: the function's error status is what makes it retry.
     """
+    before = Inventory.take()
     report = Report(context.aws_request_id)
     try:
         _run(event, context, report)
@@ -26,6 +28,7 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
         report.failed(error)
         raise
     finally:
+        report.left(before.left_since())
         report.write()
     return report.entries
 
@@ -36,15 +39,16 @@ def _run(event: object, context: LambdaContext, report: Report) -> None:
     report.requested(request)
     job = importlib.import_module(f"jobs.{_own_job(request)}")
     database = read_database(os.environ)
+    authentication = Authentication(login=read_login(os.environ), database=database)
     with report.timing("connect"):
-        credentials = get_credentials(login=read_login(os.environ), database=database, deadline=deadline)
-        connection = Connection(
+        connection = connect(
             database=database,
-            credentials=credentials,
+            authentication=authentication,
             deadline=deadline,
             program_name=f"{context.function_name} {context.aws_request_id}",
         )
     try:
+        report.connected(connection)
         with report.timing("work"):
             result = carry_out(job, Run(request=request, deadline=deadline, connection=connection))
             connection.commit()

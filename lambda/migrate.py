@@ -21,8 +21,8 @@ import pymysql
 from pymysql.cursors import Cursor
 
 from configuration import Database, Login, read_database, read_jobs, read_login
-from connection import Connection
-from credentials import get_credentials
+from connection import Connection, connect
+from credentials import Authentication
 from deadline import Deadline, LambdaContext
 
 FOLDER = Path(__file__).parent / "migrations"
@@ -61,10 +61,9 @@ def lambda_handler(_event: object, context: LambdaContext) -> dict[str, Any]:
     rights = read_rights(read_jobs(os.environ))
     jobs = read_login(os.environ, prefix="JOBS")
     database = read_database(os.environ)
-    master = get_credentials(login=read_login(os.environ), database=database, deadline=deadline)
-    connection = Connection(
+    connection = connect(
         database=database,
-        credentials=master,
+        authentication=Authentication(login=read_login(os.environ), database=database),
         deadline=deadline,
         program_name=f"{context.function_name} {context.aws_request_id}",
     )
@@ -182,7 +181,7 @@ def _grant(
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
         cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL")
     else:
-        password = get_credentials(login=jobs, database=database, deadline=deadline).password
+        password = Authentication(login=jobs, database=database).credentials(deadline).password
         cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
         cursor.execute(f"ALTER USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
     for table, wanted in sorted(rights.items()):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from connection import Destroyed
+from connection import Connection, Destroyed
 from run import Request
 
 logger = logging.getLogger("mysql_jobs")
@@ -41,6 +41,10 @@ class Report:
         finally:
             self.entries[f"{stage}_ms"] = _milliseconds(time.monotonic() - started)
 
+    def connected(self, connection: Connection) -> None:
+        """There is a connection."""
+        self.entries["attempts"] = connection.attempts
+
     def done(self, result: dict[str, Any]) -> None:
         """The work is committed."""
         self.entries["outcome"] = "done"
@@ -55,12 +59,18 @@ class Report:
         """The connection is gone."""
         self.entries["destroyed"] = destroyed.how
         self.entries["destroy_ms"] = _milliseconds(destroyed.seconds)
+        if destroyed.killed:
+            self.entries["killed"] = destroyed.killed
+
+    def left(self, leftovers: list[str]) -> None:
+        """What of the run is still in the process, now that nothing should be."""
+        self.entries["left"] = leftovers
 
     def write(self) -> None:
         """Write the log line."""
         self.entries["duration_ms"] = _milliseconds(time.monotonic() - self._started)
-        level = logging.INFO if self.entries["outcome"] == "done" else logging.ERROR
-        logger.log(level, "run", extra=self.entries)
+        good = self.entries["outcome"] == "done" and not self.entries["left"]
+        logger.log(logging.INFO if good else logging.ERROR, "run", extra=self.entries)
 
 
 def _milliseconds(seconds: float) -> float:

@@ -65,8 +65,9 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C (make run KEEP=1)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
-    # `kill` shall clean up as Ctrl-C does.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # `kill` shall clean up as Ctrl-C does; a shell's background job starts with Ctrl-C ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         return _main(console, keep=arguments.keep)
     except KeyboardInterrupt:

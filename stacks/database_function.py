@@ -72,6 +72,9 @@ class DatabaseFunction(Construct):
                 "DATABASE_HOST": database.instance.db_instance_endpoint_address,
                 "DATABASE_PORT": database.instance.db_instance_endpoint_port,
                 "DATABASE_NAME": database.name,
+                "DATABASE_ENDPOINT": "instance",
+                # How long resolving a name may take; nothing in Python bounds it. glibc's default is 10 s or more.
+                "RES_OPTIONS": "timeout:1 attempts:2",
                 **variables,
             },
             role=self.role,

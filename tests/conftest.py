@@ -1,6 +1,7 @@
 """What the tests share: one synthesis, one MySQL server, one emulator."""
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,9 @@ from local.emulator import Emulator
 from local.environment import CACHE
 from local.mysql_server import MySQLServer
 from stacks.database import PARAMETERS
+
+# Where tests are a shell's background job, Ctrl-C is ignored, and so it would be in every program that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 REGION = "eu-central-1"

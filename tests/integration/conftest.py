@@ -26,6 +26,7 @@ def variables(server: MySQLServer, emulator: Emulator, monkeypatch: pytest.Monke
         "DATABASE_HOST": server.host,
         "DATABASE_PORT": str(server.port),
         "DATABASE_NAME": name,
+        "DATABASE_ENDPOINT": "instance",
         "DATABASE_CERTIFICATES": str(server.certificate_authority),
         "DATABASE_USER": server.user,
         "DATABASE_AUTH": "secret",

@@ -9,6 +9,7 @@ DATABASE = {
     "DATABASE_HOST": "db.example.com",
     "DATABASE_PORT": "13306",
     "DATABASE_NAME": "jobs",
+    "DATABASE_ENDPOINT": "instance",
 }
 
 
@@ -27,6 +28,8 @@ def test_the_regions_own_certificates_are_trusted() -> None:
         ("DATABASE_PORT", "mysql", "DATABASE_PORT is 'mysql': write a whole number from 1 to 65535"),
         ("DATABASE_PORT", "65536", "DATABASE_PORT is '65536'"),
         ("DATABASE_PORT", "-1", "DATABASE_PORT is '-1'"),
+        ("DATABASE_ENDPOINT", "", "DATABASE_ENDPOINT is missing: write instance or proxy"),
+        ("DATABASE_ENDPOINT", "replica", "DATABASE_ENDPOINT is 'replica': write instance or proxy"),
         ("DATABASE_NAME", "jobs`; DROP", "DATABASE_NAME is 'jobs`; DROP': write at most 32 small letters"),
     ],
 )

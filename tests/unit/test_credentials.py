@@ -11,7 +11,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from configuration import ConfigurationError, Database, Login
-from credentials import Credentials, get_credentials, iam_token
+from credentials import Authentication, Credentials, iam_token
 from deadline import Deadline
 from signature import AccessKey, signed_headers
 
@@ -20,6 +20,7 @@ DATABASE = Database(
     host="db.abc.eu-central-1.rds.amazonaws.com",
     port=13306,
     name="jobs",
+    endpoint="instance",
     region="eu-central-1",
     certificates=Path("unused.pem"),
 )
@@ -87,7 +88,7 @@ def test_a_password_is_not_asked_for_in_clear(endpoint: str, monkeypatch: pytest
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     login = Login(user="jobs", auth="secret", secret="arn:aws:secretsmanager:eu-central-1:1:secret:x")
     with pytest.raises(ConfigurationError, match="write an https address"):
-        get_credentials(login=login, database=DATABASE, deadline=Deadline.after(5))
+        Authentication(login=login, database=DATABASE).credentials(Deadline.after(5))
 
 
 def test_nothing_shows_a_password_or_a_key() -> None:

@@ -31,7 +31,8 @@ def test_the_watchdog_ends_a_call_that_waits_for_a_dripping_peer() -> None:
         watchdog = Watchdog(ours, Deadline.after(0.3))
         while ours.recv(1):  # would go on for ever: each byte comes within any timeout of a call
             pass
-        assert watchdog.dismiss()
+        watchdog.dismiss()
+        assert watchdog.struck
         stop.set()
         drip.join()
 
@@ -40,7 +41,8 @@ def test_a_dismissed_watchdog_leaves_no_thread_and_no_descriptor() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         watchdog = Watchdog(ours, Deadline.after(60))
-        assert not watchdog.dismiss()
+        watchdog.dismiss()
+        assert not watchdog.struck
         assert not [thread for thread in threading.enumerate() if thread.name == "watchdog"]
         assert watchdog._socket.fileno() == -1
         ours.send(b"still open")
