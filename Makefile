@@ -30,6 +30,9 @@ run: $(READY) ## Deploy an environment on this machine and run its jobs there (K
 test: $(READY) lint ## Lint, unit tests, snapshots, integration and deployment tests
 	@python -m pytest
 
+faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
+	@FREEZE_SECONDS=35 python -m pytest tests/integration/test_faults.py --quiet --faults docs/faults.md
+
 snapshots: $(READY) ## Accept the current templates as the snapshots; review them with git diff
 	@python -m pytest tests/snapshots --snapshot-update
 
@@ -59,4 +62,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@npm install --package-lock-only
 
-.PHONY: help setup run test snapshots lint format synth bootstrap diff deploy lock
+.PHONY: help setup run test faults snapshots lint format synth bootstrap diff deploy lock

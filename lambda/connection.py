@@ -242,7 +242,7 @@ class _Session(pymysql.connections.Connection):
         """Say goodbye, unless `cut` or in the middle of something; then close the socket. Never raises."""
         in_the_middle = self._let_go_of_rows()
         if self._sock is None:
-            return "gone"
+            return "cut" if cut else "gone"
         polite = not cut and not in_the_middle and self._say_goodbye()
         self._force_close()  # type: ignore[attr-defined]
         return "polite" if polite else "cut"

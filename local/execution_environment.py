@@ -78,6 +78,10 @@ class ExecutionEnvironment:
         self._log = log
         self._process: _Process | None = None
 
+    def variable(self, name: str) -> str:
+        """One of the function's own environment variables."""
+        return self._environment[name]
+
     @property
     def pid(self) -> int | None:
         """The process; None before the first invocation and after one that it did not survive."""

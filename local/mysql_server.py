@@ -8,7 +8,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,6 +40,10 @@ class MySQLServer:
     certificate_authority: Path
     """PEM file: whom a client must trust. The server's certificate is for `localhost` and `127.0.0.1`."""
     password: str = field(repr=False)
+    folder: Path
+    """Its data, its log and its certificates (server.pem, server-key.pem)."""
+    command: tuple[str, ...] = field(repr=False)
+    """What starts it on this data, but for the port."""
     user: str = "admin"
     host: str = "localhost"
 
@@ -67,8 +71,16 @@ class MySQLServer:
         password = secrets.token_urlsafe(24)
         init_file = folder / "administrator.sql"
         _write_private(init_file, _administrator(cls.user, password).encode())
-        command = installation.command(
-            *_options(folder), f"--init-file={init_file}", *(f"--{name}={value}" for name, value in settings.items())
+        stopped = cls(
+            version=installation.version,
+            pid=0,
+            port=0,
+            certificate_authority=folder / "ca.pem",
+            password=password,
+            folder=folder,
+            command=tuple(
+                installation.command(*_options(folder), *(f"--{name}={value}" for name, value in settings.items()))
+            ),
         )
         progress("Starting it …")
         attempts_left = PORT_ATTEMPTS
@@ -76,24 +88,26 @@ class MySQLServer:
             while True:
                 attempts_left -= 1
                 try:
-                    return cls._launch(command, folder, version=installation.version, password=password)
+                    return stopped._launch(processes.free_port(), f"--init-file={init_file}")
                 except StartFailed as failure:
                     if PORT_TAKEN not in str(failure) or not attempts_left:
                         raise
         finally:
             init_file.unlink()
 
-    @classmethod
-    def _launch(cls, command: list[str], folder: Path, *, version: str, password: str) -> Self:
-        port, log = processes.free_port(), folder / "mysqld.log"
-        process = processes.start([*command, f"--port={port}"], log=log)
-        server = cls(
-            version=version,
-            pid=process.pid,
-            port=port,
-            certificate_authority=folder / "ca.pem",
-            password=password,
-        )
+    def restart(self) -> Self:
+        """Stop the server and start it on the same data and port; returns the new one.
+
+        Raises:
+            StartFailed: it ended, or did not answer within 60 seconds.
+        """
+        self.stop()
+        return self._launch(self.port)
+
+    def _launch(self, port: int, *options: str) -> Self:
+        log = self.folder / "mysqld.log"
+        process = processes.start([*self.command, *options, f"--port={port}"], log=log)
+        server = replace(self, pid=process.pid, port=port)
         try:
             server._wait_for_login(process, log)
         except BaseException:

@@ -2,7 +2,7 @@
 
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ import aws_cdk as cdk
 import pytest
 
 from app import build
-from local import mysql_installation
+from local import fault_matrix, mysql_installation
 from local.emulator import Emulator
 from local.environment import CACHE
+from local.fault_bench import Observed
 from local.mysql_server import MySQLServer
 from stacks.database import PARAMETERS
 
@@ -21,6 +22,32 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 REGION = "eu-central-1"
+
+
+MATRIX: pytest.StashKey[list[tuple[str, Observed]]] = pytest.StashKey()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--faults", type=Path, help="write the fault matrix into this file, as Markdown")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[MATRIX] = []
+
+
+@pytest.fixture(scope="session")
+def record(request: pytest.FixtureRequest) -> Callable[[str, Observed], None]:
+    """Puts a fault, and what was observed, into the matrix."""
+    matrix = request.config.stash[MATRIX]
+    return lambda fault, observed: matrix.append((fault, observed))
+
+
+def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.TerminalReporter) -> None:
+    file = config.getoption("--faults")
+    if file:
+        rows: list[tuple[str, Observed]] = config.stash[MATRIX]
+        file.write_text(fault_matrix.markdown(rows))
+        terminalreporter.write_line(fault_matrix.text(rows))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,210 @@
+"""Runs a job in Lambda's runtime client while something goes wrong, and observes what the run leaves."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from local.emulator import Emulator, credentials
+from local.execution_environment import ExecutionEnvironment, Invocation
+from local.mysql_server import MySQLServer
+from stacks.function_code import bundle
+
+SCHEMA = "faults"
+EVENT = {"job": "faulty", "scheduled_time": "2026-11-23T08:00:00Z", "execution_id": "fault"}
+IDLE_SECONDS = 6
+"""In the deployed parameter group it is 300."""
+SETTLE_SECONDS = 5.0
+"""How long a session may take to be gone from the server once the run has ended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What became of a run, and what was left of it."""
+
+    outcome: str
+    """done, or the error's name and number."""
+    seconds: float
+    """From the event to the frozen process."""
+    sessions_left: int
+    """On the server, once it had the time to settle."""
+    transactions_left: int
+    connections_left: int
+    """TCP connections of the frozen process to the server."""
+    next_outcome: str
+    report: Mapping[str, Any]
+    """The log line."""
+    server: str
+    """Its version."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A deployed function with a database user of its own."""
+
+    user: str
+    client: ExecutionEnvironment
+    storm: Path
+    secret: str
+    """ARN of the secret with its password."""
+
+
+class Bench:
+    """A schema on the server for jobs to be run against, under faults.
+
+    The server's own `wait_timeout` is scaled down to `IDLE_SECONDS` for whoever does not state one: that is what ends
+    the session of an attempt to connect that was lost between the login and the session's own limits.
+    """
+
+    def __init__(self, *, server: MySQLServer, emulator: Emulator, job: Path, folder: Path) -> None:
+        """Make the schema, and the function's code with `job` in it as the job `faulty`."""
+        self.server = server
+        self.emulator = emulator
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self._code = folder / "code"
+        bundle(self._code, region=emulator.region)
+        shutil.copyfile(job, self._code / "jobs" / "faulty.py")
+        self.execute(f"SET GLOBAL init_connect = 'SET SESSION wait_timeout = {IDLE_SECONDS}'")
+        self.execute(f"CREATE DATABASE {SCHEMA}")
+        self.execute(f"CREATE TABLE {SCHEMA}.number (n INT PRIMARY KEY)")
+        values = ", ".join(f"({n})" for n in range(1, 1001))
+        self.execute(f"INSERT INTO {SCHEMA}.number VALUES {values}")
+        self.execute(f"CREATE TABLE {SCHEMA}.target (id INT AUTO_INCREMENT PRIMARY KEY, value VARCHAR(64))")
+
+    def close(self) -> None:
+        """Leave the server as it was."""
+        self.execute(f"DROP DATABASE {SCHEMA}")
+        self.execute("SET GLOBAL init_connect = ''")
+
+    def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """What the administrator gets for a statement."""
+        with self.server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement, parameters or None)
+            return list(cursor.fetchall())
+
+    @contextmanager
+    def function(
+        self, behaviour: str, *, port: int | None = None, timeout_seconds: float = 6, variables: Mapping[str, str] = {}
+    ) -> Iterator[Function]:
+        """A function whose job shows `behaviour`, and that reaches the server through `port`."""
+        user = f"f{next(self._numbers)}"
+        password = f"password of {user}"
+        self.execute(f"CREATE USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
+        self.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.* TO {user}")
+        secret = json.dumps({"username": user, "password": password})
+        arn = self.emulator.client("secretsmanager").create_secret(
+            Name=f"faults-{self.server.port}/{user}", SecretString=secret
+        )["ARN"]
+        storm = self._folder / f"{user}.storm"
+        storm.touch()
+        client = ExecutionEnvironment(
+            code=self._code,
+            handler="handler.lambda_handler",
+            function_name=f"function-{user}",
+            timeout_seconds=timeout_seconds,
+            log=self._folder / f"{user}.log",
+            environment={
+                **credentials(self.emulator.region),
+                "AWS_ENDPOINT_URL": self.emulator.url,
+                "JOB": "faulty",
+                "BEHAVIOUR": behaviour,
+                "STORM": str(storm),
+                "DATABASE_HOST": self.server.host,
+                "DATABASE_PORT": str(port or self.server.port),
+                "DATABASE_NAME": SCHEMA,
+                "DATABASE_ENDPOINT": "instance",
+                "DATABASE_CERTIFICATES": str(self.server.certificate_authority),
+                "DATABASE_USER": user,
+                "DATABASE_AUTH": "secret",
+                "DATABASE_SECRET": arn,
+                **variables,
+            },
+        )
+        with client:
+            yield Function(user=user, client=client, storm=storm, secret=arn)
+        self.execute(f"DROP USER {user}")
+
+    def observe(
+        self, function: Function, calm: Callable[[], object] = lambda: None, settle_seconds: float = SETTLE_SECONDS
+    ) -> Observed:
+        """Run the function in the storm, look, let it `calm` down, and run it once more."""
+        started = time.monotonic()
+        run = function.client.invoke(EVENT)
+        seconds = time.monotonic() - started
+        left = self.settled(function.user, settle_seconds)
+        connections_left = _connections(function.client.pid, int(function.client.variable("DATABASE_PORT")))
+        function.storm.unlink(missing_ok=True)
+        calm()
+        following = function.client.invoke(EVENT)
+        return Observed(
+            outcome=outcome(run),
+            seconds=seconds,
+            sessions_left=left[0],
+            transactions_left=left[1],
+            connections_left=connections_left,
+            next_outcome=outcome(following),
+            report=log_line(run),
+            server=self.server.version,
+        )
+
+    def wait_for(self, function: Function, statement: str) -> None:
+        """Return once the function's user runs a statement that begins so; a generous bound on a hang."""
+        end = time.monotonic() + 60
+        query = "SELECT COUNT(*) FROM performance_schema.processlist WHERE user = %s AND info LIKE %s"
+        while not self.execute(query, (function.user, f"{statement}%"))[0][0]:
+            if time.monotonic() > end:
+                raise TimeoutError(f"{function.user} never came to {statement}")
+            time.sleep(0.02)
+
+    def settled(self, user: str, seconds: float) -> tuple[int, int]:
+        """Sessions and open transactions of `user` on the server: none, or those still there after `seconds`."""
+        end = time.monotonic() + seconds
+        while True:
+            [(sessions, transactions)] = self.execute(
+                "SELECT COUNT(*), COUNT(trx_id) FROM performance_schema.processlist"
+                " LEFT JOIN information_schema.innodb_trx ON trx_mysql_thread_id = id WHERE user = %s",
+                (user,),
+            )
+            if not sessions or time.monotonic() > end:
+                return sessions, transactions
+            time.sleep(0.02)
+
+
+def log_line(run: Invocation) -> dict[str, Any]:
+    """The run's log line; empty if the process came to none."""
+    for text in run.log_lines:
+        line = json.loads(text) if text.startswith("{") else {}
+        if line.get("message") == "run":
+            found: dict[str, Any] = line
+            return found
+    return {}
+
+
+def outcome(run: Invocation) -> str:
+    """done, or the error's name with the number that MySQL or PyMySQL gives it."""
+    if run.error is None:
+        return str(log_line(run)["outcome"])
+    message = str(run.error.get("errorMessage", ""))
+    number = message[1:].partition(",")[0] if message.startswith("(") else ""
+    return f"{run.error['errorType']} {number}".strip()
+
+
+def _connections(pid: int | None, port: int) -> int:
+    """TCP connections of a process to a port of this machine."""
+    if pid is None:
+        return 0
+    own = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
+    found = 0
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            found += fields[2].endswith(f":{port:04X}") and f"socket:[{fields[9]}]" in own
+    return found
