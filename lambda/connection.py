@@ -196,7 +196,7 @@ class Connection:
         https://dev.mysql.com/doc/refman/8.4/en/kill.html: one's own threads may be killed without any further right.
         """
         if self._database.endpoint == "proxy":
-            self._killed = "not through a proxy: its thread ids are not the server's"
+            self._killed = "not through a proxy"
             return
         deadline = Deadline.after(KILL_SECONDS)
         try:
@@ -341,6 +341,8 @@ def _set_up(session: _Session, deadline: Deadline) -> None:
         "innodb_lock_wait_timeout": seconds,  # default 50 s
         "lock_wait_timeout": seconds,  # metadata locks; default a year
         "wait_timeout": seconds + 1,  # idle: a client that vanished in a black hole; default 8 h
+        "net_write_timeout": seconds,  # rows for a client that vanished; default 60 s
+        "net_read_timeout": seconds,  # the rest of a statement of such a client; default 30 s
     }
     with session.cursor() as cursor:
         cursor.execute("SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items()))

@@ -24,6 +24,9 @@ IDLE_SECONDS = 6
 SETTLE_SECONDS = 5.0
 """How long a session may take to be gone from the server once the run has ended."""
 
+_numbers = itertools.count(1)
+"""For users of their own, whichever bench they are of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Observed:
@@ -52,6 +55,7 @@ class Function:
     user: str
     client: ExecutionEnvironment
     storm: Path
+    """Names the job's behaviour; without it, the job behaves well."""
     secret: str
     """ARN of the secret with its password."""
 
@@ -68,7 +72,6 @@ class Bench:
         self.server = server
         self.emulator = emulator
         self._folder = folder
-        self._numbers = itertools.count(1)
         self._code = folder / "code"
         bundle(self._code, region=emulator.region)
         shutil.copyfile(job, self._code / "jobs" / "faulty.py")
@@ -95,16 +98,14 @@ class Bench:
         self, behaviour: str, *, port: int | None = None, timeout_seconds: float = 6, variables: Mapping[str, str] = {}
     ) -> Iterator[Function]:
         """A function whose job shows `behaviour`, and that reaches the server through `port`."""
-        user = f"f{next(self._numbers)}"
+        user = f"f{next(_numbers)}"
         password = f"password of {user}"
         self.execute(f"CREATE USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
         self.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {SCHEMA}.* TO {user}")
         secret = json.dumps({"username": user, "password": password})
-        arn = self.emulator.client("secretsmanager").create_secret(
-            Name=f"faults-{self.server.port}/{user}", SecretString=secret
-        )["ARN"]
+        arn = self.emulator.client("secretsmanager").create_secret(Name=f"faults/{user}", SecretString=secret)["ARN"]
         storm = self._folder / f"{user}.storm"
-        storm.touch()
+        storm.write_text(behaviour)
         client = ExecutionEnvironment(
             code=self._code,
             handler="handler.lambda_handler",
@@ -115,7 +116,6 @@ class Bench:
                 **credentials(self.emulator.region),
                 "AWS_ENDPOINT_URL": self.emulator.url,
                 "JOB": "faulty",
-                "BEHAVIOUR": behaviour,
                 "STORM": str(storm),
                 "DATABASE_HOST": self.server.host,
                 "DATABASE_PORT": str(port or self.server.port),
@@ -176,6 +176,23 @@ class Bench:
             if not sessions or time.monotonic() > end:
                 return sessions, transactions
             time.sleep(0.02)
+
+    def sessions(self, user: str) -> list[tuple[Any, ...]]:
+        """What sessions of `user` are doing on the server."""
+        query = "SELECT id, command, time, state, info FROM performance_schema.processlist WHERE user = %s"
+        return self.execute(query, (user,))
+
+    def locks(self, user: str) -> int:
+        """How many locks, of rows, metadata or names, sessions of `user` hold or wait for."""
+        rows = (
+            "SELECT COUNT(*) FROM performance_schema.data_locks"
+            " JOIN performance_schema.threads USING (thread_id) WHERE processlist_user = %s"
+        )
+        others = (
+            "SELECT COUNT(*) FROM performance_schema.metadata_locks"
+            " JOIN performance_schema.threads ON thread_id = owner_thread_id WHERE processlist_user = %s"
+        )
+        return sum(int(self.execute(query, (user,))[0][0]) for query in (rows, others))
 
 
 def log_line(run: Invocation) -> dict[str, Any]:

@@ -52,11 +52,11 @@ class FaultProxy:
     A context manager: leaving it closes all connections through it and ends its threads.
     """
 
-    def __init__(self, server: MySQLServer, fault: Fault) -> None:
+    def __init__(self, server: MySQLServer, fault: Fault | None = None) -> None:
         """A proxy before `server`."""
         self.server = server
         self._fault = fault
-        self._to_strike = fault.connections
+        self._to_strike = fault.connections if fault else 0
         self._lock = threading.Lock()
         self.closing = threading.Event()
         self._sockets: list[Socket] = []
@@ -67,6 +67,11 @@ class FaultProxy:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
+
+    def strike(self, fault: Fault) -> None:
+        """Let this be the fault from now on."""
+        with self._lock:
+            self._fault, self._to_strike = fault, fault.connections
 
     def heal(self) -> None:
         """Strike no further connection."""
@@ -118,10 +123,11 @@ class FaultProxy:
     def strikes(self, stage: Stage, packet: bytes = b"") -> Action | None:
         """What the fault does to a connection that has come to `stage`, if anything."""
         with self._lock:
-            if self._fault.stage != stage or self._fault.statement not in packet or not self._to_strike:
+            fault = self._fault
+            if fault is None or fault.stage != stage or fault.statement not in packet or not self._to_strike:
                 return None
             self._to_strike -= 1
-            return self._fault.action
+            return fault.action
 
 
 class _Passage:

@@ -1,4 +1,4 @@
-"""A job that behaves badly while the file STORM exists, in the way BEHAVIOUR names, and well afterwards."""
+"""A job that behaves badly while the file STORM exists, in the way that the file names, and well afterwards."""
 
 import gc
 import os
@@ -19,15 +19,15 @@ KEPT: list[Any] = []
 
 def run(run: Run) -> dict[str, Any]:
     """Behave."""
-    behave = work if not Path(os.environ["STORM"]).exists() else globals()[os.environ["BEHAVIOUR"]]
-    result: dict[str, Any] = behave(run)
+    storm = Path(os.environ["STORM"])
+    result: dict[str, Any] = globals()[storm.read_text() if storm.exists() else "work"](run)
     return result
 
 
 def work(run: Run) -> dict[str, Any]:
     gc.collect()  # whatever an earlier run left comes to its end now
     with run.cursor() as cursor:
-        cursor.execute("INSERT INTO target (value) VALUES (%s)", (os.environ["BEHAVIOUR"],))
+        cursor.execute("INSERT INTO target (value) VALUES (%s)", ("work",))
         return {"inserted": cursor.rowcount}
 
 

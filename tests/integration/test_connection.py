@@ -72,9 +72,9 @@ def test_the_session_has_limits_of_its_own_and_a_name(database: Database, creden
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT @@autocommit, @@time_zone, @@max_execution_time, @@innodb_lock_wait_timeout,"
-                " @@lock_wait_timeout, @@wait_timeout"
+                " @@lock_wait_timeout, @@wait_timeout, @@net_write_timeout, @@net_read_timeout"
             )
-            assert cursor.fetchone() == (0, "+00:00", 20_000, 20, 20, 21)
+            assert cursor.fetchone() == (0, "+00:00", 20_000, 20, 20, 21, 20, 20)
             cursor.execute(
                 "SELECT ATTR_VALUE FROM performance_schema.session_connect_attrs"
                 " WHERE PROCESSLIST_ID = CONNECTION_ID() AND ATTR_NAME = 'program_name'"

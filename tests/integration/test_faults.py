@@ -173,6 +173,37 @@ WORKING = [
     ),
     Row(fault="reset at destroy", network=Fault(stage="goodbye", action="reset"), outcome="done", seconds=3),
 ]
+NOBODY_TO_KILL = [
+    # Through an RDS Proxy nothing can be killed: the session's own limits must do.
+    Row(
+        fault="CPU-bound SELECT, no kill through a proxy",
+        behaviour="select",
+        outcome="DeadlineExceeded",
+        destroyed="cut",
+        seconds=5,
+        variables={"DATABASE_ENDPOINT": "proxy"},
+    ),
+    Row(
+        fault="black hole while the server sends rows, no kill through a proxy",
+        behaviour="stream",
+        network=Fault(stage="answer", action="silence", statement=b"REPEAT"),
+        outcome="DeadlineExceeded",
+        destroyed="cut",
+        seconds=5,
+        settle_seconds=10,
+        variables={"DATABASE_ENDPOINT": "proxy"},
+    ),
+    Row(
+        fault="black hole mid-write of a large statement, no kill through a proxy",
+        behaviour="large_statement",
+        network=Fault(stage="large statement", action="silence"),
+        outcome="DeadlineExceeded",
+        destroyed="cut",
+        seconds=5,
+        settle_seconds=10,
+        variables={"DATABASE_ENDPOINT": "proxy"},
+    ),
+]
 DEADLINES = [
     Row(fault="CPU-bound SELECT", behaviour="select", outcome="DeadlineExceeded", destroyed="cut", seconds=5),
     Row(
@@ -229,7 +260,9 @@ UNTRUSTED = [
         next_outcome="DeadlineExceeded",
     ),
 ]
-TABLE = {row.fault: row for row in (*CONNECTING, *LOST_FOR_GOOD, *WORKING, *DEADLINES, *JOBS, *UNTRUSTED)}
+TABLE = {
+    row.fault: row for row in (*CONNECTING, *LOST_FOR_GOOD, *WORKING, *NOBODY_TO_KILL, *DEADLINES, *JOBS, *UNTRUSTED)
+}
 
 
 @pytest.fixture(scope="module")
