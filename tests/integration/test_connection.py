@@ -2,6 +2,7 @@
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ import pymysql
 import pytest
 import trustme
 
-from configuration import Database
+from configuration import Database, Login
 from connection import Connection, connect
 from credentials import Authentication, Credentials
 from deadline import Deadline, DeadlineExceeded
@@ -128,6 +129,35 @@ def test_a_server_that_strips_tls_gets_no_password(database: Database) -> None:
         _connect(replace(database, port=port), Credentials("jobs", PASSWORD))
     assert caught.value.args[0] == 2026
     assert PASSWORD.encode() not in received
+
+
+def test_an_iam_token_travels_inside_verified_tls(
+    database: Database, server: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As RDS asks for it: with its own plugin the server wants the token as a clear-text password."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    as_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    as_server.load_cert_chain(server.folder / "server.pem", server.folder / "server-key.pem")
+    tokens: list[bytes] = []
+
+    def ask(peer: socket.socket) -> None:
+        peer.sendall(_greeting(tls=True))
+        peer.recv(4096)
+        with as_server.wrap_socket(peer, server_side=True) as inside:
+            inside.recv(4096)
+            inside.sendall(_packet(b"\xfemysql_clear_password\0", number=3))
+            tokens.append(inside.recv(4096)[4:-1])
+            inside.sendall(_packet(b"\xff\x19\x04#28000not on RDS", number=5))  # 1049, for good
+
+    login = Login(user="jobs", auth="iam", secret="")
+    with _listen(ask) as port:
+        there = replace(database, port=port)
+        authentication = Authentication(login=login, database=there)
+        with pytest.raises(pymysql.err.OperationalError, match="not on RDS"):
+            connect(database=there, authentication=authentication, deadline=Deadline.after(20), program_name="job")
+    [token] = tokens
+    assert token.startswith(f"localhost:{port}/?Action=connect&DBUser=jobs&X-Amz-Algorithm=AWS4-HMAC-SHA256".encode())
 
 
 @pytest.mark.parametrize(
