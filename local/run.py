@@ -168,14 +168,14 @@ def _table(shown: list[Shown]) -> Table:
 
 
 def _wait(console: Console, environment: LocalEnvironment) -> None:
-    url = environment.emulator.url
+    function, url = environment.function_name(JOB), environment.emulator.url
     event = '{"job": "heartbeat", "scheduled_time": "2026-01-01T00:00:00Z", "execution_id": "by hand"}'
     console.print(
         f"""
 Everything stays up until Ctrl-C. In another terminal:
 
   look at the database   .venv/bin/python -m local.sql {environment.folder} 'SELECT * FROM heartbeat'
-  run the job            curl -d '{event}' {url}/2015-03-31/functions/{environment.function_name(JOB)}/invocations
+  run the job            .venv/bin/python -m local.invoke {url} {function} '{event}'
   logs and templates     {environment.folder}
 """,
         markup=False,

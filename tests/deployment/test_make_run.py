@@ -59,6 +59,40 @@ def test_an_interrupted_run_leaves_nothing(moment: str, tmp_path: Path) -> None:
     assert _left_behind(tmp_path) == ([], [])
 
 
+def test_a_kept_run_can_be_looked_at_until_it_is_interrupted(tmp_path: Path) -> None:
+    kept = subprocess.Popen(
+        ["make", "run", "KEEP=1"],
+        cwd=ROOT,
+        env=_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        text=True,
+        process_group=0,
+    )
+    assert kept.stdout
+    with kept.stdout as output:
+        shown: list[str] = []
+        while "logs and templates" not in "".join(shown):
+            shown.append(output.readline())
+            assert shown[-1], "".join(shown)
+        for command in ("look at the database", "run the job"):
+            [line] = [line for line in shown if command in line]
+            finished = _shell(line.partition(command)[2].strip())
+            assert finished.returncode == 0, finished.stderr
+        assert '"outcome": "done"' in finished.stdout
+        os.killpg(kept.pid, signal.SIGINT)
+        rest = output.read()
+    assert "Done." in rest
+    assert kept.wait(HANG_SECONDS) == -signal.SIGINT  # as make ends after Ctrl-C
+    assert _left_behind(tmp_path) == ([], [])
+
+
+def _shell(command: str) -> subprocess.CompletedProcess[str]:
+    """What a person gets who pastes the command into a shell in the project's folder."""
+    return subprocess.run(
+        ["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
+    )
+
+
 def _environment(folder: Path) -> dict[str, str]:
     """A terminal wide enough for the table, and a temporary folder that marks every process of the run."""
     return {**os.environ, "COLUMNS": "140", "TMPDIR": str(folder)}
