@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from local import assembly, mysql_installation, sql
+from local import assembly, mysql_installation, processes, sql
 from local.cdk_cli import ROOT, CdkCli, synthesize
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment
@@ -88,7 +88,7 @@ def deployed(folder: Path, *, progress: Progress) -> Iterator[LocalEnvironment]:
     """
     settings = load_environment(ENVIRONMENTS / f"{NAME}.toml")
     installation = mysql_installation.find_or_fetch(CACHE, progress=progress)
-    with ExitStack() as cleanup:
+    with processes.none_left(), ExitStack() as cleanup:
         progress("Synthesizing every environment …")
         synthesize(folder / "cdk.out")
         stage = folder / "cdk.out" / f"assembly-{NAME}"

@@ -6,9 +6,10 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -28,7 +29,7 @@ def start(
     Raises:
         OSError: there is no such program, or the log cannot be written.
     """
-    with log.open("wb") as output:
+    with log.open("wb") as output, _undisturbed():
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -38,8 +39,19 @@ def start(
             cwd=cwd,
             start_new_session=True,
         )
-    _children[process.pid] = process
+        _children[process.pid] = process
     return process
+
+
+@contextmanager
+def none_left() -> Iterator[None]:
+    """Whatever happens in the block, end what it started and did not stop."""
+    before = set(_children)
+    try:
+        yield
+    finally:
+        for pid in set(_children) - before:
+            stop(pid)
 
 
 def stop(pid: int, *, patience: float = 20) -> None:
@@ -82,6 +94,25 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put Ctrl-C off: in the middle of starting a program, it would leave one that nobody knows of."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in handlers:
+        signal.signal(number, lambda number, _frame: arrived.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for received in arrived:
+        signal.raise_signal(received)
 
 
 def _wait(pid: int, seconds: float) -> None:
