@@ -69,6 +69,22 @@ def stop(pid: int, *, patience: float = 20) -> None:
     _children.pop(pid, None)
 
 
+def listening(pid: int) -> set[str]:
+    """The TCP addresses that a program listens on: 127.0.0.1:3306, or as the kernel writes it if it is another.
+
+    Linux only: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt.
+    """
+    own = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
+    found = set()
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
+            fields = line.split()
+            if fields[3] == "0A" and f"socket:[{fields[9]}]" in own:
+                address, port = fields[1].split(":")
+                found.add(f"{'127.0.0.1' if address == '0100007F' else address}:{int(port, 16)}")
+    return found
+
+
 def output(*command: str, seconds: float | None = 60) -> str:
     """What a command that succeeds writes to either stream, within `seconds`."""
     return subprocess.run(

@@ -3,11 +3,11 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import processes
 from local.cdk_cli import CommandFailed
 from local.environment import LocalEnvironment, deployed
 from local.scheduler import delivery
@@ -68,10 +68,11 @@ def test_the_diff_is_clean_and_shows_a_change(environment: LocalEnvironment) -> 
 
 
 def test_everything_listens_on_loopback_only(environment: LocalEnvironment) -> None:
-    addresses = {
-        address for process in (environment.server.pid, environment.emulator.pid) for address in _listening(process)
-    }
-    assert addresses == {"127.0.0.1"}
+    for pid, port in (
+        (environment.server.pid, environment.server.port),
+        (environment.emulator.pid, environment.emulator.port),
+    ):
+        assert processes.listening(pid) == {f"127.0.0.1:{port}"}
 
 
 def _query(environment: LocalEnvironment, statement: str) -> list[tuple[Any, ...]]:
@@ -85,15 +86,3 @@ def _log_line(lines: tuple[str, ...]) -> dict[str, Any]:
     [line] = [line for line in map(json.loads, lines) if line.get("message") == "run"]
     read: dict[str, Any] = line
     return read
-
-
-def _listening(process: int) -> set[str]:
-    """Addresses that the process listens on: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt."""
-    sockets = {link.readlink().name for link in Path(f"/proc/{process}/fd").iterdir() if link.is_symlink()}
-    found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{process}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in sockets:
-                found.add("127.0.0.1" if fields[1].startswith("0100007F:") else fields[1])
-    return found
