@@ -19,7 +19,7 @@ import ssl
 import struct
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -48,6 +48,7 @@ TOO_MANY_CONNECTIONS = 1040
 ACCESS_DENIED = 1045
 SERVER_SHUTDOWN = 1053
 UNKNOWN_THREAD = 1094
+DEADLOCK = 1213
 TOO_MANY_USER_CONNECTIONS = 1203
 USER_LIMIT_REACHED = 1226
 OPTION_PREVENTS_STATEMENT = 1290  # --read-only
@@ -56,8 +57,9 @@ UNREACHABLE = 2003
 SERVER_GONE = 2006
 SERVER_LOST = 2013
 
-LOST = {SERVER_GONE, SERVER_LOST}
-TRANSIENT = LOST | {
+TRANSIENT = {
+    SERVER_GONE,
+    SERVER_LOST,
     TOO_MANY_CONNECTIONS,
     SERVER_SHUTDOWN,
     TOO_MANY_USER_CONNECTIONS,
@@ -71,6 +73,10 @@ COM_QUIT = struct.pack("<IB", 1, 1)
 
 class OutcomeUnknownError(Exception):
     """The connection was lost during COMMIT: the work is done, or it is not."""
+
+
+class RolledBackError(Exception):
+    """The server undid the transaction and the job went on: what it did since must not be committed alone."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +102,13 @@ def connect(*, database: Database, authentication: Authentication, deadline: Dea
         pymysql.err.OperationalError: the server is not to be trusted (2003, 2026) or refuses for good (1045, 1049).
     """
     attempts = 0
-    refused = False
+    failures: list[Exception] = []
     while True:
         attempts += 1
         try:
             credentials = authentication.credentials(deadline.within(ATTEMPT_SECONDS))
             session = _attempt(
+                address=database.host,
                 database=database,
                 credentials=credentials,
                 program_name=program_name,
@@ -116,13 +123,14 @@ def connect(*, database: Database, authentication: Authentication, deadline: Dea
                 attempts=attempts,
             )
         except (pymysql.err.OperationalError, CredentialsError) as error:
-            if _code(error) == ACCESS_DENIED and not refused:
+            refused_before = ACCESS_DENIED in map(_code, failures)
+            if _code(error) == ACCESS_DENIED and not refused_before:
                 # The secret may have been rotated since it was read. Once: a wrong password stays wrong.
-                refused = True
                 authentication.forget()
             elif not _transient(error):
                 raise
-            _pause(attempts, deadline, error)
+            failures.append(error)
+            _pause(failures, deadline)
 
 
 class Connection:
@@ -146,7 +154,11 @@ class Connection:
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
         self._destroyed: Destroyed | None = None
         self._killed = ""
-        self._watchdog = session.watch(deadline, self._kill)
+        try:
+            self._watchdog = session.watch(deadline, self._kill)
+        except BaseException:
+            session.destroy(cut=True)
+            raise
 
     def cursor(self, kind: type[Cursor] = Cursor) -> Cursor:
         """A new cursor; parameters given to its `execute` are bound, never formatted into the statement."""
@@ -160,15 +172,22 @@ class Connection:
         Raises:
             OutcomeUnknownError: the connection was lost, or the deadline came, before the server's answer did.
             DeadlineExceeded: the deadline had come before.
+            RolledBackError: the server had undone the transaction.
+            pymysql.err.OperationalError: the server refused.
         """
         if self._watchdog.struck:
             raise DeadlineExceeded("the run's time was used up before its work could be committed")
+        if self._session.rolled_back:
+            raise RolledBackError(
+                "a deadlock (1213) rolled the whole transaction back, and the job went on: let the error pass, "
+                "so that the run fails and is tried again"
+            )
         try:
             self._session.commit()
-        except (DeadlineExceeded, pymysql.err.OperationalError) as error:
-            if isinstance(error, DeadlineExceeded) or _code(error) in LOST:
-                raise OutcomeUnknownError(f"the connection was lost during COMMIT: {error}") from error
-            raise
+        except (DeadlineExceeded, pymysql.MySQLError) as error:
+            if isinstance(error, pymysql.InterfaceError) or _from_server(error):
+                raise  # the connection was closed before, or the server says no
+            raise OutcomeUnknownError(f"the connection was lost during COMMIT: {error}") from error
 
     def rollback(self) -> None:
         """Roll the open transaction back."""
@@ -201,6 +220,8 @@ class Connection:
         deadline = Deadline.after(KILL_SECONDS)
         try:
             killer = _attempt(
+                # Not the name: it may mean another server by now, whose threads have the same numbers.
+                address=self._session.address,
                 database=self._database,
                 credentials=self._authentication.credentials(deadline),
                 program_name="kill at the deadline",
@@ -230,6 +251,10 @@ class _Session(pymysql.connections.Connection):
     _sock: socket.socket | None
     _result: Any
     _watchdog: Watchdog | None = None
+    address = ""
+    """The server's, in numbers."""
+    rolled_back = False
+    """Whether the server has undone the whole transaction."""
 
     def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> Watchdog:
         """Cut this session at `deadline`, until the watchdog is dismissed."""
@@ -265,6 +290,15 @@ class _Session(pymysql.connections.Connection):
         result.connection = None
         return True
 
+    def _read_packet(self, *arguments: Any) -> Any:
+        try:
+            return super()._read_packet(*arguments)  # type: ignore[no-untyped-call]
+        except pymysql.MySQLError as error:
+            # https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html: of the errors a job may see and go
+            # on from, a deadlock alone undoes more than its own statement.
+            self.rolled_back = self.rolled_back or _code(error) == DEADLOCK
+            raise
+
     def _read_bytes(self, num_bytes: int) -> bytes:
         try:
             return super()._read_bytes(num_bytes)  # type: ignore[misc, no-any-return]
@@ -290,13 +324,14 @@ class _Session(pymysql.connections.Connection):
 
 def _attempt(
     *,
+    address: str,
     database: Database,
     credentials: Credentials,
     program_name: str,
     deadline: Deadline,
     run_deadline: Deadline | None,
 ) -> _Session:
-    """TCP, TLS, authentication and session setup (with `run_deadline` for the run's work), before `deadline`."""
+    """TCP to `address`, TLS, authentication, session setup (with `run_deadline`, for its work), before `deadline`."""
     session = _Session(
         host=database.host,
         port=database.port,
@@ -311,17 +346,23 @@ def _attempt(
         defer_connect=True,
     )
     try:
-        connected = open_socket(database.host, database.port, deadline)
+        connected = open_socket(address, database.port, deadline)
     except OSError as error:
-        message = f"can't connect to {database.host}:{database.port}: {error}"
+        message = f"can't connect to {address}:{database.port}: {error}"
         raise pymysql.err.OperationalError(UNREACHABLE, message) from error
-    watchdog = Watchdog(connected, deadline)
     try:
+        watchdog = Watchdog(connected, deadline)
+    except BaseException:
+        connected.close()
+        raise
+    try:
+        session.address = connected.getpeername()[0]
         session.connect(connected)
         if run_deadline is not None:
             _set_up(session, run_deadline)
     except BaseException:
         session.destroy(cut=watchdog.struck)
+        connected.close()
         raise
     finally:
         watchdog.dismiss()
@@ -360,15 +401,17 @@ def tls_context(certificates: Path) -> ssl.SSLContext:
     return context
 
 
-def _pause(attempts: int, deadline: Deadline, error: Exception) -> None:
+def _pause(failures: Sequence[Exception], deadline: Deadline) -> None:
     """Full jitter: callers that failed together come back apart.
 
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
     """
-    longest = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (attempts - 1))
+    longest = min(LONGEST_PAUSE_SECONDS, PAUSE_SECONDS * 2 ** (len(failures) - 1))
     seconds = random.uniform(0, longest)  # noqa: S311 (nothing secret depends on it)
     if seconds >= deadline.remaining():
-        raise DeadlineExceeded(f"not connected in time; attempt {attempts} failed: {error}") from error
+        # The last attempt may have failed of nothing but the deadline; the one before it shows the cause.
+        shown = [f"attempt {number}: {error}" for number, error in enumerate(failures, start=1)][-2:]
+        raise DeadlineExceeded(f"not connected in time; {'; '.join(shown)}") from failures[-1]
     time.sleep(seconds)
 
 
@@ -380,6 +423,12 @@ def _transient(error: Exception) -> bool:
     if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError):
         return False  # a server that isn't the one we trust; an end of file is one that restarts
     return _code(error) in TRANSIENT
+
+
+def _from_server(error: Exception) -> bool:
+    """Whether this is the server's own answer: the client's errors are numbered from 2000 to 2999."""
+    code = _code(error)
+    return code is not None and code > 0 and not 2000 <= code < 3000
 
 
 def _code(error: Exception) -> int | None:

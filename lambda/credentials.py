@@ -133,10 +133,12 @@ def _post(
     """Status and JSON object that the endpoint answers with, before the deadline."""
     secure = endpoint.scheme == "https"
     host, port = endpoint.hostname or "", endpoint.port or (443 if secure else 80)
+    deadline.require("asking Secrets Manager")
     connected = open_socket(host, port, deadline)
-    watchdog = Watchdog(connected, deadline)
     connection = http.client.HTTPConnection(host, port)
+    watchdog = None
     try:
+        watchdog = Watchdog(connected, deadline)
         connection.sock = _public().wrap_socket(connected, server_hostname=host) if secure else connected
         connection.request("POST", "/", body=body, headers=headers)
         response = connection.getresponse()
@@ -144,7 +146,8 @@ def _post(
     finally:
         connection.close()
         connected.close()
-        watchdog.dismiss()
+        if watchdog is not None:
+            watchdog.dismiss()
     if not isinstance(answer, dict):
         raise ValueError("the answer is no JSON object")
     return response.status, answer

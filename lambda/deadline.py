@@ -83,7 +83,11 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self.struck = False
         """Whether the deadline came before the dismissal."""
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            self._socket.close()
+            raise
 
     def dismiss(self) -> None:
         """End the watch; afterwards neither thread nor descriptor is left."""
@@ -106,15 +110,15 @@ def open_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
     """A TCP connection to the first of the host's addresses that answers; the name is resolved anew at each call.
 
     Raises:
-        DeadlineExceeded: no time was left to begin.
         OSError: the name can't be resolved, or no address answers before the deadline.
     """
-    failure: OSError = OSError(f"{host} has no address")
-    deadline.require(f"connecting to {host}:{port}")
+    failure: OSError = TimeoutError("no time is left")
     for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not deadline.remaining():
+            break
         candidate = socket.socket(family, kind, protocol)
         try:
-            candidate.settimeout(max(deadline.remaining(), 0.001))
+            candidate.settimeout(max(deadline.remaining(), 0.001))  # 0 would mean: don't wait at all
             candidate.connect(address)
         except OSError as error:
             candidate.close()

@@ -28,8 +28,10 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
         report.failed(error)
         raise
     finally:
-        report.left(before.left_since())
-        report.write()
+        try:
+            report.left(before.left_since())
+        finally:
+            report.write()
     return report.entries
 
 

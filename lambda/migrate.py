@@ -23,7 +23,7 @@ from pymysql.cursors import Cursor
 from configuration import Database, Login, read_database, read_jobs, read_login
 from connection import Connection, connect
 from credentials import Authentication
-from deadline import Deadline, LambdaContext
+from deadline import Deadline, DeadlineExceeded, LambdaContext
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = "mysql-jobs migrations"
@@ -44,8 +44,6 @@ class Migration:
 
     number: int
     name: str
-    checksum: str
-    """SHA-256 of the file."""
     statements: tuple[str, ...]
 
 
@@ -92,10 +90,8 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
             raise MigrationError(f"{file.name}: write a name like {number:04}_what_it_does.sql")
         if int(match[1]) != number:
             raise MigrationError(f"{file.name}: the next number in the sequence is {number:04}")
-        text = file.read_bytes()
-        checksum = hashlib.sha256(text).hexdigest()
-        statements = _statements(text.decode(), file.name)
-        migrations.append(Migration(number=number, name=file.stem, checksum=checksum, statements=statements))
+        statements = _statements(file.read_text(), file.name)
+        migrations.append(Migration(number=number, name=file.stem, statements=statements))
     return tuple(migrations)
 
 
@@ -130,8 +126,8 @@ def apply(migrations: Sequence[Migration], connection: Connection, cursor: Curso
         "CREATE TABLE IF NOT EXISTS migration ("
         " number INT UNSIGNED NOT NULL PRIMARY KEY,"
         " name VARCHAR(255) NOT NULL,"
-        " checksum CHAR(64) NOT NULL,"
-        " statements INT UNSIGNED NOT NULL,"  # applied so far: a file that failed halfway continues there
+        " checksum CHAR(64) NOT NULL,"  # of the statements applied so far
+        " statements INT UNSIGNED NOT NULL,"  # how many: a file that failed halfway continues there
         " complete BOOLEAN NOT NULL,"
         " applied_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))"
     )
@@ -142,13 +138,13 @@ def apply(migrations: Sequence[Migration], connection: Connection, cursor: Curso
             raise MigrationError(f"{name}.sql was applied to this database but is not in migrations/: put it back")
     applied = []
     for migration in migrations:
-        name, checksum, statements, complete = seen.get(
-            migration.number, (migration.name, migration.checksum, 0, False)
-        )
-        if complete and (name, checksum) != (migration.name, migration.checksum):
+        name, checksum, statements, complete = seen.get(migration.number, (migration.name, _checksum(()), 0, False))
+        same = (migration.name, _checksum(migration.statements[:statements])) == (name, checksum)
+        if not same or (complete and len(migration.statements) != statements):
+            where = "a new migration" if complete else "the same file after them"
             raise MigrationError(
-                f"{migration.name}.sql differs from the {name}.sql that was applied to this database: "
-                "put the applied file back and write a new migration"
+                f"{migration.name}.sql differs from the {name}.sql that was applied to this database "
+                f"({statements} statements): put them back and write what is new into {where}"
             )
         if not complete:
             _apply_one(migration, statements, connection, cursor)
@@ -157,35 +153,62 @@ def apply(migrations: Sequence[Migration], connection: Connection, cursor: Curso
 
 
 def _apply_one(migration: Migration, already: int, connection: Connection, cursor: Cursor) -> None:
+    total = len(migration.statements)
     for count, statement in enumerate(migration.statements[already:], start=already + 1):
-        try:
+        with _named(f"{migration.name}.sql, statement {count} of {total}", statement):
             cursor.execute(statement)
-        except pymysql.MySQLError as error:
-            raise MigrationError(
-                f"{migration.name}.sql, statement {count} of {len(migration.statements)} failed: {error}\n{statement}"
-            ) from error
-        complete = count == len(migration.statements)
-        cursor.execute(
-            "REPLACE INTO migration (number, name, checksum, statements, complete) VALUES (%s, %s, %s, %s, %s)",
-            (migration.number, migration.name, migration.checksum, count, complete),
-        )
-        connection.commit()
+        _record(migration, count, connection, cursor, complete=False)
+    _record(migration, total, connection, cursor, complete=True)
+
+
+def _record(migration: Migration, count: int, connection: Connection, cursor: Cursor, *, complete: bool) -> None:
+    cursor.execute(
+        "REPLACE INTO migration (number, name, checksum, statements, complete) VALUES (%s, %s, %s, %s, %s)",
+        (migration.number, migration.name, _checksum(migration.statements[:count]), count, complete),
+    )
+    connection.commit()
 
 
 def _grant(
     cursor: Cursor, jobs: Login, rights: dict[str, frozenset[str]], database: Database, deadline: Deadline
 ) -> None:
+    """Make the jobs' user, or bring it up to date: its way to log in, and exactly these rights."""
     # Names can't be bound as parameters; user, database and tables are checked to be plain identifiers.
     user = f"`{jobs.user}`"
     if jobs.auth == "iam":
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
-        cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL")
+        proof, parameters = "WITH AWSAuthenticationPlugin AS 'RDS'", None
     else:
-        password = Authentication(login=jobs, database=database).credentials(deadline).password
-        cursor.execute(f"CREATE USER IF NOT EXISTS {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
-        cursor.execute(f"ALTER USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
-    for table, wanted in sorted(rights.items()):
-        cursor.execute(f"GRANT {', '.join(sorted(wanted))} ON `{database.name}`.`{table}` TO {user}")
+        parameters = (Authentication(login=jobs, database=database).credentials(deadline).password,)
+        proof = "BY %s"
+    for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
+        cursor.execute(f"{verb} {user} IDENTIFIED {proof} REQUIRE SSL", parameters)
+    cursor.execute(
+        "SELECT table_name, privilege_type FROM information_schema.table_privileges"
+        " WHERE grantee = %s AND table_schema = %s",
+        (f"'{jobs.user}'@'%'", database.name),
+    )
+    granted = set(cursor.fetchall())
+    wanted = {(table, right) for table, each in rights.items() for right in each}
+    # The difference only: a job that runs meanwhile must not be without its rights for a moment.
+    for table, right in sorted(wanted - granted):
+        with _named(f"granting the rights in a job's TABLES ({table})", f"GRANT {right} ON {table}"):
+            cursor.execute(f"GRANT {right} ON `{database.name}`.`{table}` TO {user}")
+    for table, right in sorted(granted - wanted):
+        cursor.execute(f"REVOKE {right} ON `{database.name}`.`{table}` FROM {user}")
+
+
+@contextmanager
+def _named(what: str, statement: str) -> Iterator[None]:
+    """Say what failed; neither MySQL nor the deadline knows."""
+    try:
+        yield
+    except (pymysql.MySQLError, DeadlineExceeded) as error:
+        raise MigrationError(f"{what} failed: {error}\n{statement}") from error
+
+
+def _checksum(statements: Sequence[str]) -> str:
+    return hashlib.sha256(";\n".join(statements).encode()).hexdigest()
 
 
 @contextmanager
@@ -199,7 +222,7 @@ def _lock(cursor: Cursor, deadline: Deadline) -> Iterator[None]:
 
 
 def _statements(text: str, file: str) -> tuple[str, ...]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("--")]
+    lines = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("--")]
     statements = re.split(r";[ \t]*\n", "\n".join(lines) + "\n")
     if statements.pop().strip():
         raise MigrationError(f"{file}: the last statement has no semicolon at its end")

@@ -53,7 +53,7 @@ class Report:
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`."""
         self.entries["outcome"] = "failed"
-        self.entries["error"] = f"{type(error).__name__}: {error}"
+        self.entries["error"] = _describe(error)
 
     def destroyed(self, destroyed: Destroyed) -> None:
         """The connection is gone."""
@@ -69,8 +69,16 @@ class Report:
     def write(self) -> None:
         """Write the log line."""
         self.entries["duration_ms"] = _milliseconds(time.monotonic() - self._started)
-        good = self.entries["outcome"] == "done" and not self.entries["left"]
+        good = self.entries["outcome"] == "done" and not self.entries.get("left")
         logger.log(logging.INFO if good else logging.ERROR, "run", extra=self.entries)
+
+
+def _describe(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # noqa: BLE001 (an error that can't say what it is must not take the place of itself)
+        return name
 
 
 def _milliseconds(seconds: float) -> float:

@@ -81,7 +81,7 @@ def carry_out(job: ModuleType, run: Run) -> dict[str, Any]:
     if not isinstance(result, dict):
         raise JobError(f"{job.__name__}.run returned {type(result).__name__}: return a dict or None")
     # Now, while the work can still be rolled back: a result that is no JSON must not fail after the commit.
-    readable: dict[str, Any] = json.loads(json.dumps(result, default=str))
+    readable: dict[str, Any] = json.loads(json.dumps(result, default=str, allow_nan=False))
     return readable
 
 

@@ -24,7 +24,7 @@ import trustme
 from local import mysql_installation
 from local.emulator import Emulator
 from local.environment import CACHE
-from local.fault_bench import EVENT, IDLE_SECONDS, Bench, Observed
+from local.fault_bench import EVENT, IDLE_SECONDS, Bench, Function, Observed, outcome
 from local.fault_proxy import Action, Fault, FaultProxy, Stage
 from local.mysql_server import MySQLServer
 
@@ -387,6 +387,15 @@ def test_lock_wait_until_the_deadline(bench: Bench, record: Record) -> None:
     _leaves_nothing(result)
 
 
+def test_a_deadlock_that_the_job_swallows_commits_nothing(bench: Bench) -> None:
+    """The server undid the first half; the second must not be committed alone."""
+    with bench.function("swallows_deadlock", timeout_seconds=12) as function, _deadlocked(bench, function):
+        bench.execute("DELETE FROM faults.target")
+        run = function.client.invoke(EVENT)
+        assert outcome(run) == "RolledBackError"
+        assert bench.execute("SELECT COUNT(*) FROM faults.target") == [(0,)]
+
+
 def test_lock_wait_timeout(bench: Bench, record: Record) -> None:
     with bench.function("short_lock_wait", timeout_seconds=8) as function, _locked(bench):
         result = bench.observe(function)
@@ -396,22 +405,8 @@ def test_lock_wait_timeout(bench: Bench, record: Record) -> None:
 
 
 def test_deadlock(bench: Bench, record: Record) -> None:
-    with bench.function("deadlock", timeout_seconds=12) as function:
-        locked = function.storm.with_suffix(".locked")
-
-        def other_side() -> None:
-            with bench.server.connect() as connection, connection.cursor() as cursor:
-                cursor.execute("BEGIN")
-                cursor.execute("UPDATE faults.number SET n = n WHERE n BETWEEN 2 AND 500")
-                while not locked.exists():
-                    time.sleep(0.01)
-                cursor.execute("UPDATE faults.number SET n = n WHERE n = 1")
-                cursor.execute("ROLLBACK")
-
-        other = threading.Thread(target=other_side)
-        other.start()
+    with bench.function("deadlock", timeout_seconds=12) as function, _deadlocked(bench, function):
         result = bench.observe(function)
-        other.join()
     record("deadlock", result)
     assert result.outcome == "OperationalError 1213"
     _leaves_nothing(result)
@@ -625,6 +620,26 @@ def _locked(bench: Bench) -> Iterator[None]:
         cursor.execute("UPDATE faults.number SET n = n WHERE n = 1")
         yield
         cursor.execute("ROLLBACK")
+
+
+@contextlib.contextmanager
+def _deadlocked(bench: Bench, function: Function) -> Iterator[None]:
+    """Somebody else holds what the job wants next, wants what it holds, and has done more, so that the job loses."""
+    locked = function.storm.with_suffix(".locked")
+
+    def other_side() -> None:
+        with bench.server.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("UPDATE faults.number SET n = n WHERE n BETWEEN 2 AND 500")
+            while not locked.exists():
+                time.sleep(0.01)
+            cursor.execute("UPDATE faults.number SET n = n WHERE n = 1")
+            cursor.execute("ROLLBACK")
+
+    other = threading.Thread(target=other_side)
+    other.start()
+    yield
+    other.join()
 
 
 @contextlib.contextmanager

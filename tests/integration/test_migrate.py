@@ -1,6 +1,8 @@
 """Migrations against a real server: once each, in order, forward only; and a user with just the rights it needs."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pymysql
 import pytest
 
 import migrate
+from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -50,6 +53,65 @@ def test_a_failing_statement_is_shown_and_the_next_deploy_continues_there(
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES (7);\n")
     assert migrate.lambda_handler({}, context)["applied"] == ["0002_more"]
     assert query("SELECT a FROM two") == [(7,)]
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_failing_statement_may_be_taken_out(folder: Path, context: Any, query: Query) -> None:
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
+    with pytest.raises(migrate.MigrationError):
+        migrate.lambda_handler({}, context)
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\n")
+    assert migrate.lambda_handler({}, context)["applied"] == ["0002_more"]
+    assert migrate.lambda_handler({}, context)["applied"] == []
+    assert query("SELECT complete FROM migration WHERE number = 2") == [(1,)]
+
+
+@pytest.mark.usefixtures("variables")
+def test_what_a_failed_file_did_already_cannot_be_changed(folder: Path, context: Any) -> None:
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
+    with pytest.raises(migrate.MigrationError):
+        migrate.lambda_handler({}, context)
+    (folder / "0002_more.sql").write_text("CREATE TABLE two (a CHAR(1));\nINSERT INTO two VALUES ('x');\n")
+    with pytest.raises(migrate.MigrationError, match=r"0002_more\.sql differs .* into the same file after them"):
+        migrate.lambda_handler({}, context)
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_statement_that_outlasts_the_deploy_is_named(folder: Path, context: Any) -> None:
+    (folder / "0002_long.sql").write_text("SET @slept = SLEEP(600);\n")
+    context.get_remaining_time_in_millis = lambda: 4000
+    with pytest.raises(
+        migrate.MigrationError, match=r"0002_long\.sql, statement 1 of 1 failed: the run's time was used up"
+    ):
+        migrate.lambda_handler({}, context)
+
+
+@pytest.mark.usefixtures("variables")
+def test_a_table_that_no_migration_makes_is_named(folder: Path, context: Any) -> None:
+    (folder / "0001_heartbeat.sql").write_text("CREATE TABLE heartbeet (a INT);\n")
+    with pytest.raises(migrate.MigrationError, match=r"granting the rights in a job's TABLES \(heartbeat\) failed"):
+        migrate.lambda_handler({}, context)
+
+
+def test_rights_that_no_job_asks_for_any_more_are_taken_back(
+    variables: dict[str, str], context: Any, query: Query
+) -> None:
+    migrate.lambda_handler({}, context)
+    query(f"GRANT DELETE ON heartbeat TO {variables['JOBS_USER']}")
+    migrate.lambda_handler({}, context)
+    assert query(f"SHOW GRANTS FOR {variables['JOBS_USER']}")[1:] == [
+        (f"GRANT SELECT, INSERT ON `{variables['DATABASE_NAME']}`.`heartbeat` TO `{variables['JOBS_USER']}`@`%`",)
+    ]
+
+
+def test_a_new_password_replaces_the_old_one(
+    variables: dict[str, str], emulator: Emulator, server: MySQLServer, context: Any
+) -> None:
+    migrate.lambda_handler({}, context)
+    value = json.dumps({"username": variables["JOBS_USER"], "password": "another one"})
+    emulator.client("secretsmanager").put_secret_value(SecretId=variables["JOBS_SECRET"], SecretString=value)
+    migrate.lambda_handler({}, context)
+    replace(server, user=variables["JOBS_USER"], password="another one").connect().close()
 
 
 @pytest.mark.usefixtures("variables")
