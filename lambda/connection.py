@@ -432,4 +432,5 @@ def _from_server(error: Exception) -> bool:
 
 
 def _code(error: Exception) -> int | None:
-    return error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    code = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    return code if isinstance(code, int) else None  # PyMySQL's own complaints have no number
