@@ -157,7 +157,7 @@ class Connection:
         try:
             self._watchdog = session.watch(deadline, self._kill)
         except BaseException:
-            session.destroy(cut=True)
+            session.destroy(cut=False)
             raise
 
     def cursor(self, kind: type[Cursor] = Cursor) -> Cursor:

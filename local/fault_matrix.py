@@ -6,6 +6,7 @@ import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
@@ -13,6 +14,8 @@ from rich.table import Table
 from local.fault_bench import Observed
 
 HEADINGS = ("fault", "outcome", "attempts", "seconds", "connection", "statement", "sessions left", "next run")
+
+MUTANTS = "## Mutation testing"
 
 INTRODUCTION = """\
 # Faults
@@ -41,6 +44,12 @@ def text(rows: Sequence[tuple[str, Observed]]) -> str:
     with console.capture() as capture:
         console.print(table)
     return capture.get()
+
+
+def write(file: Path, rows: Sequence[tuple[str, Observed]]) -> None:
+    """Put the table into `file`, in the place of the one there; what follows under `MUTANTS` stays."""
+    kept = file.read_text().partition(MUTANTS) if file.exists() else ("", "", "")
+    file.write_text(markdown(rows) + ("\n" if kept[1] else "") + kept[1] + kept[2])
 
 
 def markdown(rows: Sequence[tuple[str, Observed]]) -> str:

@@ -46,7 +46,7 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
     file = config.getoption("--faults")
     if file:
         rows: list[tuple[str, Observed]] = config.stash[MATRIX]
-        file.write_text(fault_matrix.markdown(rows))
+        fault_matrix.write(file, rows)
         terminalreporter.write_line(fault_matrix.text(rows))
 
 

@@ -100,6 +100,19 @@ def test_destroy_leaves_no_socket_and_may_be_called_on_the_dead(
         connection.commit()
 
 
+def test_a_watchdog_that_cannot_start_leaves_no_session(
+    database: Database, credentials: Credentials, query: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'"
+    aborted = query(status)
+    monkeypatch.setattr("connection._Session.watch", _no_thread)
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        _connect(database, credentials)
+    sessions = "SELECT COUNT(*) FROM performance_schema.session_connect_attrs WHERE ATTR_VALUE = 'job request'"
+    _wait_for(lambda: query(sessions) == [(0,)])
+    assert query(status) == aborted  # it said goodbye
+
+
 def test_a_server_with_another_authority_is_refused(
     database: Database, credentials: Credentials, tmp_path: Path
 ) -> None:
@@ -143,7 +156,7 @@ def test_an_iam_token_travels_inside_verified_tls(
 
     def ask(peer: socket.socket) -> None:
         peer.sendall(_greeting(tls=True))
-        peer.recv(4096)
+        peer.recv(36)  # the wish for TLS; its hello may come right behind
         with as_server.wrap_socket(peer, server_side=True) as inside:
             inside.recv(4096)
             inside.sendall(_packet(b"\xfemysql_clear_password\0", number=3))
@@ -219,6 +232,18 @@ def _connect(database: Database, credentials: Credentials, *, seconds: float = 2
         deadline=Deadline.after(seconds),
         program_name="job request",
     )
+
+
+def _no_thread(*_arguments: object) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        threading.Event().wait(0.02)
+    raise AssertionError("it never came true")
 
 
 def _kill(server: MySQLServer, number: int) -> None:
