@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -46,6 +47,7 @@ class Shown:
     """A row of the table: one run."""
 
     where: str
+    """emulator: where it was deployed. runtime: the same code in Lambda's own runtime client, frozen in between."""
     start: str
     """cold, warm (the environment kept running) or thawed (it was frozen)."""
     report: dict[str, Any]
@@ -90,7 +92,7 @@ def _main(console: Console, *, keep: bool) -> int:
         times = _scheduled_times(RUNS_IN_EMULATOR + RUNS_FROZEN)
         in_emulator = _in_emulator(environment, times[:RUNS_IN_EMULATOR])
         for run in chain(in_emulator, _frozen(environment, times[RUNS_IN_EMULATOR:])):
-            progress(f"{run.start} run {run.where}: {run.report['outcome']}")
+            progress(f"{run.start} run in the {run.where}: {run.report['outcome']}")
             shown.append(run)
         progress(f'cdk diff "{NAME}/*" …')
         environment.cli.diff(NAME)
@@ -110,7 +112,7 @@ def _in_emulator(environment: LocalEnvironment, times: list[datetime]) -> Iterat
         sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
         report = environment.invoke(sent.function, sent.event)
         yield Shown(
-            where="in the emulator",
+            where="emulator",
             start="warm" if number else "cold",
             report=report,
             left_open=_left_open(environment),
@@ -125,7 +127,7 @@ def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Sh
             run = client.invoke(sent.event)
             failed = {"outcome": "failed", "error": run.error, **sent.event}
             yield Shown(
-                where="in the runtime client",
+                where="runtime",
                 start="cold" if run.cold else "thawed",
                 report=run.result if isinstance(run.result, dict) else failed,
                 left_open=_left_open(environment),
@@ -148,15 +150,20 @@ def _left_open(environment: LocalEnvironment) -> int:
 
 
 def _table(shown: list[Shown]) -> Table:
-    table = Table(title=f"Runs of {JOB}, as the function's log line and the server saw them")
-    for heading in ("scheduled time", "ran", "start", "outcome"):
-        table.add_column(heading)
-    for heading in ("connect ms", "work ms", "destroy ms", "left open"):
+    first = datetime.fromisoformat(shown[0].report["scheduled_time"])
+    table = Table(
+        title=f"Runs of {JOB}, as their log lines and the server saw them, {first:%Y-%m-%d}",
+        box=SIMPLE_HEAD,
+        pad_edge=False,
+    )
+    for heading in ("scheduled\n(UTC)", "ran in", "start", "outcome"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("connect\nms", "work\nms", "destroy\nms", "left\nopen"):
         table.add_column(heading, justify="right")
     for run in shown:
         report = run.report
         table.add_row(
-            f"{datetime.fromisoformat(report['scheduled_time']):%Y-%m-%d %H:%M}",
+            f"{datetime.fromisoformat(report['scheduled_time']):%H:%M}",
             run.where,
             run.start,
             report["outcome"] if report["outcome"] == "done" else f"{report['outcome']}: {report.get('error')}",
