@@ -50,14 +50,6 @@ class CdkCli:
         """
         return self._cdk("diff", *self._app(), f"{environment}/*", "--fail")
 
-    def destroy(self, environment: str) -> None:
-        """Delete all stacks of `environment`.
-
-        Raises:
-            CommandFailed: the CLI says why.
-        """
-        self._cdk("destroy", *self._app(), f"{environment}/*", "--force")
-
     def _app(self) -> tuple[str, ...]:
         return ("--app", str(self.assembly))
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local import processes
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.mysql_server import MySQLServer
@@ -218,10 +219,4 @@ def _connections(pid: int | None, port: int) -> int:
     """TCP connections of a process to a port of this machine."""
     if pid is None:
         return 0
-    own = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
-    found = 0
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            found += fields[2].endswith(f":{port:04X}") and f"socket:[{fields[9]}]" in own
-    return found
+    return sum(each.remote.endswith(f":{port:04X}") for each in processes.tcp_sockets(pid))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 _children: dict[int, subprocess.Popen[bytes]] = {}
@@ -69,19 +70,39 @@ def stop(pid: int, *, patience: float = 20) -> None:
     _children.pop(pid, None)
 
 
-def listening(pid: int) -> set[str]:
-    """The TCP addresses that a program listens on: 127.0.0.1:3306, or as the kernel writes it if it is another.
+@dataclass(frozen=True)
+class TcpSocket:
+    """A TCP socket as the kernel lists it: addresses and ports in hexadecimal, the state as a number."""
+
+    local: str
+    remote: str
+    state: str
+
+
+def tcp_sockets(pid: int) -> list[TcpSocket]:
+    """The TCP sockets that a program holds.
 
     Linux only: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt.
     """
-    own = {link.readlink().name for link in Path(f"/proc/{pid}/fd").iterdir()}
+    own = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed since it was listed
+            own.add(link.readlink().name)
+    rows = [
+        line.split()
+        for table in ("tcp", "tcp6")
+        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]
+    ]
+    return [TcpSocket(row[1], row[2], row[3]) for row in rows if f"socket:[{row[9]}]" in own]
+
+
+def listening(pid: int) -> set[str]:
+    """The TCP addresses that a program listens on: 127.0.0.1:3306, or as the kernel writes it if it is another."""
     found = set()
-    for table in ("tcp", "tcp6"):
-        for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
-            fields = line.split()
-            if fields[3] == "0A" and f"socket:[{fields[9]}]" in own:
-                address, port = fields[1].split(":")
-                found.add(f"{'127.0.0.1' if address == '0100007F' else address}:{int(port, 16)}")
+    for each in tcp_sockets(pid):
+        if each.state == "0A":
+            address, port = each.local.split(":")
+            found.add(f"{'127.0.0.1' if address == '0100007F' else address}:{int(port, 16)}")
     return found
 
 

@@ -40,14 +40,7 @@ def test_make_run_shows_runs_that_left_nothing_open(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["Starting it", "cdk deploy", "cold run in the runtime"])
 def test_an_interrupted_run_leaves_nothing(moment: str, tmp_path: Path) -> None:
-    started = subprocess.Popen(
-        ["make", "run"],
-        cwd=ROOT,
-        env=_environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+    started = _start(["make", "run"], tmp_path)
     assert started.stdout
     with started.stdout as output:
         for line in output:
@@ -61,14 +54,7 @@ def test_an_interrupted_run_leaves_nothing(moment: str, tmp_path: Path) -> None:
 
 
 def test_a_kept_run_can_be_looked_at_until_it_is_interrupted(tmp_path: Path) -> None:
-    kept = subprocess.Popen(
-        ["make", "run", "KEEP=1"],
-        cwd=ROOT,
-        env=_environment(tmp_path),
-        stdout=subprocess.PIPE,
-        text=True,
-        process_group=0,
-    )
+    kept = _start(["make", "run", "KEEP=1"], tmp_path)
     assert kept.stdout
     with kept.stdout as output:
         shown: list[str] = []
@@ -85,6 +71,13 @@ def test_a_kept_run_can_be_looked_at_until_it_is_interrupted(tmp_path: Path) -> 
     assert "Done." in rest
     assert kept.wait(HANG_SECONDS) == -signal.SIGINT  # as make ends after Ctrl-C
     assert _left_behind(tmp_path) == ([], [])
+
+
+def _start(command: list[str], folder: Path) -> subprocess.Popen[str]:
+    """The command as a terminal starts it: in a process group of its own, which gets Ctrl-C."""
+    return subprocess.Popen(
+        command, cwd=ROOT, env=_environment(folder), stdout=subprocess.PIPE, text=True, process_group=0
+    )
 
 
 def _shell(command: str) -> subprocess.CompletedProcess[str]:
