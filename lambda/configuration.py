@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
 CERTIFICATES = Path(__file__).parent / "certificates"
+RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
+"""All that the jobs' user may be given: it changes rows, never tables."""
 
 
 class ConfigurationError(Exception):
@@ -89,14 +93,35 @@ def read_job(variables: Mapping[str, str]) -> str:
     return _identifier(variables, "JOB")
 
 
-def read_jobs(variables: Mapping[str, str]) -> tuple[str, ...]:
-    """The names of all jobs of the environment, from JOBS, separated by commas.
+def read_max_window(variables: Mapping[str, str]) -> timedelta:
+    """The longest window that one run may cover, from MAX_WINDOW_MINUTES.
 
     Raises:
-        ConfigurationError: JOBS is missing, or one of the names is not the name of a module.
+        ConfigurationError: MAX_WINDOW_MINUTES is missing or not a whole number from 1.
     """
-    names = _text(variables, "JOBS", "the jobs' names, separated by commas").split(",")
-    return tuple(_identifier({"JOBS": name}, "JOBS") for name in names)
+    value = _text(variables, "MAX_WINDOW_MINUTES", "a number of minutes")
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ConfigurationError(f"MAX_WINDOW_MINUTES is {value!r}: write a whole number from 1")
+    return timedelta(minutes=int(value))
+
+
+def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    """Per table, what all jobs of the environment need, from RIGHTS: JSON like {"event": "INSERT, SELECT"}.
+
+    Raises:
+        ConfigurationError: RIGHTS is missing or malformed, or it has something other than tables and rights.
+    """
+    text = _text(variables, "RIGHTS", 'the rights per table, like {"event": "INSERT, SELECT"}')
+    try:
+        rights = {table: frozenset(wanted.split(", ")) for table, wanted in json.loads(text).items()}
+    except (ValueError, AttributeError) as error:
+        raise ConfigurationError(f'RIGHTS is {text!r}: write JSON like {{"event": "INSERT, SELECT"}}') from error
+    for table, wanted in rights.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
+            raise ConfigurationError(f"RIGHTS has {table!r}: write the name of a table")
+        if not wanted <= RIGHTS:
+            raise ConfigurationError(f"RIGHTS[{table!r}] has {sorted(wanted)}: write some of {sorted(RIGHTS)}")
+    return rights
 
 
 def _text(variables: Mapping[str, str], name: str, what: str) -> str:
@@ -108,9 +133,11 @@ def _text(variables: Mapping[str, str], name: str, what: str) -> str:
 
 def _identifier(variables: Mapping[str, str], name: str) -> str:
     value = _text(variables, name, "a name of small letters, digits and underscores")
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", value):
+    # GET_LOCK takes names of 64 characters, and "<schema>.<job>" is one.
+    # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
+    if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", value):
         raise ConfigurationError(
-            f"{name} is {value!r}: write at most 32 small letters, digits and underscores, a letter first"
+            f"{name} is {value!r}: write at most 31 small letters, digits and underscores, a letter first"
         )
     return value
 

@@ -48,10 +48,10 @@ TOO_MANY_CONNECTIONS = 1040
 ACCESS_DENIED = 1045
 SERVER_SHUTDOWN = 1053
 UNKNOWN_THREAD = 1094
-DEADLOCK = 1213
 TOO_MANY_USER_CONNECTIONS = 1203
 USER_LIMIT_REACHED = 1226
 OPTION_PREVENTS_STATEMENT = 1290  # --read-only
+NO_SUCH_SAVEPOINT = 1305
 READ_ONLY = 1836
 UNREACHABLE = 2003
 SERVER_GONE = 2006
@@ -69,14 +69,15 @@ TRANSIENT = {
     UNREACHABLE,
 }
 COM_QUIT = struct.pack("<IB", 1, 1)
+SAVEPOINT = "mysql_jobs"
 
 
 class OutcomeUnknownError(Exception):
     """The connection was lost during COMMIT: the work is done, or it is not."""
 
 
-class RolledBackError(Exception):
-    """The server undid the transaction and the job went on: what it did since must not be committed alone."""
+class TransactionEndedError(Exception):
+    """The job's transaction was committed or undone before its end: what came since must not be committed alone."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,7 @@ class Connection:
         self._database = database
         self._authentication = authentication
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self._marked = False
         self._destroyed: Destroyed | None = None
         self._killed = ""
         try:
@@ -166,22 +168,27 @@ class Connection:
         self._cursors.add(cursor)
         return cursor
 
+    def begin(self) -> None:
+        """Mark the beginning of a transaction, so that its end shows whether it is still the same one.
+
+        Every COMMIT and every ROLLBACK removes the mark, whoever causes it: the job's own statement, DDL, or a
+        deadlock that the job goes on from. https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
+        """
+        self._execute(f"SAVEPOINT {SAVEPOINT}")
+        self._marked = True
+
     def commit(self) -> None:
         """Commit the open transaction.
 
         Raises:
             OutcomeUnknownError: the connection was lost, or the deadline came, before the server's answer did.
             DeadlineExceeded: the deadline had come before.
-            RolledBackError: the server had undone the transaction.
+            TransactionEndedError: the transaction is not the one that `begin` marked.
             pymysql.err.OperationalError: the server refused.
         """
         if self._watchdog.struck:
             raise DeadlineExceeded("the run's time was used up before its work could be committed")
-        if self._session.rolled_back:
-            raise RolledBackError(
-                "a deadlock (1213) rolled the whole transaction back, and the job went on: let the error pass, "
-                "so that the run fails and is tried again"
-            )
+        self._release_mark()
         try:
             self._session.commit()
         except (DeadlineExceeded, pymysql.MySQLError) as error:
@@ -190,8 +197,32 @@ class Connection:
             raise OutcomeUnknownError(f"the connection was lost during COMMIT: {error}") from error
 
     def rollback(self) -> None:
-        """Roll the open transaction back."""
+        """Roll the open transaction back.
+
+        Raises:
+            TransactionEndedError: the transaction is not the one that `begin` marked: part of it may be committed.
+            DeadlineExceeded, pymysql.MySQLError: the connection was lost; the server rolls back by itself.
+        """
+        self._release_mark()
         self._session.rollback()
+
+    def _release_mark(self) -> None:
+        if not self._marked:
+            return
+        self._marked = False
+        try:
+            self._execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+        except pymysql.MySQLError as error:
+            if _code(error) != NO_SUCH_SAVEPOINT:
+                raise
+            raise TransactionEndedError(
+                "the job's transaction was ended before the job was: by a COMMIT, ROLLBACK, BEGIN or DDL statement of "
+                "its own (take it out; run.checkpoint commits), or by a deadlock that it went on from (let it pass)"
+            ) from None
+
+    def _execute(self, statement: str) -> None:
+        with self._session.cursor() as cursor:
+            cursor.execute(statement)
 
     def destroy(self) -> Destroyed:
         """End the connection now. Takes milliseconds, never waits for the server, never raises.
@@ -253,8 +284,6 @@ class _Session(pymysql.connections.Connection):
     _watchdog: Watchdog | None = None
     address = ""
     """The server's, in numbers."""
-    rolled_back = False
-    """Whether the server has undone the whole transaction."""
 
     def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> Watchdog:
         """Cut this session at `deadline`, until the watchdog is dismissed."""
@@ -289,15 +318,6 @@ class _Session(pymysql.connections.Connection):
         result.unbuffered_active = False
         result.connection = None
         return True
-
-    def _read_packet(self, *arguments: Any) -> Any:
-        try:
-            return super()._read_packet(*arguments)  # type: ignore[no-untyped-call]
-        except pymysql.MySQLError as error:
-            # https://dev.mysql.com/doc/refman/8.4/en/innodb-error-handling.html: of the errors a job may see and go
-            # on from, a deadlock alone undoes more than its own statement.
-            self.rolled_back = self.rolled_back or _code(error) == DEADLOCK
-            raise
 
     def _read_bytes(self, num_bytes: int) -> bytes:
         try:

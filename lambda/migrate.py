@@ -7,7 +7,6 @@ commits each DDL statement by itself, so there is no going back, only forward wi
 from __future__ import annotations
 
 import hashlib
-import importlib
 import logging
 import os
 import re
@@ -20,15 +19,15 @@ from typing import Any
 import pymysql
 from pymysql.cursors import Cursor
 
-from configuration import Database, Login, read_database, read_jobs, read_login
+from configuration import RIGHTS, Database, Login, read_database, read_login, read_rights
 from connection import Connection, connect
 from credentials import Authentication
 from deadline import Deadline, DeadlineExceeded, LambdaContext
 
 FOLDER = Path(__file__).parent / "migrations"
 LOCK = "mysql-jobs migrations"
-RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-"""All that a job may ask for: the jobs' user changes rows, never tables."""
+LEDGER = {"ledger": RIGHTS}
+"""What every run needs: it records itself, and takes old records away."""
 
 logger = logging.getLogger("mysql_jobs")
 logger.setLevel(logging.INFO)
@@ -56,7 +55,7 @@ def lambda_handler(_event: object, context: LambdaContext) -> dict[str, Any]:
     """
     deadline = Deadline.of(context)
     migrations = read_migrations(FOLDER)
-    rights = read_rights(read_jobs(os.environ))
+    rights = {**read_rights(os.environ), **LEDGER}
     jobs = read_login(os.environ, prefix="JOBS")
     database = read_database(os.environ)
     connection = connect(
@@ -93,27 +92,6 @@ def read_migrations(folder: Path) -> tuple[Migration, ...]:
         statements = _statements(file.read_text(), file.name)
         migrations.append(Migration(number=number, name=file.stem, statements=statements))
     return tuple(migrations)
-
-
-def read_rights(jobs: Sequence[str]) -> dict[str, frozenset[str]]:
-    """Per table, what the jobs' user needs: the sum of what each job's module states in TABLES.
-
-    Raises:
-        MigrationError: a job has no TABLES, or it names no table or a right that a job can't have.
-    """
-    rights: dict[str, frozenset[str]] = {}
-    for job in jobs:
-        tables = getattr(importlib.import_module(f"jobs.{job}"), "TABLES", None)
-        if not isinstance(tables, dict):
-            raise MigrationError(f'jobs/{job}.py has no TABLES: write what it needs, like {{"event": ("SELECT",)}}')
-        for table, wanted in tables.items():
-            if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
-                raise MigrationError(f"jobs/{job}.py: TABLES has {table!r}: write the name of a table")
-            if not wanted or not RIGHTS.issuperset(wanted):
-                allowed = ", ".join(sorted(RIGHTS))
-                raise MigrationError(f"jobs/{job}.py: TABLES[{table!r}] is {wanted!r}: write some of {allowed}")
-            rights[table] = rights.get(table, frozenset()) | frozenset(wanted)
-    return rights
 
 
 def apply(migrations: Sequence[Migration], connection: Connection, cursor: Cursor) -> list[str]:
@@ -192,7 +170,7 @@ def _grant(
     wanted = {(table, right) for table, each in rights.items() for right in each}
     # The difference only: a job that runs meanwhile must not be without its rights for a moment.
     for table, right in sorted(wanted - granted):
-        with _named(f"granting the rights in a job's TABLES ({table})", f"GRANT {right} ON {table}"):
+        with _named(f"granting a right to the table {table}", f"GRANT {right} ON {table}"):
             cursor.execute(f"GRANT {right} ON `{database.name}`.`{table}` TO {user}")
     for table, right in sorted(granted - wanted):
         cursor.execute(f"REVOKE {right} ON `{database.name}`.`{table}` FROM {user}")

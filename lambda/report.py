@@ -9,7 +9,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from connection import Connection, Destroyed
-from run import Request
+from ledger import Refusal, Turn
+from request import Request
+from run import Outcome
 
 logger = logging.getLogger("mysql_jobs")
 logger.setLevel(logging.INFO)
@@ -21,14 +23,13 @@ class Report:
     With Lambda's JSON log format each entry becomes a field of its own, which metrics are filtered from.
     """
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self, *, job: str, request_id: str) -> None:
         """The report of the invocation `request_id`; a run that never says otherwise has failed."""
         self._started = time.monotonic()
-        self.entries: dict[str, Any] = {"request_id": request_id, "outcome": "failed"}
+        self.entries: dict[str, Any] = {"job": job, "request_id": request_id, "outcome": "failed"}
 
     def requested(self, request: Request) -> None:
-        """Which job runs, and for which scheduled time."""
-        self.entries["job"] = request.job
+        """For which scheduled time the job runs."""
         self.entries["scheduled_time"] = request.scheduled_time.isoformat()
         self.entries["execution_id"] = request.execution_id
 
@@ -45,10 +46,21 @@ class Report:
         """There is a connection."""
         self.entries["attempts"] = connection.attempts
 
-    def done(self, result: dict[str, Any]) -> None:
-        """The work is committed."""
-        self.entries["outcome"] = "done"
-        self.entries["result"] = result
+    def refused(self, refusal: Refusal) -> None:
+        """There is nothing for this run to do."""
+        self.entries["outcome"] = refusal
+
+    def began(self, turn: Turn) -> None:
+        """The job begins with its window."""
+        self.entries["window_start"] = turn.window.start.isoformat()
+        self.entries["window_end"] = turn.window.end.isoformat()
+
+    def ended(self, outcome: Outcome) -> None:
+        """The work is committed, or, in a dry run, rolled back."""
+        self.entries["outcome"] = outcome.word
+        self.entries["result"] = outcome.result
+        if outcome.progress:
+            self.entries["progress"] = outcome.progress
 
     def failed(self, error: BaseException) -> None:
         """The run ends with `error`."""
@@ -69,7 +81,7 @@ class Report:
     def write(self) -> None:
         """Write the log line."""
         self.entries["duration_ms"] = _milliseconds(time.monotonic() - self._started)
-        good = self.entries["outcome"] == "done" and not self.entries.get("left")
+        good = self.entries["outcome"] != "failed" and not self.entries.get("left")
         logger.log(logging.INFO if good else logging.ERROR, "run", extra=self.entries)
 
 

@@ -8,7 +8,8 @@ import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from local.mysql_server import MySQLServer
 from stacks.function_code import bundle
 
 SCHEMA = "faults"
-EVENT = {"job": "faulty", "scheduled_time": "2026-11-23T08:00:00Z", "execution_id": "fault"}
+FIRST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
+INTERVAL = timedelta(minutes=5)
 IDLE_SECONDS = 6
 """In the deployed parameter group it is 300."""
 SETTLE_SECONDS = 5.0
@@ -51,7 +53,7 @@ class Observed:
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """A deployed function with a database user of its own."""
+    """A deployed function with a database user and a job of its own, both of the same name."""
 
     user: str
     client: ExecutionEnvironment
@@ -59,6 +61,11 @@ class Function:
     """Names the job's behaviour; without it, the job behaves well."""
     secret: str
     """ARN of the secret with its password."""
+    _times: Iterator[datetime] = field(default_factory=lambda: (FIRST_TIME + n * INTERVAL for n in itertools.count()))
+
+    def invoke(self) -> Invocation:
+        """Run it for the next scheduled time."""
+        return self.client.invoke({"scheduled_time": next(self._times).isoformat(), "execution_id": "fault"})
 
 
 class Bench:
@@ -69,19 +76,21 @@ class Bench:
     """
 
     def __init__(self, *, server: MySQLServer, emulator: Emulator, job: Path, folder: Path) -> None:
-        """Make the schema, and the function's code with `job` in it as the job `faulty`."""
+        """Make the schema, and the function's code, in which each function finds `job` under its own name."""
         self.server = server
         self.emulator = emulator
         self._folder = folder
         self._code = folder / "code"
         bundle(self._code, region=emulator.region)
-        shutil.copyfile(job, self._code / "jobs" / "faulty.py")
+        self._job = job
         self.execute(f"SET GLOBAL init_connect = 'SET SESSION wait_timeout = {IDLE_SECONDS}'")
         self.execute(f"CREATE DATABASE {SCHEMA}")
         self.execute(f"CREATE TABLE {SCHEMA}.number (n INT PRIMARY KEY)")
         values = ", ".join(f"({n})" for n in range(1, 1001))
         self.execute(f"INSERT INTO {SCHEMA}.number VALUES {values}")
         self.execute(f"CREATE TABLE {SCHEMA}.target (id INT AUTO_INCREMENT PRIMARY KEY, value VARCHAR(64))")
+        [ledger] = (self._code / "migrations").glob("*_ledger.sql")
+        self.execute(ledger.read_text().replace("CREATE TABLE ", f"CREATE TABLE {SCHEMA}.", 1))
 
     def close(self) -> None:
         """Leave the server as it was."""
@@ -107,6 +116,8 @@ class Bench:
         arn = self.emulator.client("secretsmanager").create_secret(Name=f"faults/{user}", SecretString=secret)["ARN"]
         storm = self._folder / f"{user}.storm"
         storm.write_text(behaviour)
+        # A job of its own: two runs of one job would keep each other out.
+        shutil.copyfile(self._job, self._code / "jobs" / f"{user}.py")
         client = ExecutionEnvironment(
             code=self._code,
             handler="handler.lambda_handler",
@@ -116,7 +127,8 @@ class Bench:
             environment={
                 **credentials(self.emulator.region),
                 "AWS_ENDPOINT_URL": self.emulator.url,
-                "JOB": "faulty",
+                "JOB": user,
+                "MAX_WINDOW_MINUTES": "1440",
                 "STORM": str(storm),
                 "DATABASE_HOST": self.server.host,
                 "DATABASE_PORT": str(port or self.server.port),
@@ -138,13 +150,13 @@ class Bench:
     ) -> Observed:
         """Run the function in the storm, look, let it `calm` down, and run it once more."""
         started = time.monotonic()
-        run = function.client.invoke(EVENT)
+        run = function.invoke()
         seconds = time.monotonic() - started
         left = self.settled(function.user, settle_seconds)
         connections_left = _connections(function.client.pid, int(function.client.variable("DATABASE_PORT")))
         function.storm.unlink(missing_ok=True)
         calm()
-        following = function.client.invoke(EVENT)
+        following = function.invoke()
         return Observed(
             outcome=outcome(run),
             seconds=seconds,

@@ -1,4 +1,4 @@
-"""`make run`: deploys the environment `local` on this machine, runs its job there and shows what each run left open."""
+"""`make run`: deploys the environment `local` on this machine, runs its jobs and shows what each run left open."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ from local.scheduler import delivery
 from stacks.settings import SettingsError
 
 JOB = "heartbeat"
-RUNS_IN_EMULATOR = 2
 RUNS_FROZEN = 3
 FREEZE_SECONDS = 1.0
 SETTLE_SECONDS = 5.0
@@ -46,6 +45,7 @@ environment dev for that."""
 class Shown:
     """A row of the table: one run."""
 
+    job: str
     where: str
     """emulator: where it was deployed. runtime: the same code in Lambda's own runtime client, frozen in between."""
     start: str
@@ -57,8 +57,8 @@ class Shown:
 
     @property
     def good(self) -> bool:
-        """The job ran and left nothing."""
-        return self.report["outcome"] == "done" and self.left_open == 0
+        """The job's work is done, by this run or before, and the run left nothing."""
+        return self.report["outcome"] in ("done", "duplicate") and self.left_open == 0
 
 
 def main() -> int:
@@ -89,15 +89,17 @@ def _main(console: Console, *, keep: bool) -> int:
 
     with _temporary_folder() as folder, deployed(folder, progress=progress) as environment:
         shown = []
-        times = _scheduled_times(RUNS_IN_EMULATOR + RUNS_FROZEN)
-        in_emulator = _in_emulator(environment, times[:RUNS_IN_EMULATOR])
-        for run in chain(in_emulator, _frozen(environment, times[RUNS_IN_EMULATOR:])):
-            progress(f"{run.start} run in the {run.where}: {run.report['outcome']}")
+        first, *others = _scheduled_times(1 + RUNS_FROZEN)
+        for run in chain(_in_emulator(environment, first), _frozen(environment, others)):
+            progress(f"{run.start} run of {run.job} in the {run.where}: {run.report['outcome']}")
             shown.append(run)
         progress(f'cdk diff "{NAME}/*" …')
         environment.cli.diff(NAME)
         progress("cdk diff: no differences")
         console.print(_table(shown), soft_wrap=False)
+        for run in shown:
+            if "error" in run.report:
+                console.print(f"{run.job} failed: {run.report['error']}", style="red", markup=False)
         console.print(NOT_PROVEN)
         if keep:
             _wait(console, environment)
@@ -106,17 +108,18 @@ def _main(console: Console, *, keep: bool) -> int:
     return 0 if all(run.good for run in shown) else 1
 
 
-def _in_emulator(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Shown]:
-    """Runs of the deployed function where it was deployed."""
-    for number, scheduled_time in enumerate(times):
-        sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
-        report = environment.invoke(sent.function, sent.event)
-        yield Shown(
-            where="emulator",
-            start="warm" if number else "cold",
-            report=report,
-            left_open=_left_open(environment),
-        )
+def _in_emulator(environment: LocalEnvironment, scheduled_time: datetime) -> Iterator[Shown]:
+    """A run of each job where it was deployed, and a second delivery of the same scheduled time."""
+    for job in environment.settings.jobs:
+        sent = delivery(environment.emulator, environment.function_name(job.name), scheduled_time)
+        for start in ("cold", "warm"):
+            yield Shown(
+                job=job.name,
+                where="emulator",
+                start=start,
+                report=environment.invoke(sent.function, sent.event),
+                left_open=_left_open(environment),
+            )
 
 
 def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Shown]:
@@ -127,6 +130,7 @@ def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Sh
             run = client.invoke(sent.event)
             failed = {"outcome": "failed", "error": run.error, **sent.event}
             yield Shown(
+                job=JOB,
                 where="runtime",
                 start="cold" if run.cold else "thawed",
                 report=run.result if isinstance(run.result, dict) else failed,
@@ -152,11 +156,12 @@ def _left_open(environment: LocalEnvironment) -> int:
 def _table(shown: list[Shown]) -> Table:
     first = datetime.fromisoformat(shown[0].report["scheduled_time"])
     table = Table(
-        title=f"Runs of {JOB}, as their log lines and the server saw them, {first:%Y-%m-%d}",
+        title=f"The runs, as their log lines and the server saw them, {first:%Y-%m-%d}",
         box=SIMPLE_HEAD,
         pad_edge=False,
+        padding=(0, 1, 0, 0),  # fits a terminal of 80 characters
     )
-    for heading in ("scheduled\n(UTC)", "ran in", "start", "outcome"):
+    for heading in ("UTC", "job", "ran in", "start", "outcome"):
         table.add_column(heading, no_wrap=True)
     for heading in ("connect\nms", "work\nms", "destroy\nms", "left\nopen"):
         table.add_column(heading, justify="right")
@@ -164,9 +169,10 @@ def _table(shown: list[Shown]) -> Table:
         report = run.report
         table.add_row(
             f"{datetime.fromisoformat(report['scheduled_time']):%H:%M}",
+            run.job,
             run.where,
             run.start,
-            report["outcome"] if report["outcome"] == "done" else f"{report['outcome']}: {report.get('error')}",
+            report["outcome"],
             *(str(report.get(key, "-")) for key in ("connect_ms", "work_ms", "destroy_ms")),
             str(run.left_open),
             style=None if run.good else "red",
@@ -176,13 +182,13 @@ def _table(shown: list[Shown]) -> Table:
 
 def _wait(console: Console, environment: LocalEnvironment) -> None:
     function, url = environment.function_name(JOB), environment.emulator.url
-    event = '{"job": "heartbeat", "scheduled_time": "2026-01-01T00:00:00Z", "execution_id": "by hand"}'
+    event = '{"dry_run": true}'
     console.print(
         f"""
 Everything stays up until Ctrl-C. In another terminal:
 
-  look at the database   .venv/bin/python -m local.sql {environment.folder} 'SELECT * FROM heartbeat'
-  run the job            .venv/bin/python -m local.invoke {url} {function} '{event}'
+  look at the ledger     .venv/bin/python -m local.sql {environment.folder} 'SELECT * FROM ledger'
+  try the job            .venv/bin/python -m local.invoke {url} {function} '{event}'
   logs and templates     {environment.folder}
 """,
         markup=False,

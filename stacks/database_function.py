@@ -30,6 +30,7 @@ class DatabaseFunction(Construct):
     Attributes:
         function: the function.
         role: its own role.
+        log_group: where it logs.
     """
 
     def __init__(
@@ -49,14 +50,14 @@ class DatabaseFunction(Construct):
     ) -> None:
         """Build the function `name` that runs `handler` and reaches `database` from `security_group`."""
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(
+        self.log_group = logs.LogGroup(
             self,
             "LogGroup",
             log_group_name=f"/aws/lambda/{name}",
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        self.role = self._role(log_group)
+        self.role = self._role(self.log_group)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -78,7 +79,7 @@ class DatabaseFunction(Construct):
                 **variables,
             },
             role=self.role,
-            log_group=log_group,
+            log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
             vpc=vpc,
             vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),

@@ -36,7 +36,7 @@ class Jobs(cdk.Stack):
             self,
             "Migrations",
             environment=environment,
-            jobs=[job.name for job in settings],
+            jobs=settings,
             network=network,
             database=database,
         )

@@ -9,7 +9,9 @@ from constructs import Construct
 
 from stacks.database import MASTER_USER, Database
 from stacks.database_function import DatabaseFunction
+from stacks.job_variables import rights_variable
 from stacks.network import Network
+from stacks.settings import JobSettings
 
 TIMEOUT_SECONDS = 600
 
@@ -27,7 +29,7 @@ class Migrations(Construct):
         construct_id: str,
         *,
         environment: str,
-        jobs: Sequence[str],
+        jobs: Sequence[JobSettings],
         network: Network,
         database: Database,
     ) -> None:
@@ -48,7 +50,7 @@ class Migrations(Construct):
                 "DATABASE_USER": MASTER_USER,
                 "DATABASE_AUTH": "secret",
                 "DATABASE_SECRET": database.master_secret.secret_arn,
-                "JOBS": ",".join(jobs),
+                "RIGHTS": rights_variable(job.rights for job in jobs),
                 **database.login_variables("JOBS"),
             },
             database=database,

@@ -1,4 +1,6 @@
-"""ScheduledJob construct: one job's function, its schedule and its dead-letter queue."""
+"""ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
+
+from datetime import timedelta
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -9,7 +11,12 @@ from constructs import Construct
 
 from stacks.database import Database
 from stacks.database_function import DatabaseFunction
+from stacks.job_variables import parameters_variable
+from stacks.run_metrics import RunMetrics
 from stacks.settings import JobSettings
+
+DESCRIPTION_LENGTH = 256
+"""https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
 
 
 class ScheduledJob(Construct):
@@ -19,6 +26,7 @@ class ScheduledJob(Construct):
         function: runs the job.
         dead_letters: what could not be delivered to the function.
         schedule: starts the runs.
+        metrics: of its runs.
     """
 
     def __init__(
@@ -39,17 +47,18 @@ class ScheduledJob(Construct):
             self,
             "Job",
             name=name,
-            description=f"Job {settings.name}, {settings.schedule}",
+            description=f"Job {settings.name}, {settings.schedule}. {settings.module.description}"[:DESCRIPTION_LENGTH],
             handler="handler.lambda_handler",
             timeout_seconds=settings.timeout_seconds,
             memory_mb=settings.memory_mb,
-            variables={"JOB": settings.name, **database.login_variables("DATABASE")},
+            variables={**_variables(settings), **database.login_variables("DATABASE")},
             database=database,
             vpc=vpc,
             security_group=security_group,
         )
         database.grant_jobs_login(job.role)
         self.function = job.function
+        self.metrics = RunMetrics(self, "Metrics", environment=environment, job=settings.name, log_group=job.log_group)
         self.dead_letters = sqs.Queue(
             self,
             "DeadLetters",
@@ -76,3 +85,10 @@ class ScheduledJob(Construct):
                 dead_letter_queue=self.dead_letters,
             ),
         )
+
+
+def _variables(settings: JobSettings) -> dict[str, str]:
+    variables = {"JOB": settings.name, "MAX_WINDOW_MINUTES": str(settings.max_window // timedelta(minutes=1))}
+    if settings.parameters:
+        variables["PARAMETERS"] = parameters_variable(settings.parameters)
+    return variables

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import ast
+import difflib
 import ipaddress
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+
+from stacks.job_module import JobModule, Rights, read_job_module
+from stacks.job_variables import parameters_variable, rights_variable
+from stacks.schedule import read_schedule
 
 ROOT = Path(__file__).parents[1]
 ENVIRONMENTS = ROOT / "environments"
 JOBS = ROOT / "lambda" / "jobs"
 CERTIFICATES = ROOT / "lambda" / "certificates"
-
-UNITS_IN_SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
 
 class SettingsError(Exception):
@@ -48,19 +53,27 @@ def _job_module(value: str) -> str:
     if not file.is_file():
         there = ", ".join(sorted(path.stem for path in JOBS.glob("[!_]*.py")))
         raise ValueError(f"lambda/jobs/{value}.py does not exist: write the job, or name one of {there}")
-    # Read, not imported: a job's imports are the function's business.
-    defined = {node.name for node in ast.parse(file.read_text()).body if isinstance(node, ast.FunctionDef)}
-    if "run" not in defined:
-        raise ValueError(f"lambda/jobs/{value}.py has no function run(run): write one")
+    read_job_module(file)
     return value
 
 
+def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    if "name" in info.data:  # else there is no job yet that would type them
+        module = read_job_module(JOBS / f"{info.data['name']}.py")
+        module.read_rights(module.read_parameters(values))
+        parameters_variable(values)
+    return values
+
+
 def _schedule(value: str) -> str:
-    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
-    rate = re.fullmatch(r"rate\(([1-9]\d*) (minute|hour|day)s?\)", value)
-    cron = re.fullmatch(r"cron\((\S+ ){5}\S+\)", value)
-    if not (rate or cron):
-        raise ValueError("write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)")
+    return read_schedule(value).expression
+
+
+def _max_window_minutes(value: int | None, info: ValidationInfo) -> int | None:
+    if value is not None and "schedule" in info.data:
+        interval = read_schedule(info.data["schedule"]).longest_interval // timedelta(minutes=1)
+        if value <= interval:
+            raise ValueError(f"write more than {interval}, the longest interval, or a catch-up would never end")
     return value
 
 
@@ -79,8 +92,10 @@ def _like(pattern: str, *, write: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+# "<schema>.<job>" is the name of a lock, and those have 64 characters at most.
+# https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
 Identifier = Annotated[
-    str, _like(r"[a-z][a-z0-9_]{0,31}", write="small letters, digits and underscores, a letter first, 32 at most")
+    str, _like(r"[a-z][a-z0-9_]{0,30}", write="small letters, digits and underscores, a letter first, 31 at most")
 ]
 
 
@@ -139,17 +154,41 @@ class JobSettings(Settings):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     timeout_seconds: Annotated[int, Field(ge=10, le=900)] = 60
     memory_mb: Annotated[int, Field(ge=128, le=10240)] = 256
+    max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
+    """The longest window that one run covers; see `max_window`."""
+    parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}
+    """As in the file; the job's module says what they may be."""
 
     @model_validator(mode="after")
     def _ends_before_the_next_begins(self) -> Self:
-        rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", self.schedule)
-        interval = int(rate[1]) * UNITS_IN_SECONDS[rate[2]] if rate else None
-        if interval is not None and self.timeout_seconds >= interval:
+        interval = read_schedule(self.schedule).shortest_interval
+        if timedelta(seconds=self.timeout_seconds) >= interval:
+            seconds = interval // timedelta(seconds=1)
             raise ValueError(
                 f"timeout_seconds is {self.timeout_seconds}, but {self.schedule} starts the next run after "
-                f"{interval} s: write less than {interval}, or a longer schedule"
+                f"{seconds} s: write less than {seconds}, or a longer schedule"
             )
         return self
+
+    @cached_property
+    def module(self) -> JobModule:
+        """What the job's module says."""
+        return read_job_module(JOBS / f"{self.name}.py")
+
+    @property
+    def rights(self) -> Rights:
+        """What the job may do, with its parameters."""
+        return self.module.read_rights(self.module.read_parameters(self.parameters))
+
+    @property
+    def max_window(self) -> timedelta:
+        """The longest window that one run covers: whole minutes, and longer than any interval of the schedule.
+
+        Without max_window_minutes: a day, or twice the longest interval if that is more.
+        """
+        if self.max_window_minutes is not None:
+            return timedelta(minutes=self.max_window_minutes)
+        return max(timedelta(days=1), 2 * read_schedule(self.schedule).longest_interval)
 
 
 class EnvironmentSettings(Settings):
@@ -169,6 +208,11 @@ class EnvironmentSettings(Settings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"jobs has more than one entry named {', '.join(twice)}: keep one")
+        return self
+
+    @model_validator(mode="after")
+    def _rights_fit_a_variable(self) -> Self:
+        rights_variable(job.rights for job in self.jobs)
         return self
 
 
@@ -208,21 +252,47 @@ def load_environment(file: Path) -> EnvironmentSettings:
     try:
         return EnvironmentSettings.model_validate({**content, "name": file.stem})
     except ValidationError as error:
-        lines = [f"{where}: {_mistake(detail)}" for detail in error.errors(include_url=False)]
+        lines = [f"{where}: {_mistake(detail, content)}" for detail in error.errors(include_url=False)]
         raise SettingsError("\n".join(lines)) from None
 
 
-def _mistake(detail: Mapping[str, Any]) -> str:
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"]).lstrip(".")
+def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    place = detail["loc"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
     match detail["type"]:
         case "missing":
             return f"{key}: missing: add it"
-        case "extra_forbidden":
-            return f"{key}: there is no such key: remove it or correct its spelling"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            near = difflib.get_close_matches(place[-1], _keys_at(place[:-1], content), n=1)
+            what_to_do = f"did you mean {near[0]}?" if near else "remove it or correct its spelling"
+            return f"{key}: there is no such key: {what_to_do}"
         case "value_error":
             reason = str(detail["ctx"]["error"])
+        case "tuple_type":
+            reason = "write an array, in square brackets"
+        case "dict_type" | "model_type" | "dataclass_type":
+            reason = "write a table"
         case _:
             reason = str(detail["msg"])
     # A check across keys quotes the values itself; its input is the whole table.
     shown = f"{key} = {detail['input']!r}" if not isinstance(detail["input"], Mapping) else key
     return f"{shown}: {reason}".removeprefix(": ")
+
+
+def _keys_at(place: Sequence[str | int], content: Mapping[str, Any]) -> list[str]:
+    """The keys that the table at `place` of an environment file may have."""
+    kind: Any = EnvironmentSettings
+    match place:
+        case ["jobs", int(number), "parameters", *place]:
+            kind = read_job_module(JOBS / f"{content['jobs'][number]['name']}.py").parameters
+    for part in place:
+        kind = _fields(kind)[part] if isinstance(part, str) else get_args(kind)[0]
+        if NoneType in get_args(kind):
+            [kind] = set(get_args(kind)) - {NoneType}
+    return list(_fields(kind))
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    if issubclass(kind, Settings):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    return get_type_hints(kind)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from local.scheduler import delivery
 from stacks.database import JOBS_USER
 
 SCHEDULED_TIME = datetime(2026, 11, 23, 8, tzinfo=UTC)
+FIVE_MINUTES = timedelta(minutes=5)
 
 
 @pytest.fixture(scope="module")
@@ -23,10 +24,23 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvir
 
 
 def test_the_migrations_ran_and_gave_the_jobs_their_user(environment: LocalEnvironment) -> None:
-    assert ("heartbeat",) in _query(environment, "SHOW TABLES")
-    assert (f"GRANT SELECT, INSERT ON `jobs`.`heartbeat` TO `{JOBS_USER}`@`%`",) in _query(
-        environment, f"SHOW GRANTS FOR {JOBS_USER}"
-    )
+    assert {table for (table,) in _query(environment, "SHOW TABLES")} == {
+        "event",
+        "event_hourly",
+        "heartbeat",
+        "ledger",
+        "migration",
+    }
+    assert {grant for (grant,) in _query(environment, f"SHOW GRANTS FOR {JOBS_USER}")} == {
+        f"GRANT {rights} TO `{JOBS_USER}`@`%`"
+        for rights in (
+            "USAGE ON *.*",
+            "SELECT, DELETE ON `jobs`.`event`",
+            "SELECT, INSERT, DELETE ON `jobs`.`event_hourly`",
+            "SELECT, INSERT, DELETE ON `jobs`.`heartbeat`",
+            "SELECT, INSERT, UPDATE, DELETE ON `jobs`.`ledger`",
+        )
+    }
 
 
 def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEnvironment) -> None:
@@ -38,21 +52,22 @@ def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEn
         "execution_id": "",
     }
     report = environment.invoke(sent.function, sent.event)
-    assert report["outcome"] == "done"
+    assert (report["outcome"], environment.invoke(sent.function, sent.event)["outcome"]) == ("done", "duplicate")
     assert report["result"]["server_version"].startswith(environment.server.version)
 
 
 def test_frozen_and_thawed_runs_leave_nothing_open(environment: LocalEnvironment) -> None:
-    sent = delivery(environment.emulator, "local-heartbeat", SCHEDULED_TIME)
-    with environment.execution_environment(sent.function) as client:
+    with environment.execution_environment("local-heartbeat") as client:
         for number in range(3):
+            time = SCHEDULED_TIME + (number + 1) * FIVE_MINUTES
+            sent = delivery(environment.emulator, "local-heartbeat", time)
             run = client.invoke(sent.event)
             assert (run.error, run.cold) == (None, number == 0)
             assert isinstance(run.result, dict)
             assert (run.result["outcome"], run.result["destroyed"]) == ("done", "polite")
             assert client.frozen
             assert environment.open_connections("heartbeat") == 0
-            assert _log_line(run.log_lines)["scheduled_time"] == "2026-11-23T08:00:00+00:00"
+            assert _log_line(run.log_lines)["scheduled_time"] == time.isoformat()
 
 
 def test_the_diff_is_clean_and_shows_a_change(environment: LocalEnvironment) -> None:

@@ -26,19 +26,23 @@ def test_make_run_shows_runs_that_left_nothing_open(tmp_path: Path) -> None:
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     rows = [line.split() for line in finished.stdout.splitlines() if re.match(r" *\d\d:\d\d ", line)]
-    assert [(row[-6:-4], row[-1]) for row in rows] == [
-        (["cold", "done"], "0"),
-        (["warm", "done"], "0"),
-        (["cold", "done"], "0"),
-        (["thawed", "done"], "0"),
-        (["thawed", "done"], "0"),
+    assert [(row[1:5], row[-1]) for row in rows] == [
+        (["heartbeat", "emulator", "cold", "done"], "0"),
+        (["heartbeat", "emulator", "warm", "duplicate"], "0"),
+        (["rollup", "emulator", "cold", "done"], "0"),
+        (["rollup", "emulator", "warm", "duplicate"], "0"),
+        (["purge_expired", "emulator", "cold", "done"], "0"),
+        (["purge_expired", "emulator", "warm", "duplicate"], "0"),
+        (["heartbeat", "runtime", "cold", "done"], "0"),
+        (["heartbeat", "runtime", "thawed", "done"], "0"),
+        (["heartbeat", "runtime", "thawed", "done"], "0"),
     ]
     assert "cdk diff: no differences" in finished.stdout
     assert "What this does not prove." in finished.stdout
     assert _left_behind(tmp_path) == ([], [])
 
 
-@pytest.mark.parametrize("moment", ["Starting it", "cdk deploy", "cold run in the runtime"])
+@pytest.mark.parametrize("moment", ["Starting it", "cdk deploy", "cold run of heartbeat in the runtime"])
 def test_an_interrupted_run_leaves_nothing(moment: str, tmp_path: Path) -> None:
     started = _start(["make", "run"], tmp_path)
     assert started.stdout
@@ -61,11 +65,11 @@ def test_a_kept_run_can_be_looked_at_until_it_is_interrupted(tmp_path: Path) -> 
         while "logs and templates" not in "".join(shown):
             shown.append(output.readline())
             assert shown[-1], "".join(shown)
-        for command in ("look at the database", "run the job"):
+        for command in ("look at the ledger", "try the job"):
             [line] = [line for line in shown if command in line]
             finished = _shell(line.partition(command)[2].strip())
             assert finished.returncode == 0, finished.stderr
-        assert '"outcome": "done"' in finished.stdout
+        assert '"outcome": "dry_run"' in finished.stdout
         os.killpg(kept.pid, signal.SIGINT)
         rest = output.read()
     assert "Done." in rest

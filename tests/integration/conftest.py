@@ -31,7 +31,7 @@ def variables(server: MySQLServer, emulator: Emulator, monkeypatch: pytest.Monke
         "DATABASE_USER": server.user,
         "DATABASE_AUTH": "secret",
         "DATABASE_SECRET": _secret(emulator, f"{name}/master", server.user, server.password),
-        "JOBS": "heartbeat",
+        "RIGHTS": '{"heartbeat":"INSERT, SELECT"}',
         "JOBS_USER": f"jobs_{name}",
         "JOBS_AUTH": "secret",
         "JOBS_SECRET": _secret(emulator, f"{name}/jobs", f"jobs_{name}", "a password of 2 parts"),

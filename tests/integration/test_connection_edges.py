@@ -16,7 +16,7 @@ from pymysql.cursors import Cursor, SSCursor
 
 import connection as connections
 from configuration import Database
-from connection import Connection, OutcomeUnknownError, RolledBackError, connect
+from connection import Connection, OutcomeUnknownError, TransactionEndedError, connect
 from credentials import Authentication, Credentials, CredentialsError
 from deadline import Deadline, DeadlineExceeded
 from local.fault_proxy import Fault, FaultProxy
@@ -217,18 +217,40 @@ def test_a_commit_without_an_answer_has_an_unknown_outcome(
     assert caught.value.__cause__ is error
 
 
-def test_what_a_deadlock_undid_is_not_committed(open_connection: Callable[..., Connection]) -> None:
-    connection = open_connection()
-    cursor = connection.cursor()
-    for code in 1212, 1214, 1205:
-        with pytest.raises(pymysql.MySQLError, match=str(code)):
-            cursor.execute(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}")
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+@pytest.mark.parametrize(
+    "statement", ["COMMIT", "ROLLBACK", "BEGIN", "COMMIT AND CHAIN", "SET autocommit = 1", "CREATE TABLE other (n INT)"]
+)
+def test_a_job_that_ends_its_own_transaction_is_found_out(
+    statement: str, end: str, open_connection: Callable[..., Connection], server: MySQLServer, variables: dict[str, str]
+) -> None:
+    schema = variables["DATABASE_NAME"]
+    _execute(server, f"CREATE TABLE {schema}.work (n INT)")
+    connection = open_connection(name=schema)
+    connection.begin()
+    connection.cursor().execute("INSERT INTO work VALUES (1)")
+    connection.cursor().execute(statement)
+    connection.cursor().execute("INSERT INTO work VALUES (2)")
+    with pytest.raises(TransactionEndedError, match="COMMIT, ROLLBACK, BEGIN or DDL statement of its own"):
+        getattr(connection, end)()
+    connection.destroy()
+    if statement != "SET autocommit = 1":  # from there on, nothing can be taken back
+        assert (2,) not in _execute(server, f"SELECT n FROM {schema}.work")
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "SAVEPOINT own", "CREATE TEMPORARY TABLE other (n INT)"])
+def test_a_transaction_that_goes_on_is_committed(
+    statement: str, open_connection: Callable[..., Connection], server: MySQLServer, variables: dict[str, str]
+) -> None:
+    schema = variables["DATABASE_NAME"]
+    _execute(server, f"CREATE TABLE {schema}.work (n INT)")
+    connection = open_connection(name=schema)
+    for number in 1, 2:
+        connection.begin()
+        connection.cursor().execute("INSERT INTO work VALUES (%s)", (number,))
+        connection.cursor().execute(statement if number == 1 else "SELECT 1")
         connection.commit()
-    for code in 1213, 1205:  # the job goes on, into the next error
-        with pytest.raises(pymysql.err.OperationalError, match=str(code)):
-            cursor.execute(f"SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = {code}")
-    with pytest.raises(RolledBackError):
-        connection.commit()
+    assert _execute(server, f"SELECT n FROM {schema}.work") == [(1,), (2,)]
 
 
 def test_work_is_committed_or_rolled_back(

@@ -24,7 +24,7 @@ import trustme
 from local import mysql_installation
 from local.emulator import Emulator
 from local.environment import CACHE
-from local.fault_bench import EVENT, IDLE_SECONDS, Bench, Function, Observed, outcome
+from local.fault_bench import IDLE_SECONDS, Bench, Function, Observed, outcome
 from local.fault_proxy import Action, Fault, FaultProxy, Stage
 from local.mysql_server import MySQLServer
 
@@ -276,14 +276,14 @@ def test_an_unknown_outcome_is_what_the_server_made_of_it(bench: Bench, observed
         fault = Fault(stage=stage, action="reset", statement=b"COMMIT")
         with FaultProxy(bench.server, fault) as proxy, bench.function("work", port=proxy.port) as function:
             bench.execute("DELETE FROM faults.target")
-            function.client.invoke(EVENT)
+            function.invoke()
             assert bench.execute("SELECT COUNT(*) FROM faults.target") == [(rows,)]
 
 
 def test_sixty_errors_in_a_row_hold_no_connection(bench: Bench, record: Record) -> None:
     with bench.function("raises") as function:
         for _ in range(59):
-            assert function.client.invoke(EVENT).error
+            assert function.invoke().error
         result = bench.observe(function)
     record("job raises, 60 times in a row", result)
     assert result.outcome == "ValueError"
@@ -366,8 +366,8 @@ def test_a_deadlock_that_the_job_swallows_commits_nothing(bench: Bench) -> None:
     """The server undid the first half; the second must not be committed alone."""
     with bench.function("swallows_deadlock", timeout_seconds=12) as function, _deadlocked(bench, function):
         bench.execute("DELETE FROM faults.target")
-        run = function.client.invoke(EVENT)
-        assert outcome(run) == "RolledBackError"
+        run = function.invoke()
+        assert outcome(run) == "TransactionEndedError"
         assert bench.execute("SELECT COUNT(*) FROM faults.target") == [(0,)]
 
 

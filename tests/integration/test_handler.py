@@ -18,7 +18,8 @@ from deadline import DeadlineExceeded
 from handler import lambda_handler
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
-from run import EventError, Run
+from request import EventError
+from run import Run
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 EVENT = {"job": "heartbeat", "scheduled_time": "2026-11-23T08:00:00Z", "execution_id": "one"}
@@ -32,6 +33,7 @@ def _migrated(variables: dict[str, str], context: Any, monkeypatch: pytest.Monke
     for name in ("USER", "AUTH", "SECRET"):
         monkeypatch.setenv(f"DATABASE_{name}", variables[f"JOBS_{name}"])
     monkeypatch.setenv("JOB", "heartbeat")
+    monkeypatch.setenv("MAX_WINDOW_MINUTES", "60")
 
 
 @pytest.fixture
@@ -100,7 +102,7 @@ def test_a_result_that_is_no_dict_is_refused_before_the_commit(
         )
 
     job(work)
-    with pytest.raises(Exception, match="return a dict or None"):
+    with pytest.raises(Exception, match="gave int: give a dict"):
         lambda_handler(EVENT, context)
     assert query("SELECT COUNT(*) FROM heartbeat") == [(0,)]
 
@@ -113,6 +115,7 @@ def test_a_result_that_is_no_dict_is_refused_before_the_commit(
         (EVENT, "DATABASE_HOST", ConfigurationError),
         (EVENT, "DATABASE_SECRET", ConfigurationError),
         (EVENT, "JOB", ConfigurationError),
+        (EVENT, "MAX_WINDOW_MINUTES", ConfigurationError),
     ],
 )
 def test_bad_input_is_an_error_and_nothing_is_done(

@@ -1,6 +1,7 @@
 """Migrations against a real server: once each, in order, forward only; and a user with just the rights it needs."""
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pymysql
 import pytest
 
 import migrate
+from configuration import ConfigurationError
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 
@@ -19,7 +21,9 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(migrate, "FOLDER", tmp_path)
-    (tmp_path / "0001_heartbeat.sql").write_text("CREATE TABLE heartbeat (a INT);\nINSERT INTO heartbeat VALUES (1);\n")
+    (tmp_path / "0001_heartbeat.sql").write_text(
+        "CREATE TABLE ledger (a INT);\nCREATE TABLE heartbeat (a INT);\nINSERT INTO heartbeat VALUES (1);\n"
+    )
     return tmp_path
 
 
@@ -87,10 +91,33 @@ def test_a_statement_that_outlasts_the_deploy_is_named(folder: Path, context: An
 
 
 @pytest.mark.usefixtures("variables")
-def test_a_table_that_no_migration_makes_is_named(folder: Path, context: Any) -> None:
-    (folder / "0001_heartbeat.sql").write_text("CREATE TABLE heartbeet (a INT);\n")
-    with pytest.raises(migrate.MigrationError, match=r"granting the rights in a job's TABLES \(heartbeat\) failed"):
+@pytest.mark.parametrize(("made", "missing"), [("ledger", "heartbeat"), ("heartbeat", "ledger")])
+def test_a_table_that_no_migration_makes_is_named(made: str, missing: str, folder: Path, context: Any) -> None:
+    (folder / "0001_heartbeat.sql").write_text(f"CREATE TABLE {made} (a INT);\n")
+    with pytest.raises(migrate.MigrationError) as caught:
         migrate.lambda_handler({}, context)
+    assert f"granting a right to the table {missing} failed: " in str(caught.value)
+    assert f".{missing}' doesn't exist" in str(caught.value)
+
+
+@pytest.mark.usefixtures("folder", "variables")
+@pytest.mark.parametrize("rights", ["", '{"heartbeat":"SELECT, DROP"}', '{"a` TO evil -- ":"SELECT"}'])
+def test_wrong_rights_are_refused_before_anything_is_done(
+    rights: str, context: Any, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RIGHTS", rights)
+    with pytest.raises(ConfigurationError, match="RIGHTS"):
+        migrate.lambda_handler({}, context)
+    assert query("SHOW TABLES") == []
+
+
+def test_rights_that_a_job_asks_for_anew_are_given(
+    variables: dict[str, str], context: Any, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.lambda_handler({}, context)
+    monkeypatch.setenv("RIGHTS", '{"heartbeat":"DELETE, SELECT"}')
+    migrate.lambda_handler({}, context)
+    assert _grants(variables, query) == {"heartbeat": "SELECT, DELETE", "ledger": "SELECT, INSERT, UPDATE, DELETE"}
 
 
 def test_rights_that_no_job_asks_for_any_more_are_taken_back(
@@ -99,9 +126,7 @@ def test_rights_that_no_job_asks_for_any_more_are_taken_back(
     migrate.lambda_handler({}, context)
     query(f"GRANT DELETE ON heartbeat TO {variables['JOBS_USER']}")
     migrate.lambda_handler({}, context)
-    assert query(f"SHOW GRANTS FOR {variables['JOBS_USER']}")[1:] == [
-        (f"GRANT SELECT, INSERT ON `{variables['DATABASE_NAME']}`.`heartbeat` TO `{variables['JOBS_USER']}`@`%`",)
-    ]
+    assert _grants(variables, query) == {"heartbeat": "SELECT, INSERT", "ledger": "SELECT, INSERT, UPDATE, DELETE"}
 
 
 def test_a_new_password_replaces_the_old_one(
@@ -139,6 +164,7 @@ def test_the_jobs_user_may_change_its_rows_and_nothing_else(
     assert {grant for (grant,) in query(f"SHOW GRANTS FOR {user}")} == {
         f"GRANT USAGE ON *.* TO `{user}`@`%`",
         f"GRANT SELECT, INSERT ON `{schema}`.`heartbeat` TO `{user}`@`%`",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON `{schema}`.`ledger` TO `{user}`@`%`",
     }
     with (
         pymysql.connect(
@@ -161,3 +187,12 @@ def test_it_leaves_no_connection(server: MySQLServer, context: Any, query: Query
     migrate.lambda_handler({}, context)
     attributes = "SELECT ATTR_VALUE FROM performance_schema.session_connect_attrs WHERE ATTR_NAME = 'program_name'"
     assert ("test-function request-1",) not in query(attributes)
+
+
+def _grants(variables: dict[str, str], query: Query) -> dict[str, str]:
+    """What the jobs' user may do with which table of the schema."""
+    granted = {}
+    for (grant,) in query(f"SHOW GRANTS FOR {variables['JOBS_USER']}"):
+        if match := re.fullmatch(rf"GRANT (.*) ON `{variables['DATABASE_NAME']}`\.`(.*)` TO .*", grant):
+            granted[match[2]] = match[1]
+    return granted

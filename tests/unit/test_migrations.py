@@ -1,12 +1,10 @@
-"""What is wrong with the migration files, or with the rights a job asks for, is said before the database is touched."""
+"""What is wrong with the migration files is said before the database is touched."""
 
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from migrate import FOLDER, MigrationError, read_migrations, read_rights
+from migrate import FOLDER, MigrationError, read_migrations
 
 
 def test_the_projects_own_migrations_are_in_order() -> None:
@@ -40,30 +38,4 @@ def test_a_wrong_file_is_named(files: dict[str, str], message: str, tmp_path: Pa
         (tmp_path / name).write_text(text)
     with pytest.raises(MigrationError) as caught:
         read_migrations(tmp_path)
-    assert message in str(caught.value)
-
-
-def test_rights_are_the_sum_of_what_the_jobs_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jobs.one", SimpleNamespace(TABLES={"a": ("SELECT",), "b": ("INSERT",)}))
-    monkeypatch.setitem(sys.modules, "jobs.two", SimpleNamespace(TABLES={"b": ("DELETE", "SELECT")}))
-    assert read_rights(["one", "two"]) == {
-        "a": frozenset({"SELECT"}),
-        "b": frozenset({"INSERT", "DELETE", "SELECT"}),
-    }
-
-
-@pytest.mark.parametrize(
-    ("tables", "message"),
-    [
-        (None, 'jobs/odd.py has no TABLES: write what it needs, like {"event": ("SELECT",)}'),
-        ({"a`; DROP": ("SELECT",)}, "jobs/odd.py: TABLES has 'a`; DROP': write the name of a table"),
-        ({"a": ()}, "write some of DELETE, INSERT, SELECT, UPDATE"),
-        ({"a": ("SELECT", "DROP")}, "write some of DELETE, INSERT, SELECT, UPDATE"),
-        ({"a": "SELECT"}, "write some of DELETE, INSERT, SELECT, UPDATE"),
-    ],
-)
-def test_a_right_that_no_job_can_have_is_refused(tables: object, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "jobs.odd", SimpleNamespace(TABLES=tables))
-    with pytest.raises(MigrationError) as caught:
-        read_rights(["odd"])
     assert message in str(caught.value)

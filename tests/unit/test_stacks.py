@@ -1,12 +1,18 @@
 """What the templates promise, in every environment that it concerns."""
 
 import json
+from pathlib import Path
 from typing import Any
 
+import aws_cdk as cdk
 import pytest
+from aws_cdk.assertions import Template
 
-from stacks.settings import load_environments
+from stacks.environment import Environment
+from stacks.settings import ENVIRONMENTS as FOLDER
+from stacks.settings import load_environment, load_environments
 
+RUN = "def run(run): ...\n"
 ENVIRONMENTS = [settings.name for settings in load_environments()]
 Resources = dict[str, dict[str, Any]]
 
@@ -124,6 +130,39 @@ def test_every_job_of_the_file_has_a_function_a_schedule_and_a_dead_letter_queue
         assert queue["Type"] == "AWS::SQS::Queue"
 
 
+def test_the_migrations_are_told_the_rights_of_all_jobs(environment: str, jobs: Resources) -> None:
+    [settings] = [settings for settings in load_environments() if settings.name == environment]
+    rights = json.loads(_variables(jobs)[f"{environment}-migrate"]["RIGHTS"])
+    needed = {(table, right) for job in settings.jobs for table, each in job.rights.items() for right in each}
+    assert {(table, right) for table, each in rights.items() for right in each.split(", ")} == needed
+
+
+def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "plain.py").write_text(f'"""Rests."""\nTABLES = {{"a": ("SELECT",), "b": ("INSERT",)}}\n{RUN}')
+    (tmp_path / "purge.py").write_text(
+        f'"""{"Deletes, " * 50}"""\nfrom dataclasses import dataclass\n'
+        "@dataclass(frozen=True, kw_only=True)\nclass Parameters:\n    rows: int\n"
+        f'TABLES = {{"b": ("DELETE",)}}\n{RUN}'
+    )
+    monkeypatch.setattr("stacks.settings.JOBS", tmp_path)
+    (tmp_path / "dev.toml").write_text(
+        (FOLDER / "dev.toml").read_text().partition("[[jobs]]")[0]
+        + '[[jobs]]\nname = "plain"\nschedule = "rate(5 minutes)"\n'
+        + '[[jobs]]\nname = "purge"\nschedule = "rate(1 day)"\nmax_window_minutes = 4320\nparameters = {rows = 5}\n'
+    )
+    environment = Environment(cdk.App(outdir=str(tmp_path)), settings=load_environment(tmp_path / "dev.toml"))
+    resources: Resources = Template.from_stack(environment.jobs).to_json()["Resources"]
+    told = _variables(resources)
+    assert (told["dev-plain"]["JOB"], told["dev-plain"]["MAX_WINDOW_MINUTES"]) == ("plain", "1440")
+    assert "PARAMETERS" not in told["dev-plain"]
+    assert (told["dev-purge"]["MAX_WINDOW_MINUTES"], told["dev-purge"]["PARAMETERS"]) == ("4320", '{"rows":5}')
+    assert told["dev-migrate"]["RIGHTS"] == '{"a":"SELECT","b":"DELETE, INSERT"}'
+    descriptions = {each["FunctionName"]: each["Description"] for each in _functions(resources)}
+    assert descriptions["dev-plain"] == "Job plain, rate(5 minutes). Rests."
+    assert descriptions["dev-purge"].startswith("Job purge, rate(1 day). Deletes, Deletes, ")
+    assert len(descriptions["dev-purge"]) == 256
+
+
 def test_a_job_logs_in_as_the_jobs_user_and_may_do_nothing_else(environment: str, jobs: Resources) -> None:
     [settings] = [settings for settings in load_environments() if settings.name == environment]
     login = "rds-db:connect" if settings.database.auth == "iam" else "secretsmanager:GetSecretValue"
@@ -139,6 +178,15 @@ def test_a_job_logs_in_as_the_jobs_user_and_may_do_nothing_else(environment: str
         if settings.database.auth == "secret":
             expected.add("secretsmanager:DescribeSecret")
         assert {action for action in actions if not action.startswith("ec2:")} == expected
+
+
+def _variables(resources: Resources) -> dict[str, dict[str, Any]]:
+    return {each["FunctionName"]: each["Environment"]["Variables"] for each in _functions(resources)}
+
+
+def _functions(resources: Resources) -> list[dict[str, Any]]:
+    functions = [each["Properties"] for each in _of_type(resources, "AWS::Lambda::Function").values()]
+    return [each for each in functions if "FunctionName" in each]
 
 
 def _of_type(resources: Resources, kind: str) -> Resources:

@@ -1,0 +1,221 @@
+"""Deletes rows past their retention, from the tables that the environment file names.
+
+Batch by batch, so that nobody waits long for a lock: a SELECT, which locks nothing, finds the primary keys of the next
+rows; a DELETE by these keys locks their rows and no others; a checkpoint commits.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymysql.cursors import Cursor
+
+from run import Run
+
+EARLIEST = datetime(1000, 1, 1)  # noqa: DTZ001 (MySQL's DATETIME has no zone)
+"""The first time that MySQL knows. Before it is only 0000-00-00, which is no time: it never expires, just like NULL.
+https://dev.mysql.com/doc/refman/8.4/en/datetime.html"""
+
+
+class PurgeError(Exception):
+    """A table can't be purged; the message names it and says what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table and its retention: a row expires `retention_days` (1 to 36500) after the time in `column`, in UTC.
+
+    Raises:
+        ValueError: a name is none, or the retention is out of bounds.
+    """
+
+    table: str
+    column: str
+    """DATE (which stands for its midnight), DATETIME or TIMESTAMP."""
+    retention_days: int
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name in (self.table, self.column):
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
+                raise ValueError(f"{name!r} is no name: write letters, digits and underscores, 64 at most")
+        if not 1 <= self.retention_days <= 36500:
+            raise ValueError(f"retention_days of {self.table} is {self.retention_days}: write 1 to 36500")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parameters:
+    """What to purge.
+
+    Raises:
+        ValueError: no table is named, or one is twice, or `batch_rows` is not within 1 to 10000.
+    """
+
+    tables: tuple[Table, ...]
+    batch_rows: int = 1000
+    """How many rows one transaction deletes of a table."""
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        names = [each.table for each in self.tables]
+        if not names:
+            raise ValueError("tables is empty: write at least one table")
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"tables has {', '.join(twice)} more than once: write each table once")
+        if not 1 <= self.batch_rows <= 10000:
+            raise ValueError(f"batch_rows is {self.batch_rows}: write 1 to 10000")
+
+
+def tables(parameters: Parameters) -> dict[str, tuple[str, ...]]:
+    """The rights that the job needs: those to read and to delete, for each table."""
+    return {each.table: ("SELECT", "DELETE") for each in parameters.tables}
+
+
+def run(run: Run) -> dict[str, Any]:
+    """Delete what is expired at the end of the window; returns the number of rows per table.
+
+    Raises:
+        PurgeError: a table can't be purged. All are checked before the first row is deleted.
+    """
+    parameters: Parameters = run.parameters
+    deleted: dict[str, int] = {each.table: 0 for each in parameters.tables} | run.progress.get("deleted", {})
+    with run.cursor() as cursor:
+        found = [_find(cursor, each) for each in parameters.tables]
+        for expiring in found:
+            cutoff = run.window.end - expiring.retention
+            for batch in _batches(cursor, expiring, cutoff, parameters.batch_rows):
+                deleted[expiring.table] += _delete(cursor, expiring, cutoff, batch)
+                if len(batch) == parameters.batch_rows:
+                    run.checkpoint({"deleted": deleted})
+    return {"deleted": deleted}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Expiring:
+    """A table with its retention, as found in the schema."""
+
+    table: str
+    column: str
+    retention: timedelta
+    key: tuple[str, ...]
+    """The columns of the primary key."""
+    index: str
+    """One that begins with `column`."""
+
+
+def _find(cursor: Cursor, wanted: Table) -> _Expiring:
+    """What the schema says of a table. Only its own names go into statements."""
+    table = _table(cursor, wanted)
+    columns = _columns(cursor, wanted)
+    return _Expiring(
+        table=table,
+        column=_time(wanted, columns),
+        retention=timedelta(days=wanted.retention_days),
+        key=_primary_key(wanted, columns),
+        index=_index(cursor, wanted),
+    )
+
+
+def _table(cursor: Cursor, wanted: Table) -> str:
+    cursor.execute(
+        "SELECT table_name FROM information_schema.tables"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND engine = 'InnoDB'",
+        (wanted.table,),
+    )
+    for (name,) in cursor.fetchall():
+        return str(name)
+    raise PurgeError(f"{wanted.table} is no InnoDB table here: correct its name, or CREATE TABLE in a migration")
+
+
+def _columns(cursor: Cursor, wanted: Table) -> Sequence[tuple[str, str, str]]:
+    """Name, type and role (PRI: in the primary key) of each column."""
+    cursor.execute(
+        "SELECT column_name, data_type, column_key FROM information_schema.columns"
+        " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
+        (wanted.table,),
+    )
+    return cursor.fetchall()
+
+
+def _time(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> str:
+    times = [name for name, kind, _ in columns if kind in {"date", "datetime", "timestamp"}]
+    for name in times:
+        if name == wanted.column:
+            return name
+    raise PurgeError(
+        f"{wanted.table} has no DATE, DATETIME or TIMESTAMP named {wanted.column}: "
+        f"write one that it has ({', '.join(times) or 'none'})"
+    )
+
+
+def _primary_key(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+    key = {name: kind for name, kind, role in columns if role == "PRI"}
+    # A FLOAT that was read finds its row no more: https://dev.mysql.com/doc/refman/8.4/en/problems-with-float.html
+    if not key or "float" in key.values():
+        raise PurgeError(f"{wanted.table} has no primary key, or a FLOAT in it: ALTER TABLE in a migration")
+    return tuple(key)
+
+
+def _index(cursor: Cursor, wanted: Table) -> str:
+    cursor.execute(
+        "SELECT index_name FROM information_schema.statistics"
+        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s"
+        " AND seq_in_index = 1 AND is_visible = 'YES'",
+        (wanted.table, wanted.column),
+    )
+    for (name,) in cursor.fetchall():
+        return str(name)
+    raise PurgeError(
+        f"{wanted.table} has no index that begins with {wanted.column}, each batch would read the whole table: "
+        f"CREATE INDEX by_{wanted.column} ON {wanted.table} ({wanted.column}) in a migration"
+    )
+
+
+def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -> Iterator[list[tuple[Any, ...]]]:
+    """Primary keys of the rows before `cutoff`, `size` at a time; each batch is read when the one before is deleted."""
+    table, column, index = map(_quote, (expiring.table, expiring.column, expiring.index))
+    statement = (
+        f"SELECT /*+ INDEX({table} {index}) */ {column}, {_listed(expiring.key)} FROM {table}"  # noqa: S608 (quoted)
+        f" WHERE {column} >= %s AND {column} < %s ORDER BY {column} LIMIT %s"
+    )
+    earliest: object = EARLIEST
+    previous: list[tuple[Any, ...]] = []
+    while True:
+        cursor.execute(statement, (earliest, cutoff, size))
+        rows = cursor.fetchall()
+        batch = [row[1:] for row in rows]
+        if batch and batch == previous:
+            raise PurgeError(f"{expiring.table} keeps {len(batch)} rows that were deleted, like that of key {batch[0]}")
+        yield batch
+        if len(batch) < size:
+            return
+        # The index holds deleted rows until nobody reads an older snapshot: don't go through them once more.
+        earliest, previous = rows[-1][0], batch
+
+
+def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: list[tuple[Any, ...]]) -> int:
+    """Delete the rows with the keys in `batch`, except those that were prolonged meanwhile; returns how many."""
+    if not batch:
+        return 0
+    table, column = _quote(expiring.table), _quote(expiring.column)
+    marks = ", ".join([f"({', '.join(['%s'] * len(expiring.key))})"] * len(batch))
+    # Beyond 8 MB of keys the optimizer would read, and so lock, the whole table instead: 0 is for any number of them.
+    # https://dev.mysql.com/doc/refman/8.4/en/range-optimization.html#range-optimization-memory-use
+    return cursor.execute(
+        f"DELETE /*+ INDEX({table} `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0) */ FROM {table}"
+        f" WHERE ({_listed(expiring.key)}) IN ({marks}) AND {column} < %s",
+        (*(value for key in batch for value in key), cutoff),
+    )
+
+
+def _listed(columns: Iterable[str]) -> str:
+    return ", ".join(map(_quote, columns))
+
+
+def _quote(name: str) -> str:
+    """A name of the schema as it stands in a statement with parameters."""
+    return "`" + name.replace("`", "``").replace("%", "%%") + "`"

@@ -1,0 +1,241 @@
+"""What synth reads of a job's module: what the job does, the parameters it takes, the rights it needs.
+
+The module is not imported: most of its imports exist only where the function runs. Of its source, this executes what
+Parameters, TABLES and tables() need, and nothing else.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from types import ModuleType, NoneType, UnionType
+from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+READ = frozenset({"Parameters", "TABLES", "tables"})
+"""The names in a job's module that are for synth."""
+
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+"""All that a job may ask for: the jobs' user changes rows, never tables."""
+
+OWN_TABLES = ("ledger", "migration")
+"""The project's own, with the rights that its own code needs."""
+
+Rights = Mapping[str, frozenset[str]]
+"""Per table, what a job may do with its rows."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobModule:
+    """A job's module, as far as it concerns what is deployed."""
+
+    file: str
+    description: str
+    """The first sentence of the docstring."""
+    parameters: type | None
+    """The dataclass that types the job's parameters; None if it takes none."""
+    tables: Callable[[Any], object]
+    """The rights as stated, given the parameters; `read_rights` checks them."""
+
+    def read_parameters(self, values: Mapping[str, Any]) -> Any:
+        """The job's `Parameters` with these `values` of an environment file; None if the job takes none.
+
+        Raises:
+            pydantic.ValidationError: values are missing, unknown or wrong; each has its place in `values`.
+            ValueError: the job takes no parameters, or one of `values` is of no type that parameters may have.
+        """
+        if self.parameters is None:
+            if values:
+                raise ValueError(f"{self.file} defines no Parameters: remove them, or write the dataclass")
+            return None
+        # JSON, which is also how the function gets them, has lists only: strict, and yet they are tuples.
+        text = json.dumps(values, default=_refuse)
+        try:
+            return TypeAdapter(self.parameters).validate_json(text)
+        except ValidationError:
+            raise
+        except Exception as error:  # the job's own __post_init__ may raise anything
+            raise ValueError(f"{self.file}: Parameters raised {error!r}: raise a ValueError instead") from error
+
+    def read_rights(self, parameters: Any) -> Rights:
+        """The rights that the job needs with these `parameters`.
+
+        Raises:
+            ValueError: the module states something else than rights to tables of its own.
+        """
+        try:
+            tables = self.tables(parameters)
+        except Exception as error:  # the job's own function may raise anything
+            raise ValueError(f"{self.file}: tables(parameters) raised {error!r}: correct it") from error
+        if not isinstance(tables, dict):
+            raise ValueError(f'{self.file} states the rights {tables!r}: write a dict like {{"event": ("SELECT",)}}')
+        _raise_any(f"{self.file} states wrong rights:", _wrong_rights(tables))
+        return {table: frozenset(rights) for table, rights in tables.items()}
+
+
+def read_job_module(path: Path) -> JobModule:
+    """The module in `path`.
+
+    Raises:
+        ValueError: it isn't a job; the message says what to write.
+    """
+    file = f"lambda/jobs/{path.name}"
+    try:
+        tree = ast.parse(path.read_text())
+    except SyntaxError as error:
+        raise ValueError(f"{file} is not Python: line {error.lineno}: {error.msg}") from error
+    _raise_any(file, _broken_promises(tree))
+    module = _execute(file, _needed(tree.body))
+    _raise_any(file, _wrong_types(module))
+    _make_strict(module)
+    stated = vars(module)
+    job = JobModule(
+        file=file,
+        description=_first_sentence(ast.get_docstring(tree) or ""),
+        parameters=stated.get("Parameters"),
+        tables=stated.get("tables", lambda _parameters: stated["TABLES"]),
+    )
+    if "TABLES" in stated:
+        job.read_rights(None)
+    return job
+
+
+def _refuse(value: object) -> NoReturn:
+    raise ValueError(f"{value} is a {type(value).__name__}: write it in quotes")
+
+
+def _raise_any(subject: str, mistakes: Iterator[str]) -> None:
+    if found := "; ".join(mistakes):
+        raise ValueError(f"{subject} {found}")
+
+
+def _broken_promises(tree: ast.Module) -> Iterator[str]:
+    defined = set().union(*map(_binds, tree.body))
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body):
+        yield "has no function run(run): write one"
+    if not ast.get_docstring(tree):
+        yield "has no docstring: write what the job does, for the dashboard"
+    if not defined & {"TABLES", "tables"}:
+        yield 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'
+    if defined >= {"TABLES", "tables"}:
+        yield "has both TABLES and tables(): keep one"
+
+
+def _first_sentence(docstring: str) -> str:
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
+    return re.split(r"(?<=[.!?]) ", paragraph, maxsplit=1)[0]
+
+
+def _needed(statements: Collection[ast.stmt]) -> list[ast.stmt]:
+    """The top-level statements that define the names in READ, and the names that those refer to, and so on."""
+    names: Collection[str] = READ
+    while True:
+        needed = [each for each in statements if _binds(each) & set(names) or _is_future(each)]
+        loaded = {node.id for each in needed for node in ast.walk(each) if isinstance(node, ast.Name)}
+        if loaded <= set(names):
+            return needed
+        names = loaded | set(names)
+
+
+def _binds(statement: ast.stmt) -> set[str]:
+    """The names that a top-level statement defines."""
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    bound = set()
+    for node in ast.walk(statement):
+        match node:
+            case ast.Name(id=name, ctx=ast.Store()):
+                bound.add(name)
+            case ast.alias(name=name, asname=alias):
+                bound.add(alias or name.partition(".")[0])
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                bound.add(name)
+    return bound
+
+
+def _is_future(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+
+
+def _execute(file: str, statements: list[ast.stmt]) -> ModuleType:
+    foreign = ", ".join(sorted(_imports(statements) - sys.stdlib_module_names))
+    if foreign:
+        raise ValueError(f"{file}: Parameters, TABLES and tables() may use the standard library only, not {foreign}")
+    module = ModuleType(f"_job_{Path(file).stem}")
+    # Where dataclasses and pydantic look up what an annotation names.
+    sys.modules[module.__name__] = module
+    try:
+        code = compile(ast.Module(body=statements, type_ignores=[]), file, "exec", dont_inherit=True)
+        exec(code, vars(module))  # noqa: S102 - the repository's own code
+    except Exception as error:  # and it may raise anything
+        raise ValueError(f"{file}: Parameters, TABLES and tables() can't be read: {error!r}: correct them") from error
+    return module
+
+
+def _imports(statements: Collection[ast.stmt]) -> set[str]:
+    imports = set()
+    for node in (node for each in statements for node in ast.walk(each)):
+        if isinstance(node, ast.Import):
+            imports |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            imports.add("." * node.level + (node.module or "").partition(".")[0])
+    return imports
+
+
+def _wrong_types(module: ModuleType) -> Iterator[str]:
+    if "Parameters" in vars(module) and not is_dataclass(module.Parameters):
+        yield "has a Parameters that is no dataclass: write @dataclass(frozen=True, kw_only=True) above it"
+    for kind in _dataclasses(module):
+        yield from _wrong_fields(kind)
+
+
+def _wrong_fields(kind: Any) -> Iterator[str]:
+    if not kind.__dataclass_params__.frozen or not all(field.kw_only for field in fields(kind)):
+        yield f"has a {kind.__name__} that may change: write @dataclass(frozen=True, kw_only=True) above it"
+    try:
+        types = get_type_hints(kind)
+    except NameError as error:
+        yield f"has a {kind.__name__} whose annotations can't be read: {error}: write them without quotes"
+        return
+    for field in fields(kind):
+        if not _is_plain(types[field.name]):
+            yield (
+                f"has a {kind.__name__}.{field.name} that is {inspect.formatannotation(types[field.name])}: "
+                "write int, float, bool, str, a Literal, tuple[X, ...], X | None or a dataclass of this file"
+            )
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether lambda/parameters.py can make it from JSON."""
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple:
+        return len(arguments) == 2 and arguments[1] is ... and _is_plain(arguments[0])
+    if origin in (Union, UnionType):
+        return len(arguments) == 2 and NoneType in arguments and all(map(_is_plain, set(arguments) - {NoneType}))
+    return kind in (int, float, bool, str) or origin is Literal or is_dataclass(kind)
+
+
+def _make_strict(module: ModuleType) -> None:
+    for kind in _dataclasses(module):
+        kind.__pydantic_config__ = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _dataclasses(module: ModuleType) -> list[Any]:
+    return [each for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)]
+
+
+def _wrong_rights(tables: Mapping[object, object]) -> Iterator[str]:
+    for table, rights in tables.items():
+        if not (isinstance(table, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table)):
+            yield f"{table!r}: write a table's name of small letters, digits and underscores, 64 at most"
+        elif table in OWN_TABLES:
+            yield f"{table!r}: this table is the project's own: name others"
+        if not (isinstance(rights, tuple) and rights and all(right in RIGHTS for right in rights)):
+            yield f'{table!r} has {rights!r}: write a tuple of {", ".join(RIGHTS)}, like ("SELECT",)'
