@@ -379,7 +379,7 @@ def _attempt(
         session.address = connected.getpeername()[0]
         session.connect(connected)
         if run_deadline is not None:
-            _set_up(session, run_deadline)
+            _set_up(session, database.endpoint, run_deadline)
     except BaseException:
         session.destroy(cut=watchdog.struck)
         connected.close()
@@ -392,19 +392,24 @@ def _attempt(
     return session
 
 
-def _set_up(session: _Session, deadline: Deadline) -> None:
+def _set_up(session: _Session, endpoint: Literal["instance", "proxy"], deadline: Deadline) -> None:
     """Give the session limits of its own: whatever becomes of us, the server gives up soon after the deadline."""
     seconds = max(1, math.ceil(deadline.remaining()))
-    settings = {
+    settings: dict[str, object] = {
         "autocommit": 0,
         "time_zone": "'+00:00'",
-        "max_execution_time": seconds * 1000,  # of a SELECT, in ms; MySQL bounds no other statement
-        "innodb_lock_wait_timeout": seconds,  # default 50 s
-        "lock_wait_timeout": seconds,  # metadata locks; default a year
         "wait_timeout": seconds + 1,  # idle: a client that vanished in a black hole; default 8 h
-        "net_write_timeout": seconds,  # rows for a client that vanished; default 60 s
-        "net_read_timeout": seconds,  # the rest of a statement of such a client; default 30 s
     }
+    if endpoint == "instance":
+        # Set through RDS Proxy, these would pin the session: there, the proxy's init query sets them.
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html
+        settings |= {
+            "max_execution_time": seconds * 1000,  # of a SELECT, in ms; MySQL bounds no other statement
+            "innodb_lock_wait_timeout": seconds,  # default 50 s
+            "lock_wait_timeout": seconds,  # metadata locks; default a year
+            "net_write_timeout": seconds,  # rows for a client that vanished; default 60 s
+            "net_read_timeout": seconds,  # the rest of a statement of such a client; default 30 s
+        }
     with session.cursor() as cursor:
         cursor.execute("SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items()))
         # After a failover the old name may still lead to a server that only reads.

@@ -85,6 +85,22 @@ def test_the_session_has_limits_of_its_own_and_a_name(database: Database, creden
         connection.destroy()
 
 
+def test_through_a_proxy_nothing_is_set_that_would_pin_the_session(
+    database: Database, credentials: Credentials
+) -> None:
+    variables = "max_execution_time, innodb_lock_wait_timeout, lock_wait_timeout, net_write_timeout, net_read_timeout"
+    connection = _connect(replace(database, endpoint="proxy"), credentials, seconds=20)
+    try:
+        with connection.cursor() as cursor:
+            for name in variables.split(", "):
+                cursor.execute(f"SELECT @@SESSION.{name} = @@GLOBAL.{name}")
+                assert cursor.fetchone() == (1,), name
+            cursor.execute("SELECT @@autocommit, @@time_zone, @@wait_timeout")
+            assert cursor.fetchone() == (0, "+00:00", 21)
+    finally:
+        connection.destroy()
+
+
 def test_destroy_leaves_no_socket_and_may_be_called_on_the_dead(
     database: Database, credentials: Credentials, server: MySQLServer
 ) -> None:

@@ -269,7 +269,7 @@ def test_a_session_always_has_limits(open_connection: Callable[..., Connection])
     """Even one that is set up when no time is left: to the server, 0 would mean no limit."""
     connection = open_connection()
     session: Any = connection.cursor().connection
-    connections._set_up(session, Deadline.after(-1))
+    connections._set_up(session, "instance", Deadline.after(-1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_execution_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout")
         assert cursor.fetchone() == (1000, 1, 1, 2)
@@ -281,7 +281,7 @@ def test_an_attempt_that_ends_late_is_none(
     """The watchdog has shut the socket, and nobody has noticed yet."""
     numbers: list[int] = []
 
-    def set_up(session: Any, deadline: Deadline) -> None:
+    def set_up(session: Any, _endpoint: str, deadline: Deadline) -> None:
         numbers.append(session.thread_id())
         time.sleep(deadline.remaining() + 0.2)
 
@@ -298,7 +298,7 @@ def test_an_attempt_that_fails_is_ended_at_once(
     """Whatever it fails of: nothing waits for a garbage collection that a freeze may delay for hours."""
     sessions: list[Any] = []
 
-    def set_up(session: Any, _deadline: Deadline) -> None:
+    def set_up(session: Any, _endpoint: str, _deadline: Deadline) -> None:
         sessions.append(session)
         raise KeyboardInterrupt
 
