@@ -21,8 +21,8 @@ Stage = Literal["greeting", "tls", "authentication", "setup", "statement", "answ
 """Before the server's greeting; its TLS handshake; its answer to the password; its answer to the first command; the
 matching statement reaches it; its answer to that statement; in the middle of a statement over 1 MB; COM_QUIT."""
 Action = Literal["reset", "close", "silence", "drip", "strip"]
-"""TCP reset; an orderly end; nothing passes any more, in a black hole; the server's bytes pass one by one; the greeting
-says that the server knows no TLS."""
+"""TCP reset, of both sides; an orderly end; nothing passes any more, in a black hole; the server's bytes pass one by
+one; the greeting says that the server knows no TLS."""
 
 DRIP_SECONDS = 0.1
 COM_QUIT = b"\x01"
@@ -30,6 +30,10 @@ LARGE = 1 << 20
 CAPABILITY_SSL = 0x08
 """In the second byte of the greeting's capabilities:
 https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities__flags.html"""
+
+Observer = Callable[[str], Action | None]
+"""Is told of each place that a connection comes to: each request before the server gets it ("request: COMMIT"), and
+the server's answer before the client gets it ("answer: COMMIT"). Says what happens to the connection there."""
 
 Socket = socket.socket
 
@@ -50,11 +54,15 @@ class FaultProxy:
     """Listens on a free port of 127.0.0.1 and passes everything on to the server, but for the fault.
 
     A context manager: leaving it closes all connections through it and ends its threads.
+
+    Attributes:
+        observer: watches all connections, in their own threads; to be replaced at any time.
     """
 
     def __init__(self, server: MySQLServer, fault: Fault | None = None) -> None:
         """A proxy before `server`."""
         self.server = server
+        self.observer: Observer = lambda _place: None
         self._fault = fault
         self._to_strike = fault.connections if fault else 0
         self._lock = threading.Lock()
@@ -140,15 +148,22 @@ class _Passage:
         self._dripping = False
         self._stripping = False
         self._withheld: Action | None = None
+        self._request = ""
+        """The one that the server has not answered yet, by name."""
 
     def run(self) -> None:
         """Pass everything on until either side ends, or the fault does it."""
         proxy, server = self._proxy, self._proxy.server
+        self._asked("connect")
         self._strike("greeting", drip=b"\xff\xff\x00\x00" + bytes(1000))
-        upstream = proxy.keep(socket.create_connection((server.host, server.port)))
+        self._upstream = upstream = proxy.keep(socket.create_connection((server.host, server.port)))
         greeting = _read_packet(upstream)
+        self._answered()
         self._client.sendall(_without_tls(greeting) if self._stripping else greeting)
-        upstream.sendall(_read_packet(self._client))  # it asks for TLS
+        wish_for_tls = _read_packet(self._client)
+        self._asked("TLS")
+        upstream.sendall(wish_for_tls)
+        self._answered()
         self._strike("tls", drip=b"\x16\x03\x03\x40\x00\x02\x00\x3f\x00" + bytes(1000))
         self._client = proxy.keep(proxy.as_server.wrap_socket(self._client, server_side=True))
         self._upstream = proxy.keep(proxy.as_client.wrap_socket(upstream, server_hostname=server.host))
@@ -158,6 +173,8 @@ class _Passage:
         while True:
             for ready in self._ready(self._client, self._upstream):
                 data = _receive(ready)
+                if not data:
+                    continue
                 if ready is self._upstream:
                     self._pass_back(data)
                     continue
@@ -181,6 +198,7 @@ class _Passage:
         return buffered or select.select(sockets, [], [])[0]
 
     def _pass_on(self, stage: Stage | None, packet: bytes) -> None:
+        self._asked(_name(packet))
         if stage is not None:
             self._strike(stage, packet)
         self._withheld = self._withheld or self._proxy.strikes("answer", packet)
@@ -188,12 +206,27 @@ class _Passage:
             self._upstream.sendall(packet)
 
     def _pass_back(self, data: bytes) -> None:
+        self._answered()
         if self._withheld:
             self._act(self._withheld)
         if self._dripping:
             self._drip(data)
         else:
             self._client.sendall(data)
+
+    def _asked(self, request: str) -> None:
+        self._request = request
+        self._come_to(f"request: {request}")
+
+    def _answered(self) -> None:
+        request, self._request = self._request, ""  # an answer in several parts is one answer
+        if request:
+            self._come_to(f"answer: {request}")
+
+    def _come_to(self, place: str) -> None:
+        action = self._proxy.observer(place)
+        if action:
+            self._act(action)
 
     def _strike(self, stage: Stage, packet: bytes = b"", drip: bytes = b"") -> None:
         action = self._proxy.strikes(stage, packet)
@@ -214,8 +247,10 @@ class _Passage:
                 self._proxy.closing.wait()
                 raise EOFError
             case "reset":
-                self._client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                self._client.close()
+                for each in (self._client, self._upstream):
+                    if each is not None:
+                        each.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                        each.close()
                 raise EOFError
             case "close":
                 raise EOFError
@@ -233,6 +268,12 @@ def _stage(packet: bytes, commands: int) -> Stage | None:
     if packet[4:] == COM_QUIT:
         return "goodbye"
     return "setup" if commands == 1 else "statement"
+
+
+def _name(packet: bytes) -> str:
+    if packet[3] != 0:
+        return "authentication"  # no more than that: it carries the password
+    return "goodbye" if packet[4:] == COM_QUIT else packet[5:25].decode(errors="replace")
 
 
 def _without_tls(greeting: bytes) -> bytes:
