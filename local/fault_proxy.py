@@ -187,11 +187,12 @@ class _Passage:
                     self._pass_on(_stage(packet, commands), packet)
 
     def finish(self) -> None:
-        """Let both sides know that it is over."""
+        """Let both sides know that it is over, and keep no descriptor of it."""
         for each in (self._client, self._upstream):
             if each is not None:
                 with contextlib.suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
+                each.close()
 
     def _ready(self, *sockets: Socket) -> list[Socket]:
         buffered: list[Socket] = [each for each in sockets if isinstance(each, ssl.SSLSocket) and each.pending()]
