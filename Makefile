@@ -45,8 +45,9 @@ format: $(READY) ## Format the code and mend what ruff can mend
 	@ruff check --fix .
 	@ruff format .
 
-synth: $(READY) ## Synthesize every environment into cdk.out/ (no credentials, no network)
-	@cdk synth --quiet
+synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (no credentials, no network)
+	@cdk synth --quiet "**" # without naming the stacks, which are in stages, it would pass over findings in them
+	@python -m stacks.summary
 
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
 	@cdk bootstrap "$(or $(ENV),$(error say which environment: make bootstrap ENV=dev))/*"

@@ -4,8 +4,9 @@ import sys
 
 import aws_cdk as cdk
 
+from stacks import compliance
 from stacks.environment import Environment
-from stacks.settings import SettingsError, load_environments
+from stacks.environment_files import SettingsError, load_environments
 
 
 def build(app: cdk.App) -> list[Environment]:
@@ -14,7 +15,11 @@ def build(app: cdk.App) -> list[Environment]:
     Raises:
         SettingsError: an environment file is wrong.
     """
-    return [Environment(app, settings=settings) for settings in load_environments()]
+    environments = [Environment(app, settings=settings) for settings in load_environments()]
+    for environment in environments:
+        compliance.acknowledge(environment)
+    compliance.check(app)
+    return environments
 
 
 def main() -> None:

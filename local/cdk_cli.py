@@ -24,7 +24,7 @@ class CdkCli:
     """The synthesized app's folder (cdk.out)."""
     emulator: Emulator
     folder: Path
-    """Where the CLI keeps its caches and its output."""
+    """Where the CLI keeps its caches, and what it said last in each command: deploy.log, diff.log …"""
 
     def bootstrap(self) -> None:
         """Make the account ready for the CDK.
@@ -50,6 +50,14 @@ class CdkCli:
         """
         return self._cdk("diff", *self._app(), f"{environment}/*", "--fail")
 
+    def destroy(self, environment: str) -> None:
+        """Delete all stacks of `environment`, those first that need others.
+
+        Raises:
+            CommandFailed: the CLI says why.
+        """
+        self._cdk("destroy", *self._app(), f"{environment}/*", "--force")
+
     def _app(self) -> tuple[str, ...]:
         return ("--app", str(self.assembly))
 
@@ -72,17 +80,17 @@ class CdkCli:
         )
 
 
-def synthesize(assembly: Path) -> None:
-    """Synthesize every environment into `assembly`.
+def synthesize(project: Path, assembly: Path) -> None:
+    """Synthesize every environment of the project in the folder `project` into `assembly`.
 
     Raises:
         CommandFailed: the app says why.
     """
     run(
-        [str(CDK), "--no-notices", "synth", "--quiet", "--output", str(assembly)],
+        [str(CDK), "--no-notices", "synth", "--quiet", "--output", str(assembly), "**"],
         log=assembly.with_suffix(".log"),
         environment=None,
-        cwd=ROOT,
+        cwd=project,
     )
 
 

@@ -33,8 +33,10 @@ class Emulator:
     region: str
 
     @classmethod
-    def start(cls, folder: Path, *, region: str) -> Emulator:
+    def start(cls, folder: Path, *, region: str, enforce_permissions: bool = False) -> Emulator:
         """Start it with all its files in `folder`.
+
+        With `enforce_permissions`, a function may do what its role's policies allow; else, everything.
 
         Raises:
             EmulatorError: it ended at once or does not answer.
@@ -50,6 +52,7 @@ class Emulator:
             "GATEWAY_PORT": str(port),
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": region,
+            "AUTH": str(enforce_permissions).lower(),
             "TMPDIR": str(temporary),
             "STATE_DIR": str(temporary / "state"),
             "S3_DATA_DIR": str(temporary / "s3"),

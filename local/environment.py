@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import secrets
+import shutil
 import urllib.request
 import zipfile
 from collections.abc import Callable, Iterator
@@ -18,7 +19,8 @@ from local.cdk_cli import ROOT, CdkCli, synthesize
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment
 from local.mysql_server import MySQLServer
-from stacks.settings import ENVIRONMENTS, EnvironmentSettings, load_environment
+from stacks.environment_files import ENVIRONMENTS, load_environment
+from stacks.settings import EnvironmentSettings
 
 NAME = "local"
 CACHE = ROOT / ".cache"
@@ -31,10 +33,22 @@ class LocalEnvironment:
     """The deployed environment."""
 
     settings: EnvironmentSettings
+    """Of the project that was deployed first."""
     server: MySQLServer
     emulator: Emulator
     cli: CdkCli
     folder: Path
+    database: assembly.LocalDatabase
+
+    def synthesize(self, project: Path, *, progress: Progress) -> None:
+        """Put the environment as the folder `project` describes it where `cli` takes it from.
+
+        Raises:
+            local.cdk_cli.CommandFailed: the app says why.
+        """
+        shutil.rmtree(self.cli.assembly)
+        synthesize(project, self.cli.assembly)
+        assembly.fit(self.cli.assembly / f"assembly-{NAME}", self.database, progress=progress)
 
     def function_name(self, job: str) -> str:
         """The name of the function that runs `job`, and of its schedule."""
@@ -79,8 +93,12 @@ class LocalEnvironment:
 
 
 @contextmanager
-def deployed(folder: Path, *, progress: Progress) -> Iterator[LocalEnvironment]:
+def deployed(
+    folder: Path, *, progress: Progress, project: Path = ROOT, enforce_permissions: bool = False
+) -> Iterator[LocalEnvironment]:
     """The environment, deployed with all its files in `folder`; whatever happens, nothing keeps running afterwards.
+
+    `project` is the folder of the app. `enforce_permissions`: see Emulator.start.
 
     Raises:
         local.mysql_installation.ToolMissing: there is no MySQL server, and none can be fetched.
@@ -90,14 +108,14 @@ def deployed(folder: Path, *, progress: Progress) -> Iterator[LocalEnvironment]:
     installation = mysql_installation.find_or_fetch(CACHE, progress=progress)
     with processes.none_left(), ExitStack() as cleanup:
         progress("Synthesizing every environment …")
-        synthesize(folder / "cdk.out")
+        synthesize(project, folder / "cdk.out")
         stage = folder / "cdk.out" / f"assembly-{NAME}"
         server = MySQLServer.start(
             installation, folder / "mysql", settings=assembly.parameters(stage), progress=progress
         )
         cleanup.callback(server.stop)
         progress("Starting the AWS emulator …")
-        emulator = Emulator.start(folder / "emulator", region=settings.region)
+        emulator = Emulator.start(folder / "emulator", region=settings.region, enforce_permissions=enforce_permissions)
         cleanup.callback(emulator.stop)
         database = _replace_rds(settings, server, emulator)
         sql.write_login(
@@ -115,7 +133,9 @@ def deployed(folder: Path, *, progress: Progress) -> Iterator[LocalEnvironment]:
         cli.bootstrap()
         progress(f'cdk deploy "{NAME}/*" …')
         cli.deploy(NAME)
-        yield LocalEnvironment(settings=settings, server=server, emulator=emulator, cli=cli, folder=folder)
+        yield LocalEnvironment(
+            settings=settings, server=server, emulator=emulator, cli=cli, folder=folder, database=database
+        )
 
 
 def _replace_rds(settings: EnvironmentSettings, server: MySQLServer, emulator: Emulator) -> assembly.LocalDatabase:

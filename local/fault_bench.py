@@ -17,6 +17,7 @@ from local import processes
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.mysql_server import MySQLServer
+from stacks.database_proxy import init_query
 from stacks.function_code import bundle
 
 SCHEMA = "faults"
@@ -71,7 +72,7 @@ class Function:
 class Bench:
     """A schema on the server for jobs to be run against, under faults.
 
-    The server's own `wait_timeout` is scaled down to `IDLE_SECONDS` for whoever does not state one: that is what ends
+    The server's own limits are scaled down to `IDLE_SECONDS` for whoever does not state any: `wait_timeout` is what ends
     the session of an attempt to connect that was lost between the login and the session's own limits.
     """
 
@@ -83,7 +84,9 @@ class Bench:
         self._code = folder / "code"
         bundle(self._code, region=emulator.region)
         self._job = job
-        self.execute(f"SET GLOBAL init_connect = 'SET SESSION wait_timeout = {IDLE_SECONDS}'")
+        # What RDS Proxy would send for whoever comes through it; others set limits of their own.
+        limits = f"{init_query(IDLE_SECONDS)}, wait_timeout = {IDLE_SECONDS}"
+        self.execute("SET GLOBAL init_connect = %s", (limits,))
         self.execute(f"CREATE DATABASE {SCHEMA}")
         self.execute(f"CREATE TABLE {SCHEMA}.number (n INT PRIMARY KEY)")
         values = ", ".join(f"({n})" for n in range(1, 1001))

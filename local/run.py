@@ -26,7 +26,7 @@ from local.environment import NAME, LocalEnvironment, deployed
 from local.mysql_installation import ToolMissing
 from local.mysql_server import StartFailed
 from local.scheduler import delivery
-from stacks.settings import SettingsError
+from stacks.environment_files import SettingsError
 
 JOB = "heartbeat"
 RUNS_FROZEN = 3

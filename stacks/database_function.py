@@ -9,8 +9,8 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from stacks.database import Database
 from stacks.function_code import function_code
+from stacks.network import Network
 
 NETWORK_INTERFACE_ACTIONS = (
     # What Lambda does in the role's name to give the function an address in the VPC. AWS knows no narrower resource.
@@ -25,7 +25,7 @@ NETWORK_INTERFACE_ACTIONS = (
 
 
 class DatabaseFunction(Construct):
-    """A function in the isolated subnets that may do nothing but log until more is granted.
+    """A function in the network's subnets that may do nothing but log until more is granted.
 
     Attributes:
         function: the function.
@@ -43,12 +43,12 @@ class DatabaseFunction(Construct):
         handler: str,
         timeout_seconds: int,
         memory_mb: int,
+        reserved_concurrency: int,
         variables: Mapping[str, str],
-        database: Database,
-        vpc: ec2.IVpc,
+        network: Network,
         security_group: ec2.ISecurityGroup,
     ) -> None:
-        """Build the function `name` that runs `handler` and reaches `database` from `security_group`."""
+        """Build the function `name` that runs `handler` in `security_group`, `reserved_concurrency` times at once."""
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(
             self,
@@ -69,11 +69,8 @@ class DatabaseFunction(Construct):
             handler=handler,
             timeout=cdk.Duration.seconds(timeout_seconds),
             memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
             environment={
-                "DATABASE_HOST": database.instance.db_instance_endpoint_address,
-                "DATABASE_PORT": database.instance.db_instance_endpoint_port,
-                "DATABASE_NAME": database.name,
-                "DATABASE_ENDPOINT": "instance",
                 # How long resolving a name may take; nothing in Python bounds it. glibc's default is 10 s or more.
                 "RES_OPTIONS": "timeout:1 attempts:2",
                 **variables,
@@ -81,8 +78,8 @@ class DatabaseFunction(Construct):
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            vpc=vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            vpc=network.vpc,
+            vpc_subnets=network.subnets,
             security_groups=[security_group],
         )
 

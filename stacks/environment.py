@@ -18,17 +18,15 @@ class Environment(cdk.Stage):
             scope,
             settings.name,
             env=cdk.Environment(account=settings.account, region=settings.region),
+            permissions_boundary=_boundary(settings.permissions_boundary),
         )
         self.settings = settings
         self.network = Network(self, "Network", settings=settings.network)
-        self.database = Database(self, "Database", settings=settings.database, vpc=self.network.vpc)
-        self.jobs = Jobs(
-            self,
-            "Jobs",
-            environment=settings.name,
-            settings=settings.jobs,
-            network=self.network,
-            database=self.database,
-        )
-        cdk.Tags.of(self).add("project", "mysql-jobs")
-        cdk.Tags.of(self).add("environment", settings.name)
+        self.database = Database(self, "Database", settings=settings, network=self.network)
+        self.jobs = Jobs(self, "Jobs", settings=settings, network=self.network, database=self.database)
+        for key, value in {**settings.tags, "project": "mysql-jobs", "environment": settings.name}.items():
+            cdk.Tags.of(self).add(key, value)
+
+
+def _boundary(name: str | None) -> cdk.PermissionsBoundary | None:
+    return cdk.PermissionsBoundary.from_name(name) if name else None

@@ -1,16 +1,19 @@
-"""Jobs stack: the migrations, then the jobs."""
-
-from collections.abc import Sequence
+"""Jobs stack: the migrations, then the jobs; and what tells how they and their database are."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from stacks.dashboard import Dashboard
 from stacks.database import Database
+from stacks.database_alarms import DatabaseAlarms
+from stacks.instance_class import read_instance_class
+from stacks.job_alarms import JobAlarms
 from stacks.migrations import Migrations
 from stacks.network import Network
 from stacks.scheduled_job import ScheduledJob
-from stacks.settings import JobSettings
+from stacks.settings import EnvironmentSettings
 
 
 class Jobs(cdk.Stack):
@@ -18,6 +21,8 @@ class Jobs(cdk.Stack):
 
     Attributes:
         scheduled_jobs: the jobs, in the order of the settings.
+        job_alarms: what watches them, in the same order.
+        database_alarms: what watches the database.
     """
 
     def __init__(
@@ -25,8 +30,7 @@ class Jobs(cdk.Stack):
         scope: Construct,
         construct_id: str,
         *,
-        environment: str,
-        settings: Sequence[JobSettings],
+        settings: EnvironmentSettings,
         network: Network,
         database: Database,
     ) -> None:
@@ -35,28 +39,57 @@ class Jobs(cdk.Stack):
         migrations = Migrations(
             self,
             "Migrations",
-            environment=environment,
-            jobs=settings,
+            environment=settings.name,
+            jobs=settings.jobs,
             network=network,
             database=database,
         )
+        self.scheduled_jobs = self._scheduled_jobs(settings, network, database)
+        migrations.trigger.execute_before(*self.scheduled_jobs)
+        self.job_alarms = [
+            JobAlarms(self, f"Alarms-{job.settings.name}", job=job, topic=database.alarm_topic)
+            for job in self.scheduled_jobs
+        ]
+        instance_class = read_instance_class(settings.database.instance_class)
+        self.database_alarms = DatabaseAlarms(
+            self,
+            "DatabaseAlarms",
+            environment=settings.name,
+            database=database,
+            instance_class=instance_class,
+            storage_gb=settings.database.storage_gb,
+            runs=sum(job.concurrency for job in settings.jobs),
+            borrow_timeout_seconds=settings.proxy.borrow_timeout_seconds,
+        )
+        Dashboard(
+            self,
+            "Dashboard",
+            environment=settings.name,
+            job_alarms=self.job_alarms,
+            database=database,
+            database_alarms=self.database_alarms,
+            instance_class=instance_class,
+        )
+
+    def _scheduled_jobs(
+        self, settings: EnvironmentSettings, network: Network, database: Database
+    ) -> list[ScheduledJob]:
         # One group for all jobs: the database's own group holds 60 rules at most.
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The jobs", allow_all_outbound=False
         )
-        security_group.connections.allow_to_default_port(database.instance)
-        if database.jobs_secret is not None:
-            security_group.connections.allow_to_default_port(network.secrets_manager)
-        self.scheduled_jobs = [
+        database.allow_jobs_from(security_group)
+        key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
+        return [
             ScheduledJob(
                 self,
                 f"Job-{job.name}",
-                environment=environment,
+                environment=settings.name,
                 settings=job,
                 database=database,
-                vpc=network.vpc,
+                network=network,
                 security_group=security_group,
+                encryption_key=key,
             )
-            for job in settings
+            for job in settings.jobs
         ]
-        migrations.trigger.execute_before(*self.scheduled_jobs)

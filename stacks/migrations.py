@@ -46,23 +46,20 @@ class Migrations(Construct):
             handler="migrate.lambda_handler",
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=256,
+            reserved_concurrency=1,
             variables={
+                **database.migration_variables(),
                 "DATABASE_USER": MASTER_USER,
                 "DATABASE_AUTH": "secret",
                 "DATABASE_SECRET": database.master_secret.secret_arn,
                 "RIGHTS": rights_variable(job.rights for job in jobs),
                 **database.login_variables("JOBS"),
             },
-            database=database,
-            vpc=network.vpc,
+            network=network,
             security_group=security_group,
         )
-        # Opened from the consumer's side; from the database's, the two stacks would depend on each other.
-        security_group.connections.allow_to_default_port(database.instance)
-        security_group.connections.allow_to_default_port(network.secrets_manager)
-        database.master_secret.grant_read(migrate.role)
-        if database.jobs_secret is not None:
-            database.jobs_secret.grant_read(migrate.role)
+        database.allow_migrations_from(security_group)
+        database.grant_migrations_login(migrate.role)
         self.trigger = triggers.Trigger(
             self, "Trigger", handler=migrate.function, timeout=cdk.Duration.seconds(TIMEOUT_SECONDS)
         )

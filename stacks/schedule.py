@@ -127,6 +127,17 @@ def read_schedule(expression: str) -> Schedule:
     raise ValueError("write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)")
 
 
+@cache
+def times_of_day(expression: str) -> frozenset[int]:
+    """The minutes after midnight at which a cron(…) expression starts runs; none for a rate(…), which has no such.
+
+    Raises:
+        ValueError: Scheduler would refuse the expression.
+    """
+    cron = re.fullmatch(r"cron\((.*)\)", expression)
+    return frozenset(_times(*_cron_fields(cron[1])[:2])) if cron else frozenset()
+
+
 def _rate_interval(expression: str) -> timedelta:
     # Scheduler, unlike EventBridge's older rules, doesn't tie the unit to the number: its documentation itself writes
     # rate(1 days).
@@ -139,7 +150,7 @@ def _rate_interval(expression: str) -> timedelta:
 def _cron_intervals(text: str) -> set[int]:
     """Every interval between two runs that follow each other, in minutes."""
     minute, hour, day_of_month, month, day_of_week, year = _cron_fields(text)
-    times = [60 * hours + minutes for hours, minutes in product(HOUR.values(hour), MINUTE.values(minute))]
+    times = _times(minute, hour)
     dates: list[int] = []
     for y, m in product(YEAR.values(year), MONTH.values(month)):
         before = date(y, m, 1).toordinal() - 1
@@ -152,6 +163,11 @@ def _cron_intervals(text: str) -> set[int]:
     if not (within_days or between_days):
         raise ValueError("runs only once: write a schedule that repeats, with * for the year for instance")
     return within_days | between_days
+
+
+def _times(minute: str, hour: str) -> list[int]:
+    """Minutes after midnight, in order."""
+    return [60 * hours + minutes for hours, minutes in product(HOUR.values(hour), MINUTE.values(minute))]
 
 
 def _cron_fields(text: str) -> list[str]:

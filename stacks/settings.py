@@ -1,39 +1,47 @@
-"""An environment file, validated: typed, frozen settings, or every mistake in the file at once."""
+"""What an environment file may say: typed, frozen settings, each value checked by itself.
+
+What must fit together across values is in checks.py.
+"""
 
 from __future__ import annotations
 
-import difflib
 import ipaddress
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from types import NoneType
-from typing import Annotated, Any, Literal, Self, get_args, get_type_hints
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
 
+from stacks.instance_class import read_instance_class
 from stacks.job_module import JobModule, Rights, read_job_module
-from stacks.job_variables import parameters_variable, rights_variable
-from stacks.schedule import read_schedule
+from stacks.job_variables import parameters_variable
+from stacks.schedule import Schedule, read_schedule
+from stacks.spelling import did_you_mean
 
 ROOT = Path(__file__).parents[1]
-ENVIRONMENTS = ROOT / "environments"
 JOBS = ROOT / "lambda" / "jobs"
 CERTIFICATES = ROOT / "lambda" / "certificates"
 
+SNAPSHOT = r"(arn:aws[\w-]*:rds:[\w-]+:\d{12}:(cluster-)?snapshot:)?[\w:-]{1,255}"
+KEY = r"arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})"
+SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
+Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
+"""What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
 
-class SettingsError(Exception):
-    """One or more environment files are wrong; the message lists every mistake with what to write instead."""
+
+def job_file(name: str) -> Path:
+    """The file of a job's module."""
+    return JOBS / f"{name}.py"
 
 
 def _region(value: str) -> str:
     if not (CERTIFICATES / f"{value}.pem").is_file():
-        known = ", ".join(sorted(path.stem for path in CERTIFICATES.glob("*.pem")))
-        raise ValueError(f"lambda/certificates has no authorities for this region: write one of {known}")
+        known = sorted(path.stem for path in CERTIFICATES.glob("*.pem"))
+        hint = did_you_mean(value, known, otherwise=f"write one of {', '.join(known)}")
+        raise ValueError(f"lambda/certificates has no authorities for this region: {hint}")
     return value
 
 
@@ -49,17 +57,18 @@ def _network(value: str) -> str:
 
 
 def _job_module(value: str) -> str:
-    file = JOBS / f"{value}.py"
+    file = job_file(value)
     if not file.is_file():
-        there = ", ".join(sorted(path.stem for path in JOBS.glob("[!_]*.py")))
-        raise ValueError(f"lambda/jobs/{value}.py does not exist: write the job, or name one of {there}")
+        there = sorted(path.stem for path in JOBS.glob("[!_]*.py"))
+        hint = did_you_mean(value, there, otherwise=f"write the job, or name one of {', '.join(there)}")
+        raise ValueError(f"lambda/jobs/{value}.py does not exist: {hint}")
     read_job_module(file)
     return value
 
 
 def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     if "name" in info.data:  # else there is no job yet that would type them
-        module = read_job_module(JOBS / f"{info.data['name']}.py")
+        module = read_job_module(job_file(info.data["name"]))
         module.read_rights(module.read_parameters(values))
         parameters_variable(values)
     return values
@@ -79,8 +88,19 @@ def _max_window_minutes(value: int | None, info: ValidationInfo) -> int | None:
 
 def _time_zone(value: str) -> str:
     if value not in available_timezones():
-        raise ValueError("write a name of the IANA time zone database, like Europe/Berlin")
+        example = "write a name of the IANA time zone database, like Europe/Berlin"
+        raise ValueError(f"there is no such time zone: {did_you_mean(value, available_timezones(), otherwise=example)}")
     return ZoneInfo(value).key
+
+
+def _instance_class(value: str) -> str:
+    return read_instance_class(value).name
+
+
+def _schema(value: str) -> str:
+    if value in SYSTEM_SCHEMAS:
+        raise ValueError("this schema is MySQL's own: write another name, like jobs")
+    return value
 
 
 def _like(pattern: str, *, write: str) -> AfterValidator:
@@ -106,43 +126,66 @@ class Settings(BaseModel):
 
 
 class NetworkSettings(Settings):
-    """[network]: the isolated VPC."""
+    """[network]: an isolated VPC of our own, by `cidr` and `zones`, or one that is there, by `vpc_id`."""
 
-    cidr: Annotated[str, AfterValidator(_network)]
+    cidr: Annotated[str, AfterValidator(_network)] | None = None
     zones: Annotated[
         tuple[Annotated[str, _like("[a-z]", write="the zone's letter, like a")], ...],
         Field(min_length=2, max_length=3, strict=False),
-    ]
+    ] = ()
     """Letters of the region's availability zones; RDS needs two."""
+    vpc_id: Annotated[str, _like("vpc-[0-9a-f]{8,17}", write="a VPC's id, like vpc-0123456789abcdef0")] | None = None
+    """What CDK looked up of it is in cdk.context.json, which is committed: synth asks nobody."""
+    secrets_endpoint: bool = True
+    """Whether to make an interface endpoint of Secrets Manager, about 7 USD a month and zone. False only where a VPC
+    that is there has a way to Secrets Manager already."""
+    flow_log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
+    """How long the record of who talked to whom is kept."""
 
 
 class DatabaseSettings(Settings):
     """[database]: the RDS MySQL instance."""
 
-    name: Identifier = "jobs"
+    name: Annotated[Identifier, AfterValidator(_schema)] = "jobs"
     """The schema that the jobs work in."""
-    instance_class: Annotated[
-        str, _like(r"[a-z0-9-]+\.[a-z0-9]+", write="a class without the leading db., like t4g.small")
-    ]
-    """https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.DBInstanceClass.html, without "db."."""
+    instance_class: Annotated[str, AfterValidator(_instance_class)]
+    """Without the leading "db."; see instance_class.py."""
     storage_gb: Annotated[int, Field(ge=20, le=65536)] = 20
     max_storage_gb: Annotated[int, Field(ge=20, le=65536)] = 100
     """Storage grows by itself up to here."""
+    storage_iops: Annotated[int, Field(ge=12_000, le=64_000)] | None = None
+    storage_mbps: Annotated[int, Field(ge=500, le=4_000)] | None = None
+    """gp3 has 3,000 IOPS and 125 MB/s below 400 GB, and that can't be changed; 12,000 and 500 from there on, and more
+    if stated. https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage"""
     multi_az: bool
     backup_days: Annotated[int, Field(ge=0, le=35)]
     deletion_protection: bool
+    """Of the instance, and of the stack that it is in."""
+    snapshot: Annotated[str, _like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
+    """What a new instance starts from; it stays in the file, as removing it would ask for another instance."""
+    monitoring_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = 0
+    """Enhanced Monitoring: how often the operating system is looked at; 0 for never."""
+    insights: Literal["off", "standard", "advanced"] = "off"
+    """Database Insights: which statements wait for what, for 7 days, or, advanced, for 15 months."""
     port: Annotated[int, Field(ge=1150, le=65535)] = 13306
     """1150 is the lowest that RDS allows."""
     auth: Literal["iam", "secret"] = "iam"
     """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
 
-    @model_validator(mode="after")
-    def _storage_can_grow(self) -> Self:
-        if self.max_storage_gb < self.storage_gb:
-            raise ValueError(
-                f"max_storage_gb is {self.max_storage_gb}, less than storage_gb: write at least {self.storage_gb}"
-            )
-        return self
+
+class ProxySettings(Settings):
+    """[proxy]: RDS Proxy between the jobs and the database."""
+
+    enabled: bool = False
+    borrow_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """How long a run waits for a connection of the proxy; RDS's default, 120 s, outlasts most functions."""
+
+
+class AlarmSettings(Settings):
+    """[alarms]: who is told."""
+
+    email: Annotated[str, _like(r"[^@\s]+@[^@\s]+\.[^@\s]+", write="an address like on-call@example.com")] | None = None
+    """Gets the alarms, once it has confirmed that it wants them. Without it, subscribe to the topic by other means."""
 
 
 class JobSettings(Settings):
@@ -154,31 +197,43 @@ class JobSettings(Settings):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
     timeout_seconds: Annotated[int, Field(ge=10, le=900)] = 60
     memory_mb: Annotated[int, Field(ge=128, le=10240)] = 256
+    concurrency: Annotated[int, Field(ge=1, le=100)] = 1
+    """Reserved: how many of its runs there may be at once, and so how many connections; one is at work, all others end
+    as overlapping."""
+    flexible_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
+    """Scheduler may start a run up to so much later, to spread many jobs of the same time."""
+    retry_minutes: Annotated[int, Field(ge=1, le=360)] | None = None
+    """How long a delivery or a failed run is tried again; see `retry_window`."""
     max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
     """The longest window that one run covers; see `max_window`."""
     parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}
     """As in the file; the job's module says what they may be."""
 
-    @model_validator(mode="after")
-    def _ends_before_the_next_begins(self) -> Self:
-        interval = read_schedule(self.schedule).shortest_interval
-        if timedelta(seconds=self.timeout_seconds) >= interval:
-            seconds = interval // timedelta(seconds=1)
-            raise ValueError(
-                f"timeout_seconds is {self.timeout_seconds}, but {self.schedule} starts the next run after "
-                f"{seconds} s: write less than {seconds}, or a longer schedule"
-            )
-        return self
-
     @cached_property
     def module(self) -> JobModule:
         """What the job's module says."""
-        return read_job_module(JOBS / f"{self.name}.py")
+        return read_job_module(job_file(self.name))
 
     @property
     def rights(self) -> Rights:
         """What the job may do, with its parameters."""
         return self.module.read_rights(self.module.read_parameters(self.parameters))
+
+    @cached_property
+    def when(self) -> Schedule:
+        """When the schedule starts runs."""
+        return read_schedule(self.schedule)
+
+    @property
+    def retry_window(self) -> timedelta:
+        """How long a delivery or a failed run is tried again: then the next run, whose window covers it, is near.
+
+        Without retry_minutes: half of the shortest interval, an hour at most.
+        """
+        if self.retry_minutes is not None:
+            return timedelta(minutes=self.retry_minutes)
+        half = self.when.shortest_interval / 2
+        return max(timedelta(minutes=1), min(timedelta(hours=1), half))  # AWS takes no less than a minute
 
     @property
     def max_window(self) -> timedelta:
@@ -188,7 +243,7 @@ class JobSettings(Settings):
         """
         if self.max_window_minutes is not None:
             return timedelta(minutes=self.max_window_minutes)
-        return max(timedelta(days=1), 2 * read_schedule(self.schedule).longest_interval)
+        return max(timedelta(days=1), 2 * self.when.longest_interval)
 
 
 class EnvironmentSettings(Settings):
@@ -200,99 +255,14 @@ class EnvironmentSettings(Settings):
     region: Annotated[str, AfterValidator(_region)]
     network: NetworkSettings
     database: DatabaseSettings
+    proxy: ProxySettings = ProxySettings()
+    alarms: AlarmSettings = AlarmSettings()
+    encryption_key: Annotated[str, _like(KEY, write="a KMS key's ARN")] | None = None
+    """The customer's own key for the database, its secrets and the queues; else AWS's."""
+    permissions_boundary: Annotated[str, _like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None
+    """For every role that is made here."""
+    tags: dict[str, str] = {}
+    """On everything, besides `project` and `environment`."""
+    accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
+    """What a production database should have and this one shall not."""
     jobs: Annotated[tuple[JobSettings, ...], Field(min_length=1, strict=False)]
-
-    @model_validator(mode="after")
-    def _jobs_once_each(self) -> Self:
-        names = [job.name for job in self.jobs]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"jobs has more than one entry named {', '.join(twice)}: keep one")
-        return self
-
-    @model_validator(mode="after")
-    def _rights_fit_a_variable(self) -> Self:
-        rights_variable(job.rights for job in self.jobs)
-        return self
-
-
-def load_environments(folder: Path = ENVIRONMENTS) -> tuple[EnvironmentSettings, ...]:
-    """The environments in `folder`, one TOML file each, in the order of their names.
-
-    Raises:
-        SettingsError: a file is wrong (all mistakes of all files are listed), or there is none.
-    """
-    mistakes: list[str] = []
-    environments = []
-    for file in sorted(folder.glob("*.toml")):
-        try:
-            environments.append(load_environment(file))
-        except SettingsError as error:
-            mistakes.append(str(error))
-    if mistakes:
-        raise SettingsError("\n".join(mistakes))
-    if not environments:
-        raise SettingsError(f"{folder} has no environment: write a file like dev.toml")
-    return tuple(environments)
-
-
-def load_environment(file: Path) -> EnvironmentSettings:
-    """The environment that `file` describes; it is named for the file.
-
-    Raises:
-        SettingsError: the file is wrong; all its mistakes are listed.
-    """
-    where = f"{file.parent.name}/{file.name}"
-    try:
-        content = tomllib.loads(file.read_text())
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{where}: not TOML: {error}") from error
-    if "name" in content:
-        raise SettingsError(f"{where}: name: the environment is named for its file: remove the key")
-    try:
-        return EnvironmentSettings.model_validate({**content, "name": file.stem})
-    except ValidationError as error:
-        lines = [f"{where}: {_mistake(detail, content)}" for detail in error.errors(include_url=False)]
-        raise SettingsError("\n".join(lines)) from None
-
-
-def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
-    place = detail["loc"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-    match detail["type"]:
-        case "missing":
-            return f"{key}: missing: add it"
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            near = difflib.get_close_matches(place[-1], _keys_at(place[:-1], content), n=1)
-            what_to_do = f"did you mean {near[0]}?" if near else "remove it or correct its spelling"
-            return f"{key}: there is no such key: {what_to_do}"
-        case "value_error":
-            reason = str(detail["ctx"]["error"])
-        case "tuple_type":
-            reason = "write an array, in square brackets"
-        case "dict_type" | "model_type" | "dataclass_type":
-            reason = "write a table"
-        case _:
-            reason = str(detail["msg"])
-    # A check across keys quotes the values itself; its input is the whole table.
-    shown = f"{key} = {detail['input']!r}" if not isinstance(detail["input"], Mapping) else key
-    return f"{shown}: {reason}".removeprefix(": ")
-
-
-def _keys_at(place: Sequence[str | int], content: Mapping[str, Any]) -> list[str]:
-    """The keys that the table at `place` of an environment file may have."""
-    kind: Any = EnvironmentSettings
-    match place:
-        case ["jobs", int(number), "parameters", *place]:
-            kind = read_job_module(JOBS / f"{content['jobs'][number]['name']}.py").parameters
-    for part in place:
-        kind = _fields(kind)[part] if isinstance(part, str) else get_args(kind)[0]
-        if NoneType in get_args(kind):
-            [kind] = set(get_args(kind)) - {NoneType}
-    return list(_fields(kind))
-
-
-def _fields(kind: Any) -> dict[str, Any]:
-    if issubclass(kind, Settings):
-        return {name: field.annotation for name, field in kind.model_fields.items()}
-    return get_type_hints(kind)

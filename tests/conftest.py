@@ -15,7 +15,7 @@ from local.emulator import Emulator
 from local.environment import CACHE
 from local.fault_bench import Observed
 from local.mysql_server import MySQLServer
-from stacks.database import PARAMETERS
+from stacks.parameter_group import PARAMETERS
 
 # Where tests are a shell's background job, Ctrl-C is ignored, and so it would be in every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -54,8 +54,12 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The synthesized app, every environment of it, as the CLI would get it."""
     folder = tmp_path_factory.mktemp("cdk.out")
-    # The CLI hands over the context in cdk.json; without it, this would be another app than the deployed one.
-    app = cdk.App(outdir=str(folder), context=json.loads((ROOT / "cdk.json").read_text())["context"])
+    # The CLI hands over the context of both files; without it, this would be another app than the deployed one.
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+    looked_up = ROOT / "cdk.context.json"
+    if looked_up.exists():
+        context |= json.loads(looked_up.read_text())
+    app = cdk.App(outdir=str(folder), context=context)
     build(app)
     app.synth()
     return folder

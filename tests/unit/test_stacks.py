@@ -9,8 +9,8 @@ import pytest
 from aws_cdk.assertions import Template
 
 from stacks.environment import Environment
-from stacks.settings import ENVIRONMENTS as FOLDER
-from stacks.settings import load_environment, load_environments
+from stacks.environment_files import ENVIRONMENTS as FOLDER
+from stacks.environment_files import load_environment, load_environments
 
 RUN = "def run(run): ...\n"
 ENVIRONMENTS = [settings.name for settings in load_environments()]
@@ -41,54 +41,12 @@ def jobs(environment: str, templates: dict[str, Any]) -> Resources:
     return resources
 
 
-def test_the_network_has_no_way_out(network: Resources) -> None:
-    ways_out = {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EgressOnlyInternetGateway"}
-    assert not {resource["Type"] for resource in network.values()} & (ways_out | {"AWS::EC2::Route"})
-
-
-def test_the_database_is_private_encrypted_and_takes_tls_only(database: Resources) -> None:
-    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
-    assert instance["Properties"]["PubliclyAccessible"] is False
-    assert instance["Properties"]["StorageEncrypted"] is True
-    assert instance["Properties"]["EnableIAMDatabaseAuthentication"] is True
-    [parameters] = _of_type(database, "AWS::RDS::DBParameterGroup").values()
-    assert parameters["Properties"]["Parameters"]["require_secure_transport"] == "1"
-
-
-def test_deleting_the_stack_keeps_the_data_as_a_snapshot(database: Resources) -> None:
-    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
-    assert (instance["DeletionPolicy"], instance["UpdateReplacePolicy"]) == ("Snapshot", "Snapshot")
-
-
-def test_the_master_password_is_made_by_rds_and_in_no_template(database: Resources) -> None:
-    [instance] = _of_type(database, "AWS::RDS::DBInstance").values()
-    assert instance["Properties"]["ManageMasterUserPassword"] is True
-    assert "MasterUserPassword" not in instance["Properties"]
-
-
 def test_no_function_may_read_the_master_secret_but_migrate(jobs: Resources) -> None:
     readers = [
         name for name, policy in _of_type(jobs, "AWS::IAM::Policy").items() if "MasterUserSecret" in json.dumps(policy)
     ]
     assert len(readers) == 1
     assert readers[0].startswith("MigrationsMigrateRole")
-
-
-def test_only_the_jobs_and_the_migrations_reach_the_database(jobs: Resources) -> None:
-    openings = [
-        opening["Properties"]["SourceSecurityGroupId"]["Fn::GetAtt"][0]
-        for opening in _of_type(jobs, "AWS::EC2::SecurityGroupIngress").values()
-        if "Database" in json.dumps(opening["Properties"]["GroupId"])
-    ]
-    assert sorted(jobs[name]["Properties"]["GroupDescription"] for name in openings) == ["The jobs", "The migrations"]
-
-
-def test_no_group_lets_anyone_in_by_address(network: Resources, database: Resources, jobs: Resources) -> None:
-    for resources in (network, database, jobs):
-        for group in _of_type(resources, "AWS::EC2::SecurityGroup").values():
-            assert "SecurityGroupIngress" not in group["Properties"]
-        for opening in _of_type(resources, "AWS::EC2::SecurityGroupIngress").values():
-            assert "CidrIp" not in opening["Properties"]
 
 
 def test_nothing_of_a_job_changes_before_the_migrations_ran(jobs: Resources) -> None:
@@ -161,23 +119,6 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path, mon
     assert descriptions["dev-plain"] == "Job plain, rate(5 minutes). Rests."
     assert descriptions["dev-purge"].startswith("Job purge, rate(1 day). Deletes, Deletes, ")
     assert len(descriptions["dev-purge"]) == 256
-
-
-def test_a_job_logs_in_as_the_jobs_user_and_may_do_nothing_else(environment: str, jobs: Resources) -> None:
-    [settings] = [settings for settings in load_environments() if settings.name == environment]
-    login = "rds-db:connect" if settings.database.auth == "iam" else "secretsmanager:GetSecretValue"
-    policies = [each for name, each in _of_type(jobs, "AWS::IAM::Policy").items() if name.startswith("Job")]
-    assert len(policies) == len(settings.jobs)
-    for policy in policies:
-        actions = {
-            action
-            for statement in policy["Properties"]["PolicyDocument"]["Statement"]
-            for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
-        }
-        expected = {"logs:CreateLogStream", "logs:PutLogEvents", login}
-        if settings.database.auth == "secret":
-            expected.add("secretsmanager:DescribeSecret")
-        assert {action for action in actions if not action.startswith("ec2:")} == expected
 
 
 def _variables(resources: Resources) -> dict[str, dict[str, Any]]:

@@ -1,0 +1,100 @@
+"""cdk-nag's AwsSolutions over every environment, and each finding that is acknowledged, with the reason why.
+
+A finding that is not acknowledged here fails the synth. An acknowledgement that is no longer needed fails a test.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+from constructs import Construct
+
+from stacks.environment import Environment
+from stacks.settings import EnvironmentSettings
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """One finding at one construct, and why it may stay."""
+
+    construct: str
+    """Its path below the environment."""
+    finding: str
+    reason: str
+
+
+def check(app: cdk.App) -> None:
+    """Let the synth of `app` fail if anything in it has a finding that is not acknowledged."""
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def acknowledge(environment: Environment) -> None:
+    """Acknowledge what is acknowledged of `environment`."""
+    for each in acknowledgements(environment.settings):
+        construct = _find(environment, each.construct)
+        cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=each.finding, reason=each.reason))
+
+
+def acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    """What is acknowledged of the environment that `settings` describe."""
+    yield from _network(settings)
+    yield from _database(settings)
+    for function in ("Migrations/Migrate", *(f"Job-{job.name}/Job" for job in settings.jobs)):
+        yield Acknowledgement(
+            f"Jobs/{function}/Role/DefaultPolicy/Resource",
+            "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+            "Lambda makes network interfaces in the role's name; AWS knows no narrower resource for these actions",
+        )
+    for job in settings.jobs:
+        yield Acknowledgement(
+            f"Jobs/Job-{job.name}/DeadLetters/Resource",
+            "AwsSolutions::AwsSolutions-SQS3",
+            "This is the dead-letter queue: of a schedule and of a function, which the rule does not see",
+        )
+
+
+def _network(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    for number in range(1, len(settings.network.zones) + 1):
+        yield Acknowledgement(
+            f"Network/Vpc/IsolatedSubnet{number}/Subnet",
+            "CloudFormation-Validate::W3010",
+            "The zones are a setting: a template that asked AWS for them would differ between accounts",
+        )
+    if settings.network.vpc_id is not None:
+        yield Acknowledgement(
+            "Network",
+            "CloudFormation-Validate::F0001",
+            "Nothing is made for a VPC that is there, and the CDK CLI skips a stack without resources",
+        )
+
+
+def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    instance = "Database/Instance/Resource"
+    accepted = "The environment file accepts this risk"
+    if not settings.database.multi_az:
+        yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS3", f"{accepted}: single_zone")
+    if not settings.database.deletion_protection:
+        yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS10", f"{accepted}: no_deletion_protection")
+    if not settings.database.backup_days:
+        yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS13", f"{accepted}: no_backups")
+    if settings.database.monitoring_seconds:
+        policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
+        yield Acknowledgement(
+            "Database/MonitoringRole/Resource",
+            f"AwsSolutions::AwsSolutions-IAM4[Policy::{policy}]",
+            "AWS keeps this policy for this one purpose, and RDS checks that the role has what it needs",
+        )
+    if settings.database.auth == "secret":
+        yield Acknowledgement(
+            "Database/JobsSecret/Resource",
+            "AwsSolutions::AwsSolutions-SMG4",
+            "Rotated by hand, where IAM login can't be used: write a new value, then invoke the function migrate",
+        )
+
+
+def _find(environment: Environment, path: str) -> Construct:
+    found: Construct = environment
+    for part in path.split("/"):
+        found = found.node.find_child(part)  # type: ignore[assignment]
+    return found

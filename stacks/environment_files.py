@@ -1,0 +1,165 @@
+"""The environment files, read: settings, or every mistake in every file at once."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from stacks.checks import mistakes
+from stacks.job_module import read_job_module
+from stacks.settings import ROOT, EnvironmentSettings, JobSettings, Settings, job_file
+from stacks.spelling import as_written, did_you_mean
+
+ENVIRONMENTS = ROOT / "environments"
+
+REMEDIES = {  # by pydantic's name of the mistake: https://docs.pydantic.dev/latest/errors/validation_errors/
+    "string_type": "write it in quotes",
+    "bool_type": "write true or false, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "tuple_type": "write an array, in square brackets",
+    "dict_type": "write a table",
+    "model_type": "write a table",
+    "dataclass_type": "write a table",
+    "too_short": "write {min_length} or more",
+    "too_long": "write {max_length} at most",
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} at most",
+}
+
+
+class SettingsError(Exception):
+    """One or more environment files are wrong; the message lists every mistake with what to write instead."""
+
+
+def load_environments(folder: Path = ENVIRONMENTS) -> tuple[EnvironmentSettings, ...]:
+    """The environments in `folder`, one TOML file each, in the order of their names.
+
+    Raises:
+        SettingsError: a file is wrong (all mistakes of all files are listed), or there is none.
+    """
+    lines: list[str] = []
+    environments = []
+    for file in sorted(folder.glob("*.toml")):
+        try:
+            environments.append(load_environment(file))
+        except SettingsError as error:
+            lines.append(str(error))
+    if lines:
+        raise SettingsError("\n".join(lines))
+    if not environments:
+        raise SettingsError(f"{folder} has no environment: write a file like dev.toml")
+    return tuple(environments)
+
+
+def load_environment(file: Path) -> EnvironmentSettings:
+    """The environment that `file` describes; it is named for the file.
+
+    Raises:
+        SettingsError: the file is wrong; all its mistakes are listed.
+    """
+    where = f"{file.parent.name}/{file.name}"
+    try:
+        content = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    lines = []
+    if "name" in content:
+        lines.append("name: the environment is named for its file: remove the key")
+    content["name"] = file.stem
+    try:
+        settings = EnvironmentSettings.model_validate(content)
+    except ValidationError as error:
+        details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
+        lines += [_mistake(detail, content) for detail in details]
+        lines += mistakes(_right_sections(content, details), _right_jobs(content, details))
+    else:
+        lines += mistakes(dict(settings), _by_key(enumerate(settings.jobs)))
+    if lines:
+        raise SettingsError("\n".join(f"{where}: {line}" for line in lines))
+    return settings
+
+
+def _follows(detail: Mapping[str, Any]) -> bool:
+    """Whether it is no mistake of its own: pydantic finds a list too short for which it doesn't count wrong entries."""
+    return bool(detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"])
+
+
+def _right_sections(content: Mapping[str, Any], details: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The fields of the environment that have no mistake, so that they can be checked against each other."""
+    wrong = {detail["loc"][0] for detail in details}
+    return {
+        name: TypeAdapter(field.rebuild_annotation()).validate_python(content[name])
+        if name in content
+        else field.default
+        for name, field in EnvironmentSettings.model_fields.items()
+        if name not in wrong
+    }
+
+
+def _right_jobs(content: Mapping[str, Any], details: Iterable[Mapping[str, Any]]) -> dict[str, JobSettings]:
+    """The jobs that have no mistake, by their keys."""
+    wrong = {detail["loc"][1:2] for detail in details if detail["loc"][0] == "jobs"}
+    if () in wrong:  # no list at all
+        return {}
+    entries = enumerate(content["jobs"])
+    return _by_key((number, JobSettings.model_validate(entry)) for number, entry in entries if (number,) not in wrong)
+
+
+def _by_key(jobs: Iterable[tuple[int, JobSettings]]) -> dict[str, JobSettings]:
+    return {f"jobs[{number}]": job for number, job in jobs}
+
+
+def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
+    place, value = detail["loc"], detail["input"]
+    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    if place == ("name",):
+        key = "the file's name"
+    match detail["type"]:
+        case "missing":
+            return f"{key}: missing: add it"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            known = _keys_at(place[:-1], content)
+            return f"{key}: there is no such key: {did_you_mean(place[-1], known, otherwise=_one_of(known))}"
+        case "value_error":
+            reason = str(detail["ctx"]["error"])
+        case "literal_error":
+            reason = _other_literal(value, detail["ctx"]["expected"])
+        case kind:
+            reason = REMEDIES.get(kind, str(detail["msg"])).format(**detail.get("ctx", {}))
+    # A check of a whole table quotes the values itself.
+    return f"{key}: {reason}" if isinstance(value, Mapping) else f"{key} = {as_written(value)}: {reason}"
+
+
+def _other_literal(value: object, expected: str) -> str:
+    """What to write instead of `value`; `expected` is pydantic's list, like "'off', 'standard' or 'advanced'"."""
+    known = [quoted or number for quoted, number in re.findall(r"'([^']*)'|(-?\d+)", expected)]
+    return did_you_mean(str(value), known, otherwise=_one_of(known)) if isinstance(value, str) else _one_of(known)
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"write one of {', '.join(words)}"
+
+
+def _keys_at(place: Sequence[str | int], content: Mapping[str, Any]) -> list[str]:
+    """The keys that the table at `place` of an environment file may have."""
+    kind: Any = EnvironmentSettings
+    match place:
+        case ["jobs", int(number), "parameters", *place]:
+            kind = read_job_module(job_file(content["jobs"][number]["name"])).parameters
+    for part in place:
+        kind = _fields(kind)[part] if isinstance(part, str) else get_args(kind)[0]
+        if NoneType in get_args(kind):
+            [kind] = set(get_args(kind)) - {NoneType}
+    return [name for name in _fields(kind) if (kind, name) != (EnvironmentSettings, "name")]
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    if issubclass(kind, Settings):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    return get_type_hints(kind)
