@@ -158,6 +158,7 @@ def _table(shown: list[Shown]) -> Table:
     table = Table(
         title=f"The runs, as their log lines and the server saw them, {first:%Y-%m-%d}",
         box=SIMPLE_HEAD,
+        show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),  # fits a terminal of 80 characters
     )
@@ -173,7 +174,7 @@ def _table(shown: list[Shown]) -> Table:
             run.where,
             run.start,
             report["outcome"],
-            *(str(report.get(key, "-")) for key in ("connect_ms", "work_ms", "destroy_ms")),
+            *(f"{report[key]:.1f}" if key in report else "-" for key in ("connect_ms", "work_ms", "destroy_ms")),
             str(run.left_open),
             style=None if run.good else "red",
         )
