@@ -72,8 +72,8 @@ class Function:
 class Bench:
     """A schema on the server for jobs to be run against, under faults.
 
-    The server's own limits are scaled down to `IDLE_SECONDS` for whoever does not state any: `wait_timeout` is what ends
-    the session of an attempt to connect that was lost between the login and the session's own limits.
+    The server's own limits are scaled down to `IDLE_SECONDS` for whoever does not state any: `wait_timeout` is what
+    ends the session of an attempt to connect that was lost between the login and the session's own limits.
     """
 
     def __init__(self, *, server: MySQLServer, emulator: Emulator, job: Path, folder: Path) -> None:

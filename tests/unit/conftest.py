@@ -1,4 +1,4 @@
-"""Templates of environments that no file describes."""
+"""The templates of each environment, and of environments that no file describes."""
 
 import json
 from collections.abc import Mapping
@@ -19,6 +19,27 @@ from tests.unit.templates import Resources, Stacks, Synthesize
 def settings() -> dict[str, EnvironmentSettings]:
     """The settings of the environments, by name."""
     return {each.name: each for each in load_environments()}
+
+
+@pytest.fixture(params=[settings.name for settings in load_environments()])
+def environment(request: pytest.FixtureRequest) -> str:
+    """Each environment in turn, by name."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def network(environment: str, templates: dict[str, Any]) -> Resources:
+    """The environment's network, by logical id."""
+    resources: Resources = templates[environment]["Network"]["Resources"]
+    return resources
+
+
+@pytest.fixture
+def jobs(environment: str, templates: dict[str, Any]) -> Resources:
+    """All that runs in the environment, by logical id."""
+    resources: Resources = templates[environment]["Jobs"]["Resources"]
+    return resources
 
 
 @pytest.fixture(scope="session")

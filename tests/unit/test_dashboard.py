@@ -12,11 +12,11 @@ from stacks.environment_files import ENVIRONMENTS as FOLDER
 from stacks.environment_files import load_environment, load_environments
 from stacks.run_metrics import OUTCOMES
 from stacks.settings import ROOT, EnvironmentSettings, JobSettings, ProxySettings
+from tests.unit.templates import Resources
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
 ENVIRONMENTS = {settings.name: settings for settings in load_environments()}
 Body = dict[str, Any]
-Resources = dict[str, dict[str, Any]]
 
 WIDGETS, METRICS, METRICS_PER_GRAPH, ALARMS_PER_WIDGET = 500, 2500, 500, 100
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
@@ -44,15 +44,9 @@ PUBLISHED_BY_A_PROXY = {
 }
 
 
-@pytest.fixture(params=ENVIRONMENTS)
-def settings(request: pytest.FixtureRequest) -> EnvironmentSettings:
-    return ENVIRONMENTS[request.param]
-
-
 @pytest.fixture
-def jobs(settings: EnvironmentSettings, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[settings.name]["Jobs"]["Resources"]
-    return resources
+def settings(environment: str) -> EnvironmentSettings:
+    return ENVIRONMENTS[environment]
 
 
 @pytest.fixture(scope="module")

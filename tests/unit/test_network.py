@@ -7,25 +7,11 @@ import pytest
 from aws_cdk.assertions import Annotations, Match
 
 from stacks.environment import Environment
-from stacks.environment_files import load_environments
 from stacks.settings import EnvironmentSettings
 from tests.unit.templates import Resources, Synthesize, of_type, the
 
-ENVIRONMENTS = [settings.name for settings in load_environments() if settings.network.vpc_id is None]
 VPC = "vpc-0123456789abcdef0"
 EXISTING = {"vpc_id": VPC, "cidr": None, "zones": ()}
-
-
-@pytest.fixture(params=ENVIRONMENTS)
-def environment(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def network(environment: str, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[environment]["Network"]["Resources"]
-    return resources
 
 
 def test_the_network_has_no_way_out(network: Resources) -> None:

@@ -18,22 +18,16 @@ from stacks.environment_files import ENVIRONMENTS as FOLDER
 from stacks.environment_files import load_environment, load_environments
 from stacks.run_metrics import OUTCOMES, WORKED
 from stacks.settings import ROOT, EnvironmentSettings, JobSettings
+from tests.unit.templates import Resources
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
 ENVIRONMENTS = {settings.name: settings for settings in load_environments()}
 KEY = "arn:aws:kms:eu-central-1:333333333333:key/01234567-89ab-cdef-0123-456789abcdef"
-Resources = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(params=ENVIRONMENTS)
-def settings(request: pytest.FixtureRequest) -> EnvironmentSettings:
-    return ENVIRONMENTS[request.param]
 
 
 @pytest.fixture
-def jobs(settings: EnvironmentSettings, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[settings.name]["Jobs"]["Resources"]
-    return resources
+def settings(environment: str) -> EnvironmentSettings:
+    return ENVIRONMENTS[environment]
 
 
 @pytest.fixture(scope="module")

@@ -11,58 +11,33 @@ from aws_cdk.assertions import Template
 from stacks.environment import Environment
 from stacks.environment_files import ENVIRONMENTS as FOLDER
 from stacks.environment_files import load_environment, load_environments
+from tests.unit.templates import Resources, of_type
 
 RUN = "def run(run): ...\n"
-ENVIRONMENTS = [settings.name for settings in load_environments()]
-Resources = dict[str, dict[str, Any]]
-
-
-@pytest.fixture(params=ENVIRONMENTS)
-def environment(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-def network(environment: str, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[environment]["Network"]["Resources"]
-    return resources
-
-
-@pytest.fixture
-def database(environment: str, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[environment]["Database"]["Resources"]
-    return resources
-
-
-@pytest.fixture
-def jobs(environment: str, templates: dict[str, Any]) -> Resources:
-    resources: Resources = templates[environment]["Jobs"]["Resources"]
-    return resources
 
 
 def test_no_function_may_read_the_master_secret_but_migrate(jobs: Resources) -> None:
     readers = [
-        name for name, policy in _of_type(jobs, "AWS::IAM::Policy").items() if "MasterUserSecret" in json.dumps(policy)
+        name for name, policy in of_type(jobs, "AWS::IAM::Policy").items() if "MasterUserSecret" in json.dumps(policy)
     ]
     assert len(readers) == 1
     assert readers[0].startswith("MigrationsMigrateRole")
 
 
 def test_nothing_of_a_job_changes_before_the_migrations_ran(jobs: Resources) -> None:
-    [trigger] = _of_type(jobs, "Custom::Trigger")
+    [trigger] = of_type(jobs, "Custom::Trigger")
     for kind in ("AWS::Scheduler::Schedule", "AWS::Lambda::Function"):
-        for name, resource in _of_type(jobs, kind).items():
+        for name, resource in of_type(jobs, kind).items():
             if name.startswith("Job"):
                 assert trigger in resource["DependsOn"]
 
 
 def test_migrations_wait_for_their_way_to_the_database(jobs: Resources) -> None:
-    [trigger] = _of_type(jobs, "Custom::Trigger").values()
+    [trigger] = of_type(jobs, "Custom::Trigger").values()
     ways = {
         name
         for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress", "AWS::IAM::Policy")
-        for name in _of_type(jobs, kind)
+        for name in of_type(jobs, kind)
         if name.startswith("Migrations")
     }
     assert len(ways) == 5
@@ -73,8 +48,8 @@ def test_every_job_of_the_file_has_a_function_a_schedule_and_a_dead_letter_queue
     environment: str, jobs: Resources
 ) -> None:
     [settings] = [settings for settings in load_environments() if settings.name == environment]
-    schedules = {each["Properties"]["Name"]: each for each in _of_type(jobs, "AWS::Scheduler::Schedule").values()}
-    functions = {each["Properties"].get("FunctionName") for each in _of_type(jobs, "AWS::Lambda::Function").values()}
+    schedules = {each["Properties"]["Name"]: each for each in of_type(jobs, "AWS::Scheduler::Schedule").values()}
+    functions = {each["Properties"].get("FunctionName") for each in of_type(jobs, "AWS::Lambda::Function").values()}
     for job in settings.jobs:
         schedule = schedules[f"{environment}-{job.name}"]["Properties"]
         assert f"{environment}-{job.name}" in functions
@@ -126,9 +101,5 @@ def _variables(resources: Resources) -> dict[str, dict[str, Any]]:
 
 
 def _functions(resources: Resources) -> list[dict[str, Any]]:
-    functions = [each["Properties"] for each in _of_type(resources, "AWS::Lambda::Function").values()]
+    functions = [each["Properties"] for each in of_type(resources, "AWS::Lambda::Function").values()]
     return [each for each in functions if "FunctionName" in each]
-
-
-def _of_type(resources: Resources, kind: str) -> Resources:
-    return {name: resource for name, resource in resources.items() if resource["Type"] == kind}
