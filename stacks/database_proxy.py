@@ -1,7 +1,5 @@
 """DatabaseProxy construct: RDS Proxy between the jobs and the database; docs/proxy.md says when it helps."""
 
-from typing import Any
-
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -72,6 +70,7 @@ class DatabaseProxy(Construct):
             role=role,
             default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH if secret is None else rds.DefaultAuthScheme.NONE,
             secrets=None if secret is None else [secret],
+            # MySQL 8.4's own; the proxy's default, mysql_native_password, is gone there.
             client_password_auth_type=None
             if secret is None
             else rds.ClientPasswordAuthType.MYSQL_CACHING_SHA2_PASSWORD,
@@ -100,16 +99,6 @@ class DatabaseProxy(Construct):
         if isinstance(target_group, rds.CfnDBProxyTargetGroup):
             # The environment's tags: newer schemas of CloudFormation allow them here, the CDK's check (F3002) does not.
             target_group.add_property_deletion_override("Tags")
-
-
-def _login(secret: secretsmanager.ISecret | None) -> dict[str, Any]:
-    if secret is None:
-        return {"default_auth_scheme": rds.DefaultAuthScheme.IAM_AUTH}
-    return {
-        "secrets": [secret],
-        # MySQL 8.4's own; the proxy's default, mysql_native_password, is gone there.
-        "client_password_auth_type": rds.ClientPasswordAuthType.MYSQL_CACHING_SHA2_PASSWORD,
-    }
 
 
 def init_query(seconds: int) -> str:

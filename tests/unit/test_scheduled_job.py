@@ -83,6 +83,8 @@ def test_the_customers_key_encrypts_the_dead_letters_and_both_senders_may_use_it
     assert queue["KmsMasterKeyId"] == KEY
     for role in ("JobRole", "ScheduleRole"):
         assert (KEY, {"kms:Decrypt", "kms:GenerateDataKey"}) in _rights(with_key, f"Jobheartbeat{role}")
+        # Nothing else that the key protects, the database's own storage for one.
+        assert '"kms:ViaService": "sqs.eu-central-1.amazonaws.com"' in json.dumps(with_key)
 
 
 def test_a_flexible_job_starts_within_its_window_and_others_on_time(jobs: Resources, with_key: Resources) -> None:
