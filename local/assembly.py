@@ -114,7 +114,10 @@ def _replace_database(template: dict[str, Any], database: LocalDatabase) -> dict
             "Endpoint.Port": str(database.port),
             "MasterUserSecret.SecretArn": database.master_secret,
         },
-        "AWS::RDS::DBProxy": {"Endpoint": database.host},
+        "AWS::RDS::DBProxy": {
+            "Endpoint": database.host,
+            "DBProxyArn": "arn:aws:rds:local:000000000000:db-proxy:prx-none",
+        },
     }
     kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
 
