@@ -127,7 +127,10 @@ class Database(cdk.Stack):
             self._grant_read(self.jobs_secret, role)
 
     def _grant_read(self, secret: secretsmanager.ISecret, role: iam.IRole) -> None:
-        secret.grant_read(role)
+        # Not `grant_read`, which grants DescribeSecret, too: nobody asks for that.
+        role.add_to_principal_policy(
+            iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn])
+        )
         if self._key is not None:
             # The CDK would grant this in the key's own policy, which is not ours to change.
             # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html

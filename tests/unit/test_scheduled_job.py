@@ -124,7 +124,7 @@ def test_a_job_may_log_log_in_leave_dead_letters_and_nothing_else(
 ) -> None:
     login = {"rds-db:connect"}
     if settings.database.auth == "secret":
-        login = {"secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"}
+        login = {"secretsmanager:GetSecretValue"}
     for job in settings.jobs:
         rights = _rights(jobs, "Job" + job.name.replace("_", "") + "JobRole")
         wide = set().union(*(actions for resource, actions in rights if resource == "*"))
