@@ -87,6 +87,8 @@ class Bench:
         # What RDS Proxy would send for whoever comes through it; others set limits of their own.
         limits = f"{init_query(IDLE_SECONDS)}, wait_timeout = {IDLE_SECONDS}"
         self.execute("SET GLOBAL init_connect = %s", (limits,))
+        # Set in init_connect, these two don't reach the socket.
+        self.execute(f"SET GLOBAL net_write_timeout = {IDLE_SECONDS}, GLOBAL net_read_timeout = {IDLE_SECONDS}")
         self.execute(f"CREATE DATABASE {SCHEMA}")
         self.execute(f"CREATE TABLE {SCHEMA}.number (n INT PRIMARY KEY)")
         values = ", ".join(f"({n})" for n in range(1, 1001))
@@ -98,7 +100,9 @@ class Bench:
     def close(self) -> None:
         """Leave the server as it was."""
         self.execute(f"DROP DATABASE {SCHEMA}")
-        self.execute("SET GLOBAL init_connect = ''")
+        self.execute(
+            "SET GLOBAL init_connect = '', GLOBAL net_write_timeout = DEFAULT, GLOBAL net_read_timeout = DEFAULT"
+        )
 
     def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """What the administrator gets for a statement."""

@@ -157,7 +157,7 @@ WORKING = [
         fault="black hole at destroy",
         network=Fault(stage="goodbye", action="silence"),
         outcome="done",
-        settle_seconds=10,
+        settle_seconds=2 * IDLE_SECONDS,
     ),
     Row(fault="reset at destroy", network=Fault(stage="goodbye", action="reset"), outcome="done"),
 ]
@@ -176,7 +176,7 @@ NOBODY_TO_KILL = [
         network=Fault(stage="answer", action="silence", statement=b"REPEAT"),
         outcome="DeadlineExceeded",
         destroyed="cut",
-        settle_seconds=10,
+        settle_seconds=2 * IDLE_SECONDS,
         variables={"DATABASE_ENDPOINT": "proxy"},
     ),
     Row(
@@ -185,7 +185,7 @@ NOBODY_TO_KILL = [
         network=Fault(stage="large statement", action="silence"),
         outcome="DeadlineExceeded",
         destroyed="cut",
-        settle_seconds=10,
+        settle_seconds=2 * IDLE_SECONDS,
         variables={"DATABASE_ENDPOINT": "proxy"},
     ),
 ]
