@@ -21,7 +21,7 @@ $(READY): requirements-dev.txt package-lock.json
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
 	@echo "Installing the CDK CLI into node_modules …"
-	@npm ci --silent
+	@npm ci --loglevel=error
 	@touch $@
 
 run: $(READY) ## Deploy an environment on this machine and run its jobs there (KEEP=1: leave it up until Ctrl-C)
