@@ -11,7 +11,8 @@ from aws_cdk.assertions import Template
 from stacks.environment import Environment
 from stacks.environment_files import ENVIRONMENTS as FOLDER
 from stacks.environment_files import load_environment, load_environments
-from tests.unit.templates import Resources, of_type
+from stacks.settings import EnvironmentSettings
+from tests.unit.templates import Resources, Synthesize, of_type, the
 
 RUN = "def run(run): ...\n"
 
@@ -103,3 +104,46 @@ def _variables(resources: Resources) -> dict[str, dict[str, Any]]:
 def _functions(resources: Resources) -> list[dict[str, Any]]:
     functions = [each["Properties"] for each in of_type(resources, "AWS::Lambda::Function").values()]
     return [each for each in functions if "FunctionName" in each]
+
+
+def test_every_role_has_the_boundary_of_the_file(
+    settings: dict[str, EnvironmentSettings], synthesize: Synthesize
+) -> None:
+    stacks = synthesize(settings["prod"].model_copy(update={"permissions_boundary": "team"}), proxy={"enabled": True})
+    roles = [role for resources in stacks.values() for role in of_type(resources, "AWS::IAM::Role").values()]
+    assert len(roles) > 8
+    for role in roles:
+        # Text in ours, and, in the CDK's own, a join that asks for the partition.
+        assert json.dumps(role["Properties"]["PermissionsBoundary"]).rstrip('"}').endswith(":policy/team"), role
+
+
+def test_the_tags_of_the_file_are_on_everything_that_takes_some(
+    settings: dict[str, EnvironmentSettings], synthesize: Synthesize
+) -> None:
+    stacks = synthesize(settings["dev"].model_copy(update={"tags": {"cost-centre": "7"}}))
+    for kind in (
+        "AWS::RDS::DBInstance",
+        "AWS::Lambda::Function",
+        "AWS::SQS::Queue",
+        "AWS::EC2::VPC",
+        "AWS::SNS::Topic",
+    ):
+        found = [each for resources in stacks.values() for each in of_type(resources, kind).values()]
+        for each in found:
+            if each["Properties"].get("FunctionName") or kind != "AWS::Lambda::Function":  # not the CDK's own
+                tags = {tag["Key"]: tag["Value"] for tag in each["Properties"]["Tags"]}
+                assert tags.items() >= {"cost-centre": "7", "project": "mysql-jobs", "environment": "dev"}.items()
+        assert found
+
+
+def test_nothing_is_encrypted_with_another_key_than_the_files(
+    settings: dict[str, EnvironmentSettings], synthesize: Synthesize
+) -> None:
+    key = "arn:aws:kms:eu-central-1:333333333333:key/01234567-89ab-cdef-0123-456789abcdef"
+    stacks = synthesize(settings["prod"].model_copy(update={"encryption_key": key}), database={"auth": "secret"})
+    instance = the(stacks["Database"], "AWS::RDS::DBInstance")
+    assert (instance["KmsKeyId"], instance["PerformanceInsightsKMSKeyId"]) == (key, key)
+    assert instance["MasterUserSecret"] == {"KmsKeyId": key}
+    assert the(stacks["Database"], "AWS::SecretsManager::Secret")["KmsKeyId"] == key
+    queues = of_type(stacks["Jobs"], "AWS::SQS::Queue").values()
+    assert {queue["Properties"]["KmsMasterKeyId"] for queue in queues} == {key}
