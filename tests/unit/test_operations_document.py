@@ -1,0 +1,193 @@
+"""docs/operations.md tells a person at night what to do: each alarm, and only what is there."""
+
+import ast
+import json
+import re
+from typing import Any, get_args, get_type_hints
+
+import pytest
+from pydantic import BaseModel
+
+import ledger
+import request
+import run
+from report import Report
+from stacks import settings as all_settings
+from stacks.database import EVENTS
+from stacks.parameter_group import PARAMETERS
+from stacks.settings import ROOT, EnvironmentSettings
+from tests.unit.templates import Resources, Synthesize, of_type
+
+FILE = ROOT / "docs" / "operations.md"
+TEXT = FILE.read_text()
+
+BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", TEXT, re.MULTILINE | re.DOTALL)
+PROSE = re.sub(r"^ *```.*?^ *```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+INLINE = re.findall(r"`([^`\n]+)`", PROSE)
+SHELL = [text for kind, text in BLOCKS if kind == "sh"]
+CODE = [*INLINE, *SHELL]
+
+AWS_COMMAND = re.compile(r"\baws [a-z]|\bcdk destroy\b|\bmake (deploy|diff|bootstrap)\b")
+INSIGHTS_WORDS = {"fields", "filter", "sort", "limit", "and", "or", "in", "asc", "desc"}
+LAMBDA_FIELDS = {"timestamp", "message", "level", "record"}
+"""What Lambda and CloudWatch add to a line: @timestamp, @message, level, and the platform's own record."""
+OUTCOMES = {
+    *get_args(ledger.Refusal),
+    *get_args(get_type_hints(run.Outcome)["word"]),
+    Report(job="", request_id="").entries["outcome"],
+}
+
+
+@pytest.fixture(scope="module")
+def every_template(
+    templates: dict[str, Any], settings: dict[str, EnvironmentSettings], synthesize: Synthesize
+) -> list[tuple[EnvironmentSettings, Resources]]:
+    """All that runs in each environment, and in a burstable one with a proxy."""
+    deployed = [(each, templates[each.name]["Jobs"]["Resources"]) for each in settings.values()]
+    dev = settings["dev"]
+    variant = synthesize(
+        dev, proxy={"enabled": True, "borrow_timeout_seconds": 4}, database={"instance_class": "t4g.small"}
+    )
+    return [*deployed, (dev, variant["Jobs"])]
+
+
+def test_every_alarm_has_a_section_and_no_section_is_without_an_alarm(
+    every_template: list[tuple[EnvironmentSettings, Resources]],
+) -> None:
+    alarms = {
+        _pattern(alarm["Properties"]["AlarmName"], settings)
+        for settings, resources in every_template
+        for alarm in of_type(resources, "AWS::CloudWatch::Alarm").values()
+    }
+    sections = re.findall(r"^### `(<environment>-[^`]+)`$", PROSE, re.MULTILINE)
+    assert sorted(sections) == sorted(alarms)
+
+
+def test_every_section_of_an_alarm_says_what_to_do_and_when_to_go_back_to_bed() -> None:
+    for section in re.split(r"^##+ ", PROSE, flags=re.MULTILINE):
+        if section.startswith("`<environment>-"):
+            assert re.findall(r"^- \*\*(\w+)\*\*:", section, re.MULTILINE) == ["Means", "Look", "Do", "Bed"], section
+
+
+def test_an_alarm_that_the_text_mentions_has_a_section() -> None:
+    sections = set(re.findall(r"^### `([^`]+)`$", PROSE, re.MULTILINE))
+    others = {"<environment>-mysql-jobs", "<environment>-migrate", "<environment>-<job>", "<environment>-restored"}
+    assert {name for name in INLINE if re.fullmatch(r"<environment>-[\w<>-]+", name)} <= sections | others
+
+
+def test_every_rds_event_that_is_subscribed_to_is_explained() -> None:
+    rows = re.search(r"^\| category .*\n\|.*\n((?:\|.*\n)+)", PROSE, re.MULTILINE)
+    assert rows
+    assert re.findall(r"^\| ([\w ]+) \|", rows[1], re.MULTILINE) == list(EVENTS)
+
+
+def test_every_graph_that_is_quoted_is_on_the_dashboard(
+    every_template: list[tuple[EnvironmentSettings, Resources]],
+) -> None:
+    pages = "".join(
+        json.dumps(page["Properties"]["DashboardBody"], ensure_ascii=False).replace('\\"', '"')
+        for _, resources in every_template
+        for page in of_type(resources, "AWS::CloudWatch::Dashboard").values()
+    )
+    titles = set(re.findall(r'"title":"([^"]+)"', pages)) | set(re.findall(r'"markdown":"## ([^"]+)"', pages))
+    # The others: what the dashboard calls this, what `make synth` says, and a security group.
+    assert set(re.findall("“([^”]+)”", PROSE)) - {"quotes", "runs", "kills", "The jobs"} <= titles
+
+
+def test_every_word_in_code_is_an_outcome_a_field_a_setting_or_a_column() -> None:
+    columns = re.findall(r"^    (\w+) ", (ROOT / "lambda/migrations/0002_ledger.sql").read_text(), re.MULTILINE)
+    jobs = {file.stem for file in (ROOT / "lambda/jobs").glob("*.py")}
+    known = OUTCOMES | _log_fields() | _settings() | set(PARAMETERS) | {*columns, *request.KEYS, *jobs}
+    words = {re.sub(r" = .*", "", code) for code in INLINE}
+    words = {word for word in words if re.fullmatch(r"[a-z][a-z_.]*", word)}
+    assert words <= known
+
+
+def test_every_outcome_that_is_asked_for_exists() -> None:
+    asked: set[str] = set()
+    for kind, text in BLOCKS:
+        if kind in ("insights", "sql"):
+            for after in re.findall(r"\boutcome (?:=|in) (\[[^\]]*\]|\S+)", text):
+                asked |= set(re.findall(r"\w+", after))
+    assert asked
+    assert asked <= OUTCOMES
+
+
+def test_every_field_in_a_query_is_one_that_a_run_writes() -> None:
+    queries = [text for kind, text in BLOCKS if kind == "insights"]
+    assert queries
+    for query in queries:
+        words = set(re.findall(r"(?<!\.)\b[a-z]\w*", re.sub(r'"[^"]*"', "", query)))
+        assert words - INSIGHTS_WORDS <= _log_fields() | LAMBDA_FIELDS
+
+
+def test_every_make_target_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {target for code in CODE for target in re.findall(r"\bmake ([a-z]+)", code)}
+    assert named
+    assert named <= targets
+
+
+def test_every_file_that_is_linked_or_named_exists() -> None:
+    files = re.findall(r"\]\((?!https?:|#)([^)#]+)", PROSE)
+    assert files
+    for file in files:
+        assert (FILE.parent / file).is_file(), file
+    for code in INLINE:
+        if re.fullmatch(r"(stacks|lambda|docs|tests)/[\w./]+", code):
+            assert (ROOT / code).exists(), code
+
+
+def test_every_link_leads_to_a_heading() -> None:
+    for file, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", PROSE):
+        text = (FILE.parent / file).read_text() if file else PROSE
+        assert anchor in {_anchor(heading) for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE)}, anchor
+
+
+def test_every_command_says_whether_it_needs_aws() -> None:
+    assert {kind for kind, _ in BLOCKS} == {"sh", "sql", "insights"}
+    for text in SHELL:
+        needs_aws = AWS_COMMAND.search(text) is not None
+        assert text.lstrip().startswith("# needs AWS" if needs_aws else "# runs here"), text
+
+
+def _pattern(name: str, settings: EnvironmentSettings) -> str:
+    """An alarm's name, with <environment> and <job> for what differs."""
+    what = name.removeprefix(f"{settings.name}-")
+    for job in settings.jobs:
+        if what.startswith(f"{job.name}-"):
+            return f"<environment>-<job>-{what.removeprefix(f'{job.name}-')}"
+    return f"<environment>-{what}"
+
+
+def _log_fields() -> set[str]:
+    """What lambda/report.py writes; the handler names the stages that it times."""
+    report = ast.parse((ROOT / "lambda/report.py").read_text())
+    fields = {
+        node.slice.value
+        for node in ast.walk(report)
+        if isinstance(node, ast.Subscript)
+        and ast.unparse(node.value) == "self.entries"
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+    }
+    stages = re.findall(r'report\.timing\("(\w+)"\)', (ROOT / "lambda/handler.py").read_text())
+    return fields | set(Report(job="", request_id="").entries) | {f"{stage}_ms" for stage in stages}
+
+
+def _settings() -> set[str]:
+    """The keys of an environment file, alone and below their section."""
+    models = [each for each in vars(all_settings).values() if isinstance(each, type) and issubclass(each, BaseModel)]
+    keys = {key for model in models for key in model.model_fields}
+    sections = {key: field.annotation for key, field in EnvironmentSettings.model_fields.items()}
+    return keys | {
+        f"{section}.{key}"
+        for section, model in sections.items()
+        if isinstance(model, type) and issubclass(model, BaseModel)
+        for key in model.model_fields
+    }
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
