@@ -18,6 +18,8 @@ from request import Request, Window
 
 KEPT_RUNS = 2000
 """Rows kept per job: a week of a run every five minutes. The sequence of windows needs the last one only."""
+GOODBYE_SECONDS = 0.1
+"""How long the server may take to notice that a run has ended."""
 
 Refusal = Literal["overlapping", "duplicate", "covered"]
 """overlapping: another run of this job is at work, or its orphan is; the next window covers this scheduled time.
@@ -99,16 +101,8 @@ class Ledger:
             LedgerError: the server could not take the lock.
             pymysql.MySQLError, DeadlineExceeded: the connection failed.
         """
-        # Its own statement: one that reads a table, too, would read what was committed before the lock was there.
-        # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
-        self._cursor.execute("SELECT GET_LOCK(%s, 0)", (self._lock,))
-        match self._cursor.fetchone():
-            case (1,):
-                pass
-            case (0,):
-                return "overlapping"
-            case other:
-                raise LedgerError(f"GET_LOCK({self._lock!r}) answered {other!r}: see the server's error log")
+        if not self._lock_is_ours():
+            return "overlapping"
         own, last, highest = self._read()
         turn = decide(self._request, own, last, max_window)
         if isinstance(turn, Turn):
@@ -116,6 +110,25 @@ class Ledger:
             self._sequence = turn.sequence or highest + 1
             self._last_sequence = last.sequence if last else 0
         return turn
+
+    def _lock_is_ours(self) -> bool:
+        if self._try_lock():
+            return True
+        # A run that has just ended said goodbye and did not wait: the server frees its lock some milliseconds later.
+        time.sleep(GOODBYE_SECONDS)
+        return self._try_lock()
+
+    def _try_lock(self) -> bool:
+        # Its own statement: one that reads a table, too, would read what was committed before the lock was there.
+        # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
+        self._cursor.execute("SELECT GET_LOCK(%s, 0)", (self._lock,))
+        match self._cursor.fetchone():
+            case (1,):
+                return True
+            case (0,):
+                return False
+            case other:
+                raise LedgerError(f"GET_LOCK({self._lock!r}) answered {other!r}: see the server's error log")
 
     def record(
         self, turn: Turn, outcome: Literal["done", "partial"], *, progress: Mapping[str, Any], result: object = None

@@ -11,12 +11,12 @@ from run import Run
 
 
 def run(run: Run) -> None:
-    """Work for some milliseconds; fail if somebody else does."""
+    """Work for longer than another run waits for a goodbye; fail if somebody else works."""
     marker = Path(os.environ["MARKER"])
     marker.touch(exist_ok=False)
     try:
         with run.cursor() as cursor:
             cursor.execute("INSERT INTO work (start, end) VALUES (%s, %s)", (run.window.start, run.window.end))
-        time.sleep(0.005)
+        time.sleep(0.2)
     finally:
         marker.unlink()
