@@ -52,8 +52,12 @@ synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (n
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
 	@cdk bootstrap "$(or $(ENV),$(error say which environment: make bootstrap ENV=dev))/*"
 
-diff: $(READY) ## Compare an environment with what is deployed: make diff ENV=dev
-	@cdk diff "$(or $(ENV),$(error say which environment: make diff ENV=dev))/*"
+diff: $(READY) ## What changes: against a commit, offline (BASE=main, ACCEPT="reason"), or what is deployed (ENV=dev)
+ifdef BASE
+	@python -m review.diff --base "$$BASE" --accept "$$ACCEPT" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: changes, and nothing that needs a yes
+else
+	@cdk diff "$(or $(ENV),$(error say against what: make diff BASE=main, or make diff ENV=dev))/*"
+endif
 
 deploy: $(READY) ## Deploy an environment: make deploy ENV=dev
 	@cdk deploy "$(or $(ENV),$(error say which environment: make deploy ENV=dev))/*"

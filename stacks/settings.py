@@ -246,6 +246,14 @@ class JobSettings(Settings):
         return max(timedelta(days=1), 2 * self.when.longest_interval)
 
 
+class AcceptedChange(Settings):
+    """[[accept_change]]: a change that loses data or widens access, and is meant; see `make diff BASE=main`."""
+
+    resource: Annotated[str, _like(r"\S.*", write="a path, like Database/Instance")]
+    """Its path, as the report names it."""
+    reason: Annotated[str, _like(r"\S.*", write="why it is meant, in a line")]
+
+
 class EnvironmentSettings(Settings):
     """A whole environment: everything in which it differs from the others."""
 
@@ -265,4 +273,6 @@ class EnvironmentSettings(Settings):
     """On everything, besides `project` and `environment`."""
     accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
     """What a production database should have and this one shall not."""
+    accept_change: Annotated[tuple[AcceptedChange, ...], Field(strict=False)] = ()
+    """Counts while it is new: once merged, it accepts nothing more, and may go."""
     jobs: Annotated[tuple[JobSettings, ...], Field(min_length=1, strict=False)]

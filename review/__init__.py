@@ -1,0 +1,1 @@
+"""What a change does to every environment, before it is deployed: offline, from templates alone."""

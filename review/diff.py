@@ -1,0 +1,114 @@
+"""make diff BASE=main: what this working tree changes, in every environment, as a report."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import tomllib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from review.assemblies import ReviewFailed, changed_code, checked_out, common_ancestor, python_for, synthesize
+from review.changes import compare
+from review.danger import dangers
+from review.report import EnvironmentReview, markdown
+from review.templates import Environment, read_environments
+from stacks.settings import ROOT
+
+UNCHANGED, CHANGED, DANGEROUS, FAILED = 0, 3, 4, 70
+STATUS = """exit status:
+  0   nothing changes
+  3   something changes; nothing loses data or widens access, or all that does is accepted
+  4   something loses data or widens access, and is not accepted
+  any other: no report. 2: called wrongly; 70: the base or the working tree can't be synthesized (EX_SOFTWARE)
+make itself ends with 0 for the first two, and with 2 for all others.
+"""
+
+
+def main() -> int:
+    """Print the report and write it into cdk.out/diff.md."""
+    parser = argparse.ArgumentParser(
+        prog="make diff", description=__doc__, epilog=STATUS, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--base", required=True, help="compare with what the working tree and this commit have in common"
+    )
+    parser.add_argument("--accept", default="", metavar="REASON", help="accept everything, for this reason")
+    arguments = parser.parse_args()
+    try:
+        environments, report = _report(arguments.base, arguments.accept)
+    except ReviewFailed as error:
+        sys.stderr.write(f"{error}\n")
+        return FAILED
+    file = ROOT / "cdk.out" / "diff.md"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(report)
+    sys.stdout.write(report)
+    return status(environments)
+
+
+def status(environments: list[EnvironmentReview]) -> int:
+    """The exit status."""
+    if any(each.open for each in environments):
+        return DANGEROUS
+    return CHANGED if any(each.changed for each in environments) else UNCHANGED
+
+
+def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
+    commit = common_ancestor(base)
+    with tempfile.TemporaryDirectory(prefix="diff-") as name, checked_out(commit, Path(name)) as tree:
+        folder = Path(name)
+        python = python_for(tree, folder)
+        sys.stderr.write(f"Synthesizing {base} ({commit[:7]}) and the working tree …\n")
+        with ThreadPoolExecutor() as both:
+            ends = [
+                both.submit(synthesize, tree, folder / "before", python),
+                both.submit(synthesize, ROOT, folder / "after", Path(sys.executable)),
+            ]
+        for end in ends:
+            end.result()
+        environments = review(tree, folder / "before", ROOT, folder / "after", accept)
+    return environments, markdown(f"Against {base} ({commit[:7]})", environments, changed_code(commit))
+
+
+def review(
+    old_project: Path, old_assembly: Path, project: Path, assembly: Path, accept: str = ""
+) -> list[EnvironmentReview]:
+    """What happens to each environment from `old_assembly` to `assembly`; `accept` accepts everything."""
+    old, new = read_environments(old_assembly), read_environments(assembly)
+    reviews = []
+    for name in sorted(old.keys() | new.keys()):
+        # What the base accepts already was another change of the same resource.
+        accepted = _accepted(project, name).items() - _accepted(old_project, name).items()
+        reviews.append(_environment(name, old.get(name), new.get(name), dict(accepted), accept))
+    return reviews
+
+
+def _environment(
+    name: str, before: Environment | None, after: Environment | None, accepted: Mapping[str, str], accept: str
+) -> EnvironmentReview:
+    if after is None:
+        note = "is no longer described. Nothing deletes what is deployed of it; `cdk destroy`, of the base, does"
+        return EnvironmentReview(name=name, note=note)
+    if before is None:
+        resources = sum("::" in each.kind for each in after.resources.values())
+        return EnvironmentReview(name=name, note=f"is new: {resources} resources")
+    found = dangers(before, after)
+    if accept:
+        accepted = {danger.resource: accept for danger in found} | dict(accepted)
+    return EnvironmentReview(name=name, changes=compare(before, after), dangers=found, accepted=accepted)
+
+
+def _accepted(project: Path, environment: str) -> dict[str, str]:
+    """The reasons in the environment's file, by resource."""
+    file = project / "environments" / f"{environment}.toml"
+    if not file.is_file():
+        return {}
+    accepted = tomllib.loads(file.read_text()).get("accept_change", [])
+    return {each["resource"]: each["reason"] for each in accepted}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

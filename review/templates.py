@@ -1,0 +1,169 @@
+"""A synthesized app, read: the resources of each environment, in words that are the same in all of them.
+
+A reference becomes the construct path of what it means, like {Database/Instance.Endpoint.Port}. The environment's name,
+its account, and what the CDK derives from both are replaced: so the same change is the same text in every environment,
+and logical ids with hashes in them are in no report.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ENVIRONMENT = "<environment>"
+"""Stands for the environment's name."""
+
+IGNORED = ("AWS::CDK::Metadata", "AWS::Lambda::Version")
+"""What follows from everything else: the CDK's statistics, and the number of a function's code."""
+
+WIRE = "PublishOutput"
+"""The CDK's outputs that lead from stack to stack begin so; who uses one is read as using what it means."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource, or a stack, or an output of one, which have a `kind` without colons."""
+
+    stack: str
+    logical_id: str
+    path: str
+    """Of the construct, below the environment: Database/Instance."""
+    kind: str
+    """The resource type."""
+    properties: Mapping[str, Any]
+    on_replacement: str = "Delete"
+    """UpdateReplacePolicy."""
+    on_deletion: str = "Delete"
+    """DeletionPolicy."""
+    ours: bool = False
+    """Whether its code is from lambda/, and not the CDK's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The stacks of one environment."""
+
+    name: str
+    account: str
+    region: str
+    resources: Mapping[tuple[str, str], Resource]
+    """By stack and logical id."""
+
+    @property
+    def stacks(self) -> set[str]:
+        """The names of its stacks."""
+        return {stack for stack, _ in self.resources}
+
+
+def read_environments(assembly: Path) -> dict[str, Environment]:
+    """The environments in `assembly`, a synthesized app, by name."""
+    manifests = sorted(assembly.glob("assembly-*/manifest.json"))
+    return {environment.name: environment for environment in map(_read_environment, manifests)}
+
+
+def _read_environment(manifest: Path) -> Environment:
+    name = manifest.parent.name.removeprefix("assembly-")
+    artifacts = json.loads(manifest.read_text())["artifacts"].values()
+    stacks = [each for each in artifacts if each["type"] == "aws:cloudformation:stack"]
+    account, region = stacks[0]["environment"].removeprefix("aws://").split("/")
+    templates = {
+        each["properties"]["stackName"].removeprefix(f"{name}-"): json.loads(
+            (manifest.parent / each["properties"]["templateFile"]).read_text()
+        )
+        for each in stacks
+    }
+    protected = {
+        each["properties"]["stackName"].removeprefix(f"{name}-"): each["properties"].get("terminationProtection", False)
+        for each in stacks
+    }
+    return read_templates(name, account, region, templates, protected)
+
+
+def read_templates(
+    name: str, account: str, region: str, templates: Mapping[str, Any], protected: Mapping[str, bool]
+) -> Environment:
+    """The environment `name`, from its templates, and whether its stacks are protected from deletion, by stack."""
+    reader = _Reader(name, account, templates)
+    found = []
+    for stack, template in templates.items():
+        properties = {"TerminationProtection": protected.get(stack, False)}
+        found.append(Resource(stack=stack, logical_id="", path=stack, kind="Stack", properties=properties))
+        for logical_id, resource in template.get("Resources", {}).items():
+            if resource["Type"] not in IGNORED:
+                found.append(reader.resource(stack, logical_id, resource))
+        for output, value in template.get("Outputs", {}).items():
+            if not output.startswith(WIRE):
+                properties = reader.read(stack, value)
+                path = f"{stack}/{output}"
+                found.append(Resource(stack=stack, logical_id=path, path=path, kind="Output", properties=properties))
+    resources = {(each.stack, each.logical_id): each for each in found}
+    return Environment(name=name, account=account, region=region, resources=resources)
+
+
+class _Reader:
+    """Reads values of one environment's templates."""
+
+    def __init__(self, name: str, account: str, templates: Mapping[str, Any]) -> None:
+        self._name = name
+        self._templates = templates
+        self._neutral = (
+            (re.compile(rf"\b{account}\b"), "<account>"),
+            (re.compile(rf"(?<![\w-]){name}-"), f"{ENVIRONMENT}-"),
+            # The CDK's unique ids: the whole path, without slashes, and a hash of it.
+            (re.compile(rf"\b{name}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), r"\1"),
+        )
+
+    def resource(self, stack: str, logical_id: str, resource: Mapping[str, Any]) -> Resource:
+        return Resource(
+            stack=stack,
+            logical_id=logical_id,
+            path=self._path(stack, logical_id),
+            kind=resource["Type"],
+            properties=self.read(stack, resource.get("Properties", {})),
+            on_replacement=resource.get("UpdateReplacePolicy", "Delete"),
+            on_deletion=resource.get("DeletionPolicy", "Delete"),
+            ours=resource.get("Metadata", {}).get("aws:asset:is-bundled", False),
+        )
+
+    def read(self, stack: str, value: Any) -> Any:  # noqa: PLR0911 - one for each form
+        """`value`, in `stack`, without references: as text where it is one in the end."""
+        match value:
+            case {"Ref": str(name)}:
+                return f"{{{self._path(stack, name)}}}"
+            case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return f"{{{self._path(stack, name)}.{attribute}}}"
+            case {"Fn::GetStackOutput": {"StackName": str(name), "OutputName": str(output)}}:
+                other = name.removeprefix(f"{self._name}-")
+                outputs = self._templates.get(other, {}).get("Outputs", {})
+                return self.read(other, outputs[output]["Value"]) if output in outputs else f"{{{name}: {output}}}"
+            case {"Fn::Join": [str(separator), list(parts)]}:
+                texts = [self.read(stack, part) for part in parts]
+                joined = all(isinstance(text, str) for text in texts)
+                return separator.join(texts) if joined else {"Fn::Join": [separator, texts]}
+            case {"Fn::Sub": str(text)}:
+                return self.read(stack, text.replace("${AWS::Partition}", "aws"))
+            case dict():
+                return {key: self.read(stack, part) for key, part in value.items()}
+            case list():
+                return [self.read(stack, part) for part in value]
+            case str():
+                return self._text(value)
+            case _:
+                return value
+
+    def _path(self, stack: str, logical_id: str) -> str:
+        resource = self._templates[stack].get("Resources", {}).get(logical_id, {})
+        path = resource.get("Metadata", {}).get("aws:cdk:path", f"{self._name}/{stack}/{logical_id}")
+        shorter = re.sub(r"(/(Resource|Default))+$", "", path.removeprefix(f"{self._name}/"))
+        return logical_id if logical_id.startswith("AWS::") else self._text(shorter)
+
+    def _text(self, text: str) -> str:
+        if text == self._name:
+            return ENVIRONMENT
+        for pattern, word in self._neutral:
+            text = pattern.sub(word, text)
+        return text

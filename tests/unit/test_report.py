@@ -1,0 +1,96 @@
+"""The report, word for word."""
+
+from dataclasses import replace
+from typing import Any
+
+from review.changes import compare
+from review.danger import Danger
+from review.report import EnvironmentReview, markdown
+from review.templates import read_templates
+
+LOSS = Danger(kind="data", resource="Database/Instance", text="would be deleted. Its data is lost")
+ACCESS = Danger(kind="access", resource="Jobs/Role", text="it may now `s3:*` on `<environment>-bucket`")
+
+
+def _review(name: str, before: dict[str, Any], after: dict[str, Any]) -> EnvironmentReview:
+    old, new = (
+        read_templates(name, "111111111111", "eu-central-1", {"Jobs": {"Resources": resources}}, {})
+        for resources in (before, after)
+    )
+    return EnvironmentReview(name=name, changes=compare(old, new))
+
+
+def _schedule(name: str, expression: str) -> dict[str, Any]:
+    properties = {"Name": f"{name}-rollup", "ScheduleExpression": expression}
+    return {"Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": properties}}
+
+
+def _function(key: str) -> dict[str, Any]:
+    properties = {"FunctionName": "dev-rollup", "Code": {"S3Bucket": "assets", "S3Key": key}}
+    metadata = {"aws:asset:is-bundled": True, "aws:cdk:path": "dev/Jobs/Job-rollup/Function/Resource"}
+    return {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties, "Metadata": metadata}}
+
+
+def test_without_changes_it_is_one_sentence() -> None:
+    nothing = [EnvironmentReview(name="dev"), EnvironmentReview(name="prod")]
+    assert markdown("Against main", nothing, ()) == "# Against main\n\nNothing changes in any environment.\n"
+
+
+def test_environments_with_the_same_change_are_shown_once() -> None:
+    def halved(name: str) -> EnvironmentReview:
+        return _review(name, _schedule(name, "rate(5 minutes)"), _schedule(name, "rate(10 minutes)"))
+
+    def renamed(name: str) -> EnvironmentReview:
+        return _review(name, {}, _schedule(name, "rate(5 minutes)"))
+
+    assert markdown("Against main", [halved("dev"), renamed("local"), halved("prod")], ()) == (
+        "# Against main\n\nNothing loses data or widens access.\n\n## Everything that changes\n\n"
+        "### dev, prod\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "- `Jobs/Schedule` (AWS::Scheduler::Schedule) changed: "
+        "`ScheduleExpression` changes from `rate(5 minutes)` to `rate(10 minutes)`\n\n</details>\n\n"
+        "### local\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "- `Jobs/Schedule` (AWS::Scheduler::Schedule) added\n\n</details>\n"
+    )
+
+
+def test_changed_code_is_named_by_function_and_file_and_never_by_its_hash() -> None:
+    one, other = "a" * 64, "b" * 64
+    text = markdown("Against main", [_review("dev", _function(one), _function(other))], ["lambda/jobs/rollup.py"])
+    assert text.endswith(
+        "<details><summary>Jobs: 1</summary>\n\n- code of `rollup` changed: `lambda/jobs/rollup.py`\n\n</details>\n"
+    )
+
+
+def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> None:
+    dev = EnvironmentReview(name="dev", dangers=[LOSS])
+    prod = EnvironmentReview(name="prod", dangers=[LOSS, ACCESS])
+    assert markdown("Against main", [dev, prod], ()) == (
+        "# Against main\n\n"
+        "**Not accepted yet** in dev, prod. Who wants it says why: in the environment's file with `[[accept_change]]`, "
+        '`resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "## Replaces or deletes what holds data\n\n"
+        "- dev, prod: `Database/Instance`: would be deleted. Its data is lost. **Not accepted.**\n\n"
+        "## Widens access\n\n"
+        "- prod: `Jobs/Role`: it may now `s3:*` on `prod-bucket`. **Not accepted.**\n"
+    )
+
+
+def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
+    dev = EnvironmentReview(name="dev", dangers=[LOSS], accepted={"Database/Instance": "it moved to prod"})
+    assert dev.open == []
+    assert markdown("Against main", [dev], ()) == (
+        "# Against main\n\nAll that loses data or widens access is accepted.\n\n"
+        "## Replaces or deletes what holds data\n\n"
+        "- dev: `Database/Instance`: would be deleted. Its data is lost. Accepted: it moved to prod\n"
+    )
+
+
+def test_a_danger_that_is_accepted_for_another_resource_is_still_open() -> None:
+    dev = EnvironmentReview(name="dev", dangers=[LOSS, ACCESS], accepted={"Database/Instance": "it moved"})
+    assert dev.open == [ACCESS]
+    assert replace(dev, accepted={}).open == [LOSS, ACCESS]
+
+
+def test_an_environment_that_comes_or_goes_is_said() -> None:
+    text = markdown("Against main", [EnvironmentReview(name="qa", note="is new: 3 resources")], ())
+    assert text.endswith("## Everything that changes\n\nqa is new: 3 resources.\n")
