@@ -366,7 +366,8 @@ def _attempt(
         defer_connect=True,
     )
     try:
-        connected = open_socket(address, database.port, deadline)
+        # Not asked of the socket: a server that resets it at once has taken the answer away.
+        connected, session.address = open_socket(address, database.port, deadline)
     except OSError as error:
         message = f"can't connect to {address}:{database.port}: {error}"
         raise pymysql.err.OperationalError(UNREACHABLE, message) from error
@@ -376,7 +377,6 @@ def _attempt(
         connected.close()
         raise
     try:
-        session.address = connected.getpeername()[0]
         session.connect(connected)
         if run_deadline is not None:
             _set_up(session, database.endpoint, run_deadline)

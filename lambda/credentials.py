@@ -134,7 +134,7 @@ def _post(
     secure = endpoint.scheme == "https"
     host, port = endpoint.hostname or "", endpoint.port or (443 if secure else 80)
     deadline.require("asking Secrets Manager")
-    connected = open_socket(host, port, deadline)
+    connected, _address = open_socket(host, port, deadline)
     connection = http.client.HTTPConnection(host, port)
     watchdog = None
     try:

@@ -106,8 +106,10 @@ class Watchdog:
             self._at_deadline()
 
 
-def open_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
-    """A TCP connection to the first of the host's addresses that answers; the name is resolved anew at each call.
+def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
+    """A TCP connection to the first of the host's addresses that answers, and that address, in numbers.
+
+    The name is resolved anew at each call.
 
     Raises:
         OSError: the name can't be resolved, or no address answers before the deadline.
@@ -119,12 +121,12 @@ def open_socket(host: str, port: int, deadline: Deadline) -> socket.socket:
         candidate = socket.socket(family, kind, protocol)
         try:
             candidate.settimeout(max(deadline.remaining(), 0.001))  # 0 would mean: don't wait at all
+            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             candidate.connect(address)
         except OSError as error:
             candidate.close()
             failure = error
         else:
             candidate.settimeout(None)  # from here on, a watchdog is the bound
-            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return candidate
+            return candidate, str(address[0])
     raise failure

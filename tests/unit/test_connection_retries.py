@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import select
 import socket
 import ssl
 import struct
@@ -159,6 +160,24 @@ def test_an_error_without_a_number_is_shown_as_it_is(database: Database) -> None
 
 
 @pytest.mark.usefixtures("pauses")
+def test_a_connection_that_is_reset_as_soon_as_it_is_there_is_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reset(peer: socket.socket) -> None:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def wait_for_the_end(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
+        connected, address = open_socket(host, port, deadline)
+        select.select([connected], [], [], 30)
+        return connected, address
+
+    monkeypatch.setattr("connection.open_socket", wait_for_the_end)
+    with pytest.raises(pymysql.err.OperationalError) as caught, _serve(reset, _error(UNKNOWN_DATABASE)) as port:
+        _connect(database, port, Known())
+    assert caught.value.args[0] == UNKNOWN_DATABASE
+
+
+@pytest.mark.usefixtures("pauses")
 def test_a_server_that_ends_tls_without_a_word_is_tried_again(database: Database) -> None:
     """It restarts. One that fails TLS otherwise is not the one we trust."""
     greeting = (
@@ -234,8 +253,9 @@ def test_an_open_socket_waits_for_ever_and_sends_at_once(monkeypatch: pytest.Mon
     with socket.socket() as closed, socket.create_server(("127.0.0.1", 0)) as listener:
         closed.bind(("127.0.0.1", 0))  # bound, not listening: the first address refuses
         _resolve(monkeypatch, closed.getsockname(), listener.getsockname())
-        with open_socket("two.addresses", 3306, Deadline.after(20)) as connected:
-            assert connected.getpeername() == listener.getsockname()
+        connected, address = open_socket("two.addresses", 3306, Deadline.after(20))
+        with connected:
+            assert (address, connected.getpeername()) == ("127.0.0.1", listener.getsockname())
             assert connected.gettimeout() is None
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
