@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,7 +143,9 @@ class ExecutionEnvironment:
         self.close()
 
     def _start(self) -> _Process:
-        return _Process(handler=self._handler, code=self._code, environment=self._variables(), log=self._log)
+        # Started with -m, Python looks for modules in the working directory before all others.
+        command = [sys.executable, "-m", "awslambdaric", self._handler]
+        return _Process(command=command, code=self._code, environment=self._variables(), log=self._log)
 
     def _variables(self) -> dict[str, str]:
         return {
@@ -209,13 +211,12 @@ class _Outcome:
 class _Process:
     """The runtime client, the Runtime API it talks to, and its freezer."""
 
-    def __init__(self, *, handler: str, code: Path, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(self, *, command: Sequence[str | Path], code: Path, environment: Mapping[str, str], log: Path) -> None:
         # A server for this process alone: what an earlier one asked or said cannot be taken for its own.
         self._api = RuntimeApi()
         with log.open("ab") as output:
             self._popen = subprocess.Popen(
-                # Started with -m, Python looks for modules in the working directory before all others.
-                [sys.executable, "-m", "awslambdaric", handler],
+                command,
                 cwd=code,
                 env={**environment, "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._api.server_port}"},
                 stdin=subprocess.DEVNULL,

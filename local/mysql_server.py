@@ -16,7 +16,8 @@ import pymysql
 import trustme
 
 from local import processes
-from local.mysql_installation import Installation, Progress
+from local.debian_packages import Progress
+from local.mysql_installation import Installation
 
 START_SECONDS = 60
 PORT_ATTEMPTS = 5

@@ -18,7 +18,7 @@ import pymysql
 import pytest
 import trustme
 
-from local import mysql_installation, processes
+from local import debian_packages, mysql_installation, processes
 from local.mysql_installation import Installation, ToolMissing
 from local.mysql_server import MySQLServer, StartFailed
 
@@ -192,7 +192,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("MYSQLD", raising=False)
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setattr(mysql_installation, "USUAL_PLACES", ())
-    monkeypatch.setattr(mysql_installation, "APT_CONFIGURATION", tmp_path / "apt")
+    monkeypatch.setattr(debian_packages, "CONFIGURATION", tmp_path / "apt")
     return programs
 
 
@@ -301,7 +301,7 @@ def test_a_failed_download_shows_what_apt_said_and_the_ways_out(bare: Path, tmp_
         pytest.param(
             {"../sources.list": "deb http://old.example/debian stable main\n"},
             "http://old.example/debian",
-            mysql_installation.DEBIAN_KEYRING,
+            debian_packages.KEYRING,
             id="no keyring named",
         ),
     ],
