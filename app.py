@@ -1,10 +1,12 @@
-"""The CDK app: one Stage per file in environments/."""
+"""The CDK app: per file in environments/ one Stage, and one more for who delivers to it."""
 
 import sys
 
 import aws_cdk as cdk
 
 from stacks import compliance
+from stacks.delivery import Delivery
+from stacks.delivery_access import provider_mistakes
 from stacks.environment import Environment
 from stacks.environment_files import SettingsError, load_environments
 
@@ -15,9 +17,15 @@ def build(app: cdk.App) -> list[Environment]:
     Raises:
         SettingsError: an environment file is wrong.
     """
-    environments = [Environment(app, settings=settings) for settings in load_environments()]
+    files = load_environments()
+    if mistakes := list(provider_mistakes(files)):
+        raise SettingsError("\n".join(mistakes))
+    environments = [Environment(app, settings=settings) for settings in files]
     for environment in environments:
         compliance.acknowledge(environment)
+    for settings in files:
+        if settings.delivery is not None:
+            compliance.acknowledge_delivery(Delivery(app, settings=settings, delivery=settings.delivery))
     compliance.check(app)
     return environments
 

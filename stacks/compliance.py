@@ -3,13 +3,14 @@
 A finding that is not acknowledged here fails the synth. An acknowledgement that is no longer needed fails a test.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
+from stacks.delivery import Delivery
 from stacks.environment import Environment
 from stacks.settings import EnvironmentSettings
 
@@ -19,7 +20,7 @@ class Acknowledgement:
     """One finding at one construct, and why it may stay."""
 
     construct: str
-    """Its path below the environment."""
+    """Its path below the stage."""
     finding: str
     reason: str
 
@@ -31,8 +32,17 @@ def check(app: cdk.App) -> None:
 
 def acknowledge(environment: Environment) -> None:
     """Acknowledge what is acknowledged of `environment`."""
-    for each in acknowledgements(environment.settings):
-        construct = _find(environment, each.construct)
+    _acknowledge(environment, acknowledgements(environment.settings))
+
+
+def acknowledge_delivery(delivery: Delivery) -> None:
+    """Acknowledge what is acknowledged of `delivery`."""
+    _acknowledge(delivery, delivery_acknowledgements(delivery.settings))
+
+
+def _acknowledge(stage: cdk.Stage, acknowledged: Iterable[Acknowledgement]) -> None:
+    for each in acknowledged:
+        construct = _find(stage, each.construct)
         cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=each.finding, reason=each.reason))
 
 
@@ -51,6 +61,17 @@ def acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]
             f"Jobs/Job-{job.name}/DeadLetters/Resource",
             "AwsSolutions::AwsSolutions-SQS3",
             "This is the dead-letter queue: of a schedule and of a function, which the rule does not see",
+        )
+
+
+def delivery_acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    """What is acknowledged of what delivers to the environment that `settings` describe."""
+    stacks = f"arn:aws:cloudformation:{settings.region}:{settings.account}:stack/{settings.name}-*/*"
+    for role in ("ReadOnly", "Deploy"):
+        yield Acknowledgement(
+            f"Roles/{role}/Resource",
+            f"AwsSolutions::AwsSolutions-IAM5[Resource::{stacks}]",
+            "The environment's stacks: an ARN ends in an id that CloudFormation makes up; the actions only describe",
         )
 
 
@@ -93,8 +114,8 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         )
 
 
-def _find(environment: Environment, path: str) -> Construct:
-    found: Construct = environment
+def _find(stage: cdk.Stage, path: str) -> Construct:
+    found: Construct = stage
     for part in path.split("/"):
         found = found.node.find_child(part)  # type: ignore[assignment]
     return found

@@ -27,6 +27,8 @@ CERTIFICATES = ROOT / "lambda" / "certificates"
 
 SNAPSHOT = r"(arn:aws[\w-]*:rds:[\w-]+:\d{12}:(cluster-)?snapshot:)?[\w:-]{1,255}"
 KEY = r"arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})"
+OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})"
+REPOSITORY = rf"{OWNER}/[\w.-]{{1,100}}|{OWNER}@[0-9]+/[\w.-]{{1,100}}@[0-9]+"
 SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
 Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
 """What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
@@ -188,6 +190,27 @@ class AlarmSettings(Settings):
     """Gets the alarms, once it has confirmed that it wants them. Without it, subscribe to the topic by other means."""
 
 
+class DeliverySettings(Settings):
+    """[delivery]: the workflows that may deploy; without it, only people do. See docs/delivery.md."""
+
+    repository: Annotated[
+        str,
+        _like(
+            REPOSITORY,
+            write="it as GitHub's tokens do, like owner@id/name@id, or owner/name if it is an older repository",
+        ),
+    ]
+    """With the ids of owner and repository, which nobody can take over with the name. A repository made since
+    15 July 2026 has them in its tokens. https://docs.github.com/en/actions/reference/security/oidc"""
+    provider: bool = True
+    """Whether to make the identity provider of GitHub. An account can have one: false where it is there already."""
+
+    @property
+    def full_name(self) -> str:
+        """The repository's owner and name, without ids."""
+        return re.sub(r"@[0-9]+", "", self.repository)
+
+
 class JobSettings(Settings):
     """[[jobs]]: one scheduled job."""
 
@@ -247,7 +270,10 @@ class JobSettings(Settings):
 
 
 class AcceptedChange(Settings):
-    """[[accept_change]]: a change that loses data or widens access, and is meant; see `make diff BASE=main`."""
+    """[[accept_change]]: a change that loses data, widens access or takes protection away, and is meant.
+
+    See `make diff BASE=main`.
+    """
 
     resource: Annotated[str, _like(r"\S.*", write="a path, like Database/Instance")]
     """Its path, as the report names it."""
@@ -265,6 +291,7 @@ class EnvironmentSettings(Settings):
     database: DatabaseSettings
     proxy: ProxySettings = ProxySettings()
     alarms: AlarmSettings = AlarmSettings()
+    delivery: DeliverySettings | None = None
     encryption_key: Annotated[str, _like(KEY, write="a KMS key's ARN")] | None = None
     """The customer's own key for the database, its secrets and the queues; else AWS's."""
     permissions_boundary: Annotated[str, _like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None

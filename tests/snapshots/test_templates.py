@@ -1,6 +1,8 @@
 """Every template of every environment, as it was last accepted. `make snapshots` accepts the current ones."""
 
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,20 +11,31 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from stacks.environment_files import load_environments
 
+ENVIRONMENTS = [settings.name for settings in load_environments()]
+DELIVERED = [settings.name for settings in load_environments() if settings.delivery is not None]
 STACKS = ("Network", "Database", "Jobs")
 BOOTSTRAP = ("Parameters", "BootstrapVersion"), ("Rules", "CheckBootstrapVersion")
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("environment", [settings.name for settings in load_environments()])
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
 def test_template(
     environment: str, stack: str, templates: dict[str, dict[str, dict[str, Any]]], snapshot: SnapshotAssertion
 ) -> None:
     assert readable(templates[environment][stack]) == snapshot(extension_class=JSONSnapshotExtension)
 
 
+@pytest.mark.parametrize("environment", DELIVERED)
+def test_delivery_template(environment: str, assembly: Path, snapshot: SnapshotAssertion) -> None:
+    [template] = (assembly / f"assembly-{environment}-delivery").glob("*.template.json")
+    assert readable(json.loads(template.read_text())) == snapshot(extension_class=JSONSnapshotExtension)
+
+
 def test_every_stack_has_a_snapshot(templates: dict[str, dict[str, dict[str, Any]]]) -> None:
-    assert {stack for stacks in templates.values() for stack in stacks} == set(STACKS)
+    stacks = {name: set(each) for name, each in templates.items() if not name.endswith("-delivery")}
+    assert stacks == {name: set(STACKS) for name in ENVIRONMENTS}
+    delivering = {name: len(each) for name, each in templates.items() if name not in stacks}
+    assert delivering == {f"{name}-delivery": 1 for name in DELIVERED}
 
 
 def readable(template: dict[str, Any]) -> Any:

@@ -14,8 +14,9 @@ IGNORED = {
 
 def test_cfn_lint_finds_nothing_but_what_is_ignored_and_all_of_that(assembly: Path) -> None:
     templates = sorted(str(template) for template in assembly.glob("assembly-*/*.template.json"))
-    assert len(templates) == 3 * len(load_environments())
-    regions = sorted({settings.region for settings in load_environments()})
+    environments = load_environments()
+    assert len(templates) == 3 * len(environments) + sum(each.delivery is not None for each in environments)
+    regions = sorted({settings.region for settings in environments})
     program = str(Path(sys.executable).with_name("cfn-lint"))
     finished = subprocess.run(
         [program, "--format", "parseable", "--regions", *regions, "--", *templates],
