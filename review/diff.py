@@ -14,14 +14,14 @@ from review.assemblies import ReviewFailed, changed_code, checked_out, common_an
 from review.changes import compare
 from review.danger import dangers
 from review.report import EnvironmentReview, markdown
-from review.templates import Environment, read_environments
+from review.templates import Environment, file_name, read_environments
 from stacks.settings import ROOT
 
 UNCHANGED, CHANGED, DANGEROUS, FAILED = 0, 3, 4, 70
 STATUS = """exit status:
   0   nothing changes
-  3   something changes; nothing loses data or widens access, or all that does is accepted
-  4   something loses data or widens access, and is not accepted
+  3   something changes; nothing loses data, widens access or takes protection away, or all that does is accepted
+  4   something loses data, widens access or takes protection away, and is not accepted
   any other: no report. 2: called wrongly; 70: the base or the working tree can't be synthesized (EX_SOFTWARE)
 make itself ends with 0 for the first two, and with 2 for all others.
 """
@@ -103,7 +103,7 @@ def _environment(
 
 def _accepted(project: Path, environment: str) -> dict[str, str]:
     """The reasons in the environment's file, by resource."""
-    file = project / "environments" / f"{environment}.toml"
+    file = project / "environments" / f"{file_name(environment)}.toml"
     if not file.is_file():
         return {}
     accepted = tomllib.loads(file.read_text()).get("accept_change", [])

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 
 from review.changes import Change, Difference
 from review.danger import Danger
-from review.templates import ENVIRONMENT, Resource
+from review.templates import ENVIRONMENT, Resource, file_name
 
-HEADINGS = {"data": "Replaces or deletes what holds data", "access": "Widens access"}
+HEADINGS = {
+    "data": "Replaces or deletes what holds data",
+    "access": "Widens access",
+    "protection": "Takes protection away",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +60,9 @@ def _verdict(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
             'with `[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.'
         )
     elif any(each.dangers for each in environments):
-        yield "All that loses data or widens access is accepted."
+        yield "All that loses data, widens access or takes protection away is accepted."
     elif any(each.changed for each in environments):
-        yield "Nothing loses data or widens access."
+        yield "Nothing loses data, widens access or takes protection away."
     else:
         yield "Nothing changes in any environment."
 
@@ -94,7 +98,7 @@ def _changes(environments: Iterable[EnvironmentReview], code: Sequence[str]) -> 
 
 def _named(line: str, names: Sequence[str]) -> str:
     """The line, with the environment's name where it is about one only."""
-    return line.replace(ENVIRONMENT, names[0]) if len(names) == 1 else line
+    return line.replace(ENVIRONMENT, file_name(names[0])) if len(names) == 1 else line
 
 
 def _lines(changes: Iterable[Change], code: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -45,9 +45,10 @@ class Resource:
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The stacks of one environment."""
+    """The stacks of one environment, or of another stage of it."""
 
     name: str
+    """The stage's: dev, or dev-delivery."""
     account: str
     region: str
     resources: Mapping[tuple[str, str], Resource]
@@ -57,6 +58,11 @@ class Environment:
     def stacks(self) -> set[str]:
         """The names of its stacks."""
         return {stack for stack, _ in self.resources}
+
+
+def file_name(stage: str) -> str:
+    """The environment's name, and its file's: dev, of the stages dev and dev-delivery."""
+    return stage.partition("-")[0]
 
 
 def read_environments(assembly: Path) -> dict[str, Environment]:
@@ -112,9 +118,9 @@ class _Reader:
         self._templates = templates
         self._neutral = (
             (re.compile(rf"\b{account}\b"), "<account>"),
-            (re.compile(rf"(?<![\w-]){name}-"), f"{ENVIRONMENT}-"),
+            (re.compile(rf"(?<![\w-]){file_name(name)}(?=-|$)"), ENVIRONMENT),
             # The CDK's unique ids: the whole path, without slashes, and a hash of it.
-            (re.compile(rf"\b{name}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), r"\1"),
+            (re.compile(rf"\b{name.replace('-', '')}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), r"\1"),
         )
 
     def resource(self, stack: str, logical_id: str, resource: Mapping[str, Any]) -> Resource:
@@ -162,8 +168,6 @@ class _Reader:
         return logical_id if logical_id.startswith("AWS::") else self._text(shorter)
 
     def _text(self, text: str) -> str:
-        if text == self._name:
-            return ENVIRONMENT
         for pattern, word in self._neutral:
             text = pattern.sub(word, text)
         return text

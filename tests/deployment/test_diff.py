@@ -16,6 +16,9 @@ from stacks.settings import ROOT
 
 ENVIRONMENTS = ("dev", "prod", "staging")
 
+JOB = '"""Greets."""\n\nTABLES = {"greeting": ("INSERT",)}\n\n\ndef run(run):\n    return {}\n'
+SETTINGS = '[[jobs]]\nname = "greeting"\nschedule = "rate(1 hour)"\n\n'
+
 CHANGES = {
     "schedule": (("environments/*.toml", "rate(15 minutes)", "rate(30 minutes)"),),
     "instance": (("environments/prod.toml", "m7g.large", "m7g.xlarge"),),
@@ -27,6 +30,15 @@ CHANGES = {
             '        self.instance.connections.allow_default_port_from(ec2.Peer.ipv4("10.0.0.0/8"))\n'
             "        self.master_secret = ",
         ),
+    ),
+    "rename": (
+        ("stacks/database.py", '            "Instance",\n', '            "Server",\n'),
+        ("stacks/compliance.py", "Database/Instance", "Database/Server"),
+    ),
+    "job": (("environments/*.toml", '[[jobs]]\nname = "rollup"', f'{SETTINGS}[[jobs]]\nname = "rollup"'),),
+    "protection": (
+        ("environments/staging.toml", "deletion_protection = true", "deletion_protection = false"),
+        ("environments/staging.toml", "[network]", 'accept_risk = ["no_deletion_protection"]\n\n[network]'),
     ),
 }
 """Files, and what is replaced in them by what."""
@@ -64,6 +76,7 @@ def reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         shutil.copytree(repository, projects[name], ignore=shutil.ignore_patterns(".git"))
         for edit in edits:
             _edit(projects[name], *edit)
+    (projects["job"] / "lambda" / "jobs" / "greeting.py").write_text(JOB)
     assemblies = {name: folder / f"{name}.out" for name in projects}
     with ThreadPoolExecutor(2) as pool:
         ends = [pool.submit(synthesize, projects[name], assemblies[name], Path(sys.executable)) for name in projects]
@@ -146,6 +159,44 @@ def test_a_widened_security_group_fails(reviews: dict[str, list[EnvironmentRevie
     assert status(reviews["access"]) == DANGEROUS
 
 
+def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
+    reviews: dict[str, list[EnvironmentReview]],
+) -> None:
+    report = _report(reviews["rename"])
+    assert report.startswith(
+        "# Changes\n\n"
+        "**Not accepted yet** in dev, prod, staging. Who wants it says why: in the environment's file with "
+        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "## Replaces or deletes what holds data\n\n"
+        "- dev, prod, staging: `Database/Instance`: would be replaced: `Database/Server` takes its place. "
+        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
+        "**Not accepted.**\n\n"
+        "## Widens access\n"
+    )
+    assert "- `Database/Instance` (AWS::RDS::DBInstance) removed\n" in report
+    assert "- `Database/Server` (AWS::RDS::DBInstance) added\n" in report
+    assert status(reviews["rename"]) == DANGEROUS
+
+
+def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["job"])
+    assert report.startswith("# Changes\n\nNothing loses data, widens access or takes protection away.\n")
+    assert "- `Jobs/Job-greeting/Job/Role` (AWS::IAM::Role) added\n" in report
+    assert "`Environment.Variables.RIGHTS` changes from" in report  # what it may do in the database is shown
+    assert status(reviews["job"]) == CHANGED
+
+
+def test_protection_that_is_turned_off_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    assert (
+        "## Takes protection away\n\n"
+        "- staging: `Database`: `TerminationProtection` changes from `true` to `false`: one command deletes the stack. "
+        "**Not accepted.**\n"
+        "- staging: `Database/Instance`: `DeletionProtection` changes from `true` to `false`: one command deletes the "
+        "database. **Not accepted.**\n\n## Everything that changes\n"
+    ) in _report(reviews["protection"])
+    assert status(reviews["protection"]) == DANGEROUS
+
+
 def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     _git(repository, "clone", "--quiet", str(repository), str(project))
@@ -163,7 +214,8 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     assert done.returncode == 0, done.stderr
     commit = _git(project, "rev-parse", "--short=7", "HEAD").strip()
     assert done.stdout == (
-        f"# Against main ({commit})\n\nNothing loses data or widens access.\n\n## Everything that changes\n\n"
+        f"# Against main ({commit})\n\nNothing loses data, widens access or takes protection away.\n\n"
+        "## Everything that changes\n\n"
         "### dev, prod, staging\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- code of `heartbeat`, `purge_expired`, `rollup`, `migrate` changed: `lambda/jobs/rollup.py`\n\n</details>\n"
     )
@@ -187,7 +239,7 @@ def test_a_tree_that_does_not_synthesize_says_why(repository: Path, tmp_path: Pa
 
 
 def _report(environments: list[EnvironmentReview]) -> str:
-    assert tuple(each.name for each in environments) == ENVIRONMENTS
+    assert set(ENVIRONMENTS) <= {each.name for each in environments}
     return markdown("Changes", environments, ())
 
 

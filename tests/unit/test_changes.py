@@ -147,6 +147,21 @@ def test_the_same_change_reads_the_same_in_every_environment() -> None:
     )
 
 
+def test_another_stage_of_an_environment_reads_the_same_in_every_environment_too() -> None:
+    def change(name: str) -> list[Change]:
+        before, after = (
+            environment(
+                f"{name}-delivery",
+                Roles={"Role": resource("AWS::IAM::Role", RoleName=f"{name}-look", Description=f"{word} of {name}")},
+            )
+            for word in ("Workflows", "Jobs")
+        )
+        return compare(before, after)
+
+    assert change("dev") == change("prod")
+    assert change("dev")[0].resource.properties["RoleName"] == "<environment>-look"
+
+
 def test_a_stack_that_leaves_the_app_is_one_change_as_a_deploy_deletes_nothing_of_it() -> None:
     queue = {"Queue": resource("AWS::SQS::Queue")}
     [change] = compare(environment(Jobs=queue, Old=queue), environment(Jobs=queue))

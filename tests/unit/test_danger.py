@@ -1,4 +1,4 @@
-"""What of a change needs a yes: data that is lost, access that is widened; and what does not."""
+"""What of a change needs a yes: data that is lost, access that is widened, protection taken away; and what does not."""
 
 from typing import Any
 
@@ -79,6 +79,22 @@ def test_what_may_be_replaced_is_a_danger_unless_a_fixed_name_forbids_it() -> No
     assert found(_instance(MultiAZ=False, **named), _instance(MultiAZ=True, **named)) == []
 
 
+def test_what_takes_a_fixed_name_over_cant_be_made_while_the_old_one_has_it() -> None:
+    named = _instance(DBInstanceIdentifier="dev-mysql-jobs")["Instance"]
+    assert found({"Instance": named}, {"Server": named}) == [
+        (
+            "data",
+            "Jobs/Instance",
+            "would be replaced: `Jobs/Server` takes its place. CloudFormation will refuse, as it has a fixed name "
+            "(`<environment>-mysql-jobs`): the deploy would fail",
+        )
+    ]
+    other = {**named, "Properties": {"DBInstanceIdentifier": "dev-other"}}
+    assert found({"Instance": named}, {"Server": other}) == [
+        ("data", "Jobs/Instance", "would be deleted. A last snapshot is all that stays of its data")
+    ]
+
+
 def test_another_account_leaves_everything_behind() -> None:
     [danger] = dangers(_environment({}), _environment({}, account="222222222222"))
     assert danger.resource == "account"
@@ -135,7 +151,7 @@ def _role(*statements: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _allow(action: str, resource: str = "*", **more: Any) -> dict[str, Any]:
+def _allow(action: str, resource: Any = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
@@ -203,3 +219,162 @@ def test_a_function_that_somebody_else_may_call_widens_access() -> None:
 def test_the_condition_of_a_statement_is_shown() -> None:
     text = 'it may now `s3:*` on `*`, if `{"Bool": {"aws:SecureTransport": "true"}}`'
     assert found(_role(), _role(_allow("s3:*", **IF))) == [("access", "Jobs/Role", text)]
+
+
+def _at(path: str, kind: str, **properties: Any) -> dict[str, Any]:
+    return {"Type": kind, "Properties": properties, "Metadata": {"aws:cdk:path": f"dev/Jobs/{path}/Resource"}}
+
+
+def _job(name: str, *more: dict[str, Any], sealed: bool = True, ports: int = 3306) -> dict[str, Any]:
+    """What is made with a job, as far as it has access: it may write to its own queue and log, and `more`."""
+    place = f"Job-{name}"
+    own = [
+        _allow("sqs:SendMessage", {"Fn::GetAtt": [f"{name}Queue", "Arn"]}),
+        _allow("logs:PutLogEvents", f"arn:aws:logs:eu-central-1:111111111111:log-group:/aws/lambda/dev-{name}"),
+    ]
+    plain = {"Condition": {"Bool": {"aws:SecureTransport": "false"}}}
+    refused = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*", **plain}
+    group = {"GroupId": {"Fn::GetAtt": [f"{name}Group", "GroupId"]}}
+    return {
+        f"{name}Queue": _at(f"{place}/DeadLetters", "AWS::SQS::Queue", QueueName=f"dev-{name}-dead-letters"),
+        f"{name}Seal": _at(
+            f"{place}/DeadLetters/Policy",
+            "AWS::SQS::QueuePolicy",
+            Queues=[{"Ref": f"{name}Queue"}],
+            PolicyDocument={"Statement": [refused] if sealed else []},
+        ),
+        f"{name}Role": _at(f"{place}/Role", "AWS::IAM::Role"),
+        f"{name}Policy": _at(
+            f"{place}/Role/DefaultPolicy",
+            "AWS::IAM::Policy",
+            Roles=[{"Ref": f"{name}Role"}],
+            PolicyDocument={"Statement": [*own, *more]},
+        ),
+        f"{name}Group": _at(f"{place}/Group", "AWS::EC2::SecurityGroup", SecurityGroupEgress=[]),
+        f"{name}Way": _at(
+            f"{place}/Way", "AWS::EC2::SecurityGroupEgress", **group, **_rule("10.0.0.0/16", 3306, ports)
+        ),
+    }
+
+
+def test_a_new_job_with_the_access_of_another_each_to_its_own_is_no_danger() -> None:
+    assert found(_job("purge"), _job("purge") | _job("purge_expired")) == []
+
+
+def test_the_first_job_is_a_danger_as_nothing_says_what_a_job_may() -> None:
+    assert {kind for kind, _, _ in found({}, _job("purge"))} == {"access"}
+
+
+def test_of_a_new_job_only_what_it_may_beyond_the_most_similar_job_is_shown() -> None:
+    before = _job("purge") | _job("rollup", _allow("s3:GetObject", "a"))
+    new = _job("more", _allow("s3:GetObject", "a"), _allow("s3:PutObject", "a"))
+    assert found(before, before | new) == [("access", "Jobs/Job-more/Role", "it may now `s3:PutObject` on `a`")]
+
+
+def test_what_belongs_to_another_job_is_not_a_new_jobs_own() -> None:
+    new = _job("more", _allow("sqs:SendMessage", {"Fn::GetAtt": ["purgeQueue", "Arn"]}))
+    assert found(_job("purge"), _job("purge") | new) == [
+        ("access", "Jobs/Job-more/Role", "it may now `sqs:SendMessage` on `{Jobs/Job-purge/DeadLetters.Arn}`")
+    ]
+
+
+def test_a_name_that_only_begins_like_a_jobs_is_not_its_own() -> None:
+    before = _job("purge", _allow("sqs:SendMessage", "dev-purge_old"))
+    new = _job("more", _allow("sqs:SendMessage", "dev-more_old"))
+    assert found(before, before | new) == [
+        ("access", "Jobs/Job-more/Role", "it may now `sqs:SendMessage` on `<environment>-more_old`")
+    ]
+
+
+def test_a_new_job_that_reaches_further_is_a_danger() -> None:
+    assert found(_job("purge"), _job("purge") | _job("more", ports=3307)) == [
+        ("access", "Jobs/Job-more/Group", "lets it reach `10.0.0.0/16`, on tcp `3306` to `3307`")
+    ]
+
+
+def test_a_new_job_that_is_denied_less_has_no_other_to_be_like() -> None:
+    assert ("access", "Jobs/Job-more/Role") in {
+        (kind, path) for kind, path, _ in found(_job("purge"), _job("purge") | _job("more", sealed=False))
+    }
+
+
+def test_a_change_that_gives_every_job_more_does_not_excuse_a_new_one() -> None:
+    wide = _allow("s3:*")
+    assert found(_job("purge"), _job("purge", wide) | _job("more", wide)) == [
+        ("access", "Jobs/Job-more/Role", "it may now `s3:*` on `*`"),
+        ("access", "Jobs/Job-purge/Role", "it may now `s3:*` on `*`"),
+    ]
+
+
+def test_the_dead_letters_of_a_job_that_is_taken_out_need_a_yes() -> None:
+    assert found(_job("purge") | _job("more"), _job("purge")) == [
+        ("data", "Jobs/Job-more/DeadLetters", "would be deleted. Its data is lost")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "before", "after"),
+    [
+        ("AWS::RDS::DBInstance", "DeletionProtection", True, False),
+        ("AWS::RDS::DBInstance", "DeletionProtection", "true", None),
+        ("AWS::RDS::DBInstance", "BackupRetentionPeriod", 7, 0),
+        ("AWS::RDS::DBInstance", "MultiAZ", True, False),
+        ("AWS::RDS::DBInstance", "PubliclyAccessible", False, True),
+        ("AWS::RDS::DBInstance", "StorageEncrypted", True, None),
+        ("AWS::RDS::DBProxy", "RequireTLS", True, False),
+        (
+            "AWS::RDS::DBParameterGroup",
+            "Parameters",
+            {"require_secure_transport": "1"},
+            {"require_secure_transport": "0"},
+        ),
+        ("AWS::RDS::DBParameterGroup", "Parameters", {"require_secure_transport": "ON"}, {"slow_query_log": "1"}),
+        ("AWS::RDS::DBParameterGroup", "Parameters", {"require_secure_transport": "1"}, None),
+    ],
+)
+def test_turning_a_protection_off_needs_a_yes_and_turning_it_on_does_not(
+    kind: str, name: str, before: Any, after: Any
+) -> None:
+    one, other = (
+        {"Thing": {"Type": kind, "Properties": {} if value is None else {name: value}}} for value in (before, after)
+    )
+    assert [path for kind, path, _ in found(one, other) if kind == "protection"] == ["Jobs/Thing"]
+    assert [path for kind, path, _ in found(other, one) if kind == "protection"] == []
+    assert [path for kind, path, _ in found(one, one) if kind == "protection"] == []
+
+
+def test_a_protection_that_is_turned_off_says_what_it_was_for() -> None:
+    assert found(_instance(DeletionProtection=True), _instance(DeletionProtection=False)) == [
+        (
+            "protection",
+            "Jobs/Instance",
+            "`DeletionProtection` changes from `true` to `false`: one command deletes the database",
+        )
+    ]
+
+
+def test_fewer_backups_are_no_loss_of_protection() -> None:
+    named = {"DBInstanceIdentifier": "dev-mysql-jobs"}
+    before, after = (_instance(BackupRetentionPeriod=days, **named) for days in (30, 7))
+    assert found(before, after) == []
+
+
+def test_a_database_that_would_leave_no_snapshot_any_more_needs_a_yes() -> None:
+    assert found(_instance("Snapshot"), _instance("Delete")) == [
+        (
+            "protection",
+            "Jobs/Instance",
+            f"`{name}` changes from `Snapshot` to `Delete`: no last snapshot stays of the data",
+        )
+        for name in ("DeletionPolicy", "UpdateReplacePolicy")
+    ]
+
+
+def test_a_stack_that_loses_its_protection_needs_a_yes() -> None:
+    on, off = (
+        read_templates("dev", "111111111111", "eu-central-1", {"Jobs": {}}, {"Jobs": protected})
+        for protected in (True, False)
+    )
+    [danger] = dangers(on, off)
+    assert (danger.kind, danger.resource) == ("protection", "Jobs")
+    assert dangers(off, on) == []

@@ -44,7 +44,8 @@ def test_environments_with_the_same_change_are_shown_once() -> None:
         return _review(name, {}, _schedule(name, "rate(5 minutes)"))
 
     assert markdown("Against main", [halved("dev"), renamed("local"), halved("prod")], ()) == (
-        "# Against main\n\nNothing loses data or widens access.\n\n## Everything that changes\n\n"
+        "# Against main\n\nNothing loses data, widens access or takes protection away.\n\n"
+        "## Everything that changes\n\n"
         "### dev, prod\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- `Jobs/Schedule` (AWS::Scheduler::Schedule) changed: "
         "`ScheduleExpression` changes from `rate(5 minutes)` to `rate(10 minutes)`\n\n</details>\n\n"
@@ -75,11 +76,26 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
     )
 
 
+def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -> None:
+    bare = Danger(kind="protection", resource="Database/Instance", text="`MultiAZ` changes from `true` to `false`")
+    text = markdown("Against main", [EnvironmentReview(name="dev", dangers=[bare, ACCESS, LOSS])], ())
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Replaces or deletes what holds data",
+        "## Widens access",
+        "## Takes protection away",
+    ]
+
+
+def test_another_stage_of_an_environment_speaks_of_the_environment_by_its_name() -> None:
+    delivery = EnvironmentReview(name="dev-delivery", dangers=[ACCESS])
+    assert "- dev-delivery: `Jobs/Role`: it may now `s3:*` on `dev-bucket`." in markdown("Against main", [delivery], ())
+
+
 def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
     dev = EnvironmentReview(name="dev", dangers=[LOSS], accepted={"Database/Instance": "it moved to prod"})
     assert dev.open == []
     assert markdown("Against main", [dev], ()) == (
-        "# Against main\n\nAll that loses data or widens access is accepted.\n\n"
+        "# Against main\n\nAll that loses data, widens access or takes protection away is accepted.\n\n"
         "## Replaces or deletes what holds data\n\n"
         "- dev: `Database/Instance`: would be deleted. Its data is lost. Accepted: it moved to prod\n"
     )

@@ -1,0 +1,77 @@
+"""make deploy ENV=dev: shows what would change, asks, deploys, and says what to look at.
+
+What is deployed is the commit that is checked out, in the account and the region that environments/dev.toml names.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from delivery import checks, command, diff, outcome, question
+from delivery.assembly import Assembly, synthesize
+from delivery.aws import Aws
+from delivery.command import DONE, FAILED, REFUSED, say
+from stacks.settings import ROOT, EnvironmentSettings
+
+CLOCKS = timedelta(minutes=5)
+"""How far this machine's may be from AWS's: it takes no signature of an older one.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"""
+
+STATUS = """exit status:
+  0   deployed, or there was nothing to deploy
+  1   the deploy failed; the last lines say how the stacks are, and what to do
+  any other: nothing was done, and why. 2: called wrongly; 70: refused by a check, by AWS, by the app or by the answer;
+  130: interrupted (once CloudFormation has begun, it goes on by itself)
+make itself ends with 0 for the first, and with 2 for all others.
+"""
+
+
+def main() -> int:
+    """Deploy the environment that the command line names."""
+    parser = command.parser("deploy", description=__doc__, status=STATUS, options=" [YES=1]")
+    parser.add_argument("--yes", action="store_true", help="don't ask (make deploy YES=1, for CI)")
+    arguments = parser.parse_args()
+    answer = question.yes if arguments.yes else question.deploy
+
+    def deploy_it() -> int:
+        settings = command.settings(parser, arguments.environment)
+        commit = checks.clean_commit(ROOT)
+        aws = Aws(settings.region)
+        checks.account(aws, settings)
+        say(f"Synthesizing {settings.name} of commit {commit} …")
+        return deploy(settings, synthesize(settings.name, ROOT / "cdk.out"), aws, answer)
+
+    return command.run(deploy_it)
+
+
+def deploy(
+    settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Callable[[EnvironmentSettings], bool]
+) -> int:
+    """Deploy `assembly` if it differs from what is deployed and `answer` says yes; returns the exit status.
+
+    Raises:
+        delivery.refusal.Refused: a check says why not.
+    """
+    checks.bootstrapped(aws, assembly)
+    there = aws.stacks(assembly.names)
+    checks.updatable(there, aws.region)
+    if not diff.shown(assembly, there):
+        say(f"\nNothing to deploy: {settings.name} is up to date.")
+        return DONE
+    if not answer(settings):
+        say("Nothing was done.")
+        return REFUSED
+    began = datetime.now(UTC) - CLOCKS
+    done = assembly.deploy()
+    with command.afterwards():
+        if done:
+            outcome.deployed(settings, assembly, aws)
+        else:
+            outcome.failed(settings, assembly, aws, since=began)
+    return DONE if done else FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,81 @@
+"""make destroy ENV=dev: says what goes and what stays, has the environment's name typed, and deletes its stacks.
+
+The name may come from a pipe, too (echo dev | make destroy ENV=dev); there is no YES=1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from delivery import checks, command, farewell, question
+from delivery.assembly import Assembly, synthesize
+from delivery.aws import Aws
+from delivery.command import DONE, FAILED, REFUSED, say
+from delivery.refusal import Refused
+from stacks.settings import ROOT, EnvironmentSettings
+
+STATUS = """exit status:
+  0   destroyed, or there was nothing to destroy
+  1   not all of it could be deleted; the last lines say what is left
+  any other: nothing was done, and why. 2: called wrongly; 70: refused by a check, by AWS, by the app or by the answer;
+  130: interrupted (once CloudFormation has begun, it goes on by itself)
+make itself ends with 0 for the first, and with 2 for all others.
+"""
+
+
+def main() -> int:
+    """Destroy the environment that the command line names."""
+    parser = command.parser("destroy", description=__doc__, status=STATUS)
+    name = parser.parse_args().environment
+
+    def destroy_it() -> int:
+        settings = command.settings(parser, name)
+        aws = Aws(settings.region)
+        checks.account(aws, settings)
+        say(f"Synthesizing {name} …")
+        return destroy(settings, synthesize(name, ROOT / "cdk.out"), aws, question.destroy)
+
+    return command.run(destroy_it)
+
+
+def destroy(
+    settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Callable[[EnvironmentSettings], bool]
+) -> int:
+    """Delete the stacks of `assembly` that are there, if `answer` says yes; returns the exit status.
+
+    Raises:
+        Refused: something protects them, or is at work on them.
+    """
+    deployed = aws.stacks(assembly.names)
+    if not deployed:
+        say(f"Nothing to destroy: {settings.name} is not deployed in account {settings.account}, {settings.region}.")
+        return DONE
+    checks.at_rest(deployed)
+    found = farewell.look(settings, aws, deployed)
+    if protected := list(farewell.protections(settings, found)):
+        raise Refused(_unprotect(settings, protected))
+    say("\n".join(farewell.explanation(settings, found)))
+    if not answer(settings):
+        say("That is not its name. Nothing was done.")
+        return REFUSED
+    done = assembly.destroy()
+    with command.afterwards():
+        say("\n".join(farewell.leftovers(settings, aws, found)))
+    return DONE if done else FAILED
+
+
+def _unprotect(settings: EnvironmentSettings, protected: list[str]) -> str:
+    lines = "\n".join(f"- {each}" for each in protected)
+    return (
+        f"{settings.name} is protected:\n{lines}\n"
+        f"Whoever means to destroy it writes into environments/{settings.name}.toml:\n\n"
+        '    accept_risk = ["no_deletion_protection"]   # beside what is accepted already\n\n'
+        "    [database]\n"
+        "    deletion_protection = false\n\n"
+        f"and deploys that (`make deploy ENV={settings.name}`); docs/operations.md, “Delete an environment”"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

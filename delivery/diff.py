@@ -1,0 +1,71 @@
+"""make diff ENV=dev: what the working tree would change in the environment that is deployed. Nothing is written."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+
+from delivery import checks, command
+from delivery.assembly import Assembly, synthesize
+from delivery.aws import Aws, DeployedStack
+from delivery.command import CHANGED, DONE, say
+from stacks.settings import ROOT
+
+STATUS = """exit status:
+  0   nothing differs from what is deployed
+  3   something does
+  any other: no comparison, and why. 2: called wrongly; 70: refused by a check, by AWS or by the app; 130: interrupted
+make itself ends with 0 for the first two.
+"""
+
+
+def main() -> int:
+    """Print the differences."""
+    parser = command.parser("diff", description=__doc__, status=STATUS, options=" (or BASE=<commit>: offline)")
+    name = parser.parse_args().environment
+
+    def diff_it() -> int:
+        settings = command.settings(parser, name)
+        aws = Aws(settings.region)
+        checks.account(aws, settings)
+        say(f"Synthesizing {name} …")
+        return diff(synthesize(name, ROOT / "cdk.out"), aws)
+
+    return command.run(diff_it)
+
+
+def diff(assembly: Assembly, aws: Aws) -> int:
+    """Print what differs between `assembly` and what is deployed; returns the exit status.
+
+    Raises:
+        delivery.refusal.Refused: the CDK CLI can't tell.
+    """
+    return CHANGED if shown(assembly, aws.stacks(assembly.names)) else DONE
+
+
+def shown(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> bool:
+    """Print what differs from `deployed`; whether anything does.
+
+    Raises:
+        delivery.refusal.Refused: the CDK CLI can't tell.
+    """
+    count, text = assembly.diff()
+    others = list(_not_in_templates(assembly, deployed))
+    say("\n".join([text, *others]))
+    return bool(count or others)
+
+
+def _not_in_templates(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> Iterator[str]:
+    """What a deploy would do that comparing templates doesn't show."""
+    for stack in assembly.stacks:
+        there = deployed.get(stack.name)
+        if there is None:
+            continue
+        if checks.never_made(there):
+            yield f"Stack {stack.name} ({there.status}) could not be made before, and will be made anew."
+        elif there.protected != stack.protected:
+            yield f"Stack {stack.name}: termination protection goes {'on' if stack.protected else 'off'}."
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,121 @@
+"""Who may do what, by the policies of roles and resources."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from review.templates import Environment, Resource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grant:
+    """One action on one resource."""
+
+    holder: str
+    """Path of the role, or of the resource whose own policy it is."""
+    effect: str
+    who: str
+    action: str
+    on: str
+    condition: str
+
+    @property
+    def owner(self) -> str:
+        """Path of the construct whose access it is."""
+        return self.holder
+
+    @property
+    def denies(self) -> bool:
+        """Whether it takes access away."""
+        return self.effect == "Deny"
+
+    def covers(self, other: Grant) -> bool:
+        """Whether whoever has this one needs no `other`."""
+        return (
+            (self.holder, self.effect) == (other.holder, other.effect)
+            and self.who in (other.who, "*")
+            and fnmatchcase(other.action.lower(), self.action.lower())
+            and self.on in (other.on, "*")
+            and self.condition in ("", other.condition)
+        )
+
+
+def grants(environment: Environment) -> Iterator[Grant]:
+    """All in `environment`."""
+    for resource in environment.resources.values():
+        yield from _managed(resource)
+        if resource.kind == "AWS::Lambda::Permission":
+            yield _permission(resource)
+        for holder in _holders(resource):
+            for statement in _statements(resource.properties):
+                yield from _of_statement(holder, statement, itself=resource.path)
+
+
+def _holders(resource: Resource) -> list[str]:
+    """Whose policy it is: that of roles, users, groups, queues …, or the resource's own."""
+    named = ("Roles", "Users", "Groups", "Queues", "Topics")
+    holders = [str(each).strip("{}") for key in named for each in resource.properties.get(key, ())]
+    return holders or [resource.path]
+
+
+def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Of every policy document in `value`, wherever it is."""
+    match value:
+        case {"Statement": statements}:
+            yield from _listed(statements)
+        case dict():
+            for part in value.values():
+                yield from _statements(part)
+        case list():
+            for part in value:
+                yield from _statements(part)
+
+
+def _of_statement(holder: str, statement: Mapping[str, Any], *, itself: str) -> Iterator[Grant]:
+    condition = json.dumps(statement["Condition"], sort_keys=True) if statement.get("Condition") else ""
+    for who in _each(statement, "Principal", default=""):
+        for action in _each(statement, "Action", default="*"):
+            for on in _each(statement, "Resource", default=itself):
+                yield Grant(
+                    holder=holder, effect=statement["Effect"], who=who, action=action, on=on, condition=condition
+                )
+
+
+def _each(statement: Mapping[str, Any], key: str, *, default: str) -> list[str]:
+    """The values of `key`, or of its opposite, like NotAction."""
+    if f"Not{key}" in statement:
+        return [f"all but {json.dumps(statement[f'Not{key}'])}"]
+    value = statement.get(key, default)
+    if isinstance(value, dict):
+        value = [each for part in value.values() for each in _listed(part)]
+    return [each if isinstance(each, str) else json.dumps(each) for each in _listed(value)]
+
+
+def _managed(resource: Resource) -> Iterator[Grant]:
+    for policy in resource.properties.get("ManagedPolicyArns", ()):
+        name = policy if isinstance(policy, str) else json.dumps(policy)
+        yield Grant(holder=resource.path, effect="Allow", who="", action=f"all of {name}", on="*", condition="")
+    if boundary := resource.properties.get("PermissionsBoundary"):
+        beyond = f"anything beyond {boundary}"
+        yield Grant(holder=resource.path, effect="Deny", who="", action=beyond, on="*", condition="")
+
+
+def _permission(resource: Resource) -> Grant:
+    properties = resource.properties
+    rest = {key: each for key, each in properties.items() if key not in ("Action", "FunctionName", "Principal")}
+    return Grant(
+        holder=str(properties["FunctionName"]).strip("{}").removesuffix(".Arn"),
+        effect="Allow",
+        who=str(properties["Principal"]),
+        action=str(properties["Action"]),
+        on=str(properties["FunctionName"]),
+        condition=json.dumps(rest, sort_keys=True) if rest else "",
+    )
+
+
+def _listed(value: Any) -> Iterable[Any]:
+    return value if isinstance(value, list) else [value]

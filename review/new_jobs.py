@@ -1,0 +1,68 @@
+"""A new job gets access, as every job has. What another job had, each to what is its own, is nothing to ask about.
+
+Its own is what is made with it (stacks/scheduled_job.py), by its path and by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any, TypeVar
+
+from review.grants import Grant
+from review.rules import Rule
+from review.templates import ENVIRONMENT, Environment
+
+Access = TypeVar("Access", Grant, Rule)
+
+PATH = "Jobs/Job-"
+"""Where jobs are: see stacks/jobs.py."""
+
+
+def unlike_other_jobs(
+    added: Iterable[Access], old: Sequence[Access], new: Sequence[Access], before: Environment, after: Environment
+) -> list[Access]:
+    """Of the `added` access, what isn't a new job's, and what a new job has and the job most like it had not.
+
+    `old` and `new` are all access in `before` and `after`. What `before` had counts: else a change that widens the
+    access of all jobs would excuse itself.
+    """
+    others = _jobs(before)
+    rest = list(added)
+    for job in _jobs(after) - others:
+        of_job = [each for each in rest if _owns(job, each)]
+        unlike = [_unlike(of_job, job, new, other, old) for other in sorted(others)]
+        excess = min(unlike, key=len, default=of_job)
+        rest = [each for each in rest if each not in of_job or each in excess]
+    return rest
+
+
+def _unlike(
+    added: Sequence[Access], job: str, new: Sequence[Access], other: str, old: Sequence[Access]
+) -> list[Access]:
+    theirs = [_anonymous(each, other) for each in old if _owns(other, each)]
+    own = [_anonymous(each, job) for each in new if _owns(job, each)]
+    if not all(any(each.covers(denial) for each in own) for denial in theirs if denial.denies):
+        return list(added)  # the other is held back where this one is not
+    return [each for each in added if not any(one.covers(_anonymous(each, job)) for one in theirs)]
+
+
+def _jobs(environment: Environment) -> set[str]:
+    paths = (resource.path for resource in environment.resources.values())
+    return {path.removeprefix(PATH).partition("/")[0] for path in paths if path.startswith(PATH)}
+
+
+def _owns(job: str, access: Grant | Rule) -> bool:
+    return access.owner.startswith(f"{PATH}{job}/")
+
+
+def _anonymous(access: Access, job: str) -> Access:
+    """`access`, with <job> for the path and the name of `job`; another job's stay what they are."""
+    own = re.compile(rf"({PATH}|{ENVIRONMENT}-){job}(?!\w)")
+    texts: dict[str, Any] = {
+        field.name: own.sub(r"\1<job>", value)
+        for field in fields(access)
+        if isinstance(value := getattr(access, field.name), str)
+    }
+    return replace(access, **texts)

@@ -1,0 +1,79 @@
+"""What protects an environment, as a table: turning one of these off is a change that somebody has to say yes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from review.changes import Change, Difference
+from review.schemas import Place
+from review.templates import Resource
+
+NONE = "none"
+"""The property is not there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protection:
+    """A property that protects, unless it has one of the values in `off`."""
+
+    kind: str
+    place: Place
+    off: tuple[str, ...]
+    """In small letters."""
+    why: str
+
+
+INSTANCE, PROXY, PARAMETERS = "AWS::RDS::DBInstance", "AWS::RDS::DBProxy", "AWS::RDS::DBParameterGroup"
+BACKUP_DAYS, TLS = ("BackupRetentionPeriod",), ("Parameters", "require_secure_transport")
+
+PROTECTIONS = (
+    # A stack's is no property of a resource: templates.py gives it one.
+    Protection(
+        kind="Stack", place=("TerminationProtection",), off=("false", NONE), why="one command deletes the stack"
+    ),
+    Protection(
+        kind=INSTANCE, place=("DeletionProtection",), off=("false", NONE), why="one command deletes the database"
+    ),
+    Protection(kind=INSTANCE, place=("DeletionPolicy",), off=("delete",), why="no last snapshot stays of the data"),
+    Protection(
+        kind=INSTANCE, place=("UpdateReplacePolicy",), off=("delete",), why="no last snapshot stays of the data"
+    ),
+    # Without the property, RDS keeps them for a day.
+    Protection(kind=INSTANCE, place=BACKUP_DAYS, off=("0",), why="RDS deletes the backups that there are, too"),
+    Protection(kind=INSTANCE, place=("MultiAZ",), off=("false", NONE), why="the database is gone while its zone is"),
+    Protection(kind=INSTANCE, place=("PubliclyAccessible",), off=("true",), why="the database gets a public address"),
+    Protection(kind=INSTANCE, place=("StorageEncrypted",), off=("false", NONE), why="disks and snapshots are readable"),
+    Protection(
+        kind=PARAMETERS, place=TLS, off=("0", "off", NONE), why="passwords and data may cross the network in clear"
+    ),
+    Protection(kind=PROXY, place=("RequireTLS",), off=("false", NONE), why="data may cross the network in clear"),
+)
+"""Defaults: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html,
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/mysql-ssl-connections.require-ssl.html"""
+
+
+def lost(change: Change) -> Iterator[str]:
+    """What `change` turns off, each as a sentence."""
+    if change.before is None or change.after is None:
+        return
+    for each in PROTECTIONS:
+        before, after = _value(change.before, each.place), _value(change.after, each.place)
+        if each.kind == change.after.kind and _off(after, each) and not _off(before, each):
+            yield f"{Difference(place=each.place, before=before, after=after).text}: {each.why}"
+
+
+def _off(value: Any, protection: Protection) -> bool:
+    return (NONE if value is None else str(value).lower()) in protection.off
+
+
+def _value(resource: Resource, place: Place) -> Any:
+    value: Any = {
+        **resource.properties,
+        "DeletionPolicy": resource.on_deletion,
+        "UpdateReplacePolicy": resource.on_replacement,
+    }
+    for key in place:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value

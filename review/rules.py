@@ -1,0 +1,93 @@
+"""Who reaches whom, by the rules of security groups."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from review.templates import Environment
+
+ANY_PORT = (0, 65535)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A way that a security group opens."""
+
+    group: str
+    way: Literal["in", "out"]
+    peer: str
+    protocol: str
+    ports: tuple[int | str, int | str]
+
+    @property
+    def owner(self) -> str:
+        """Path of the construct whose access it is."""
+        return self.group
+
+    @property
+    def denies(self) -> bool:
+        """Whether it takes access away."""
+        return False
+
+    def covers(self, other: Rule) -> bool:
+        """Whether all traffic that `other` lets through is let through by this one."""
+        return (
+            (self.group, self.way) == (other.group, other.way)
+            and self.protocol in (other.protocol, "-1")
+            and _within(other.ports, self.ports)
+            and (self.peer == other.peer or _inside(other.peer, self.peer))
+        )
+
+
+def rules(environment: Environment) -> Iterator[Rule]:
+    """All in `environment`."""
+    for resource in environment.resources.values():
+        properties = resource.properties
+        match resource.kind:
+            case "AWS::EC2::SecurityGroupIngress":
+                yield _rule(str(properties.get("GroupId", properties.get("GroupName"))), "in", properties)
+            case "AWS::EC2::SecurityGroupEgress":
+                yield _rule(str(properties["GroupId"]), "out", properties)
+            case "AWS::EC2::SecurityGroup":
+                yield from (_rule(resource.path, "in", each) for each in properties.get("SecurityGroupIngress", ()))
+                # Without any, all is open: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
+                everywhere = [{"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}]
+                egress = properties.get("SecurityGroupEgress", everywhere)
+                yield from (_rule(resource.path, "out", each) for each in egress)
+
+
+def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rule:
+    peers = [str(value) for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
+    protocol = str(rule["IpProtocol"])
+    every = protocol == "-1"
+    return Rule(
+        group=group.strip("{}").removesuffix(".GroupId"),
+        way=way,
+        peer=" ".join(sorted(f"`{peer.strip('{}').removesuffix('.GroupId')}`" for peer in peers)),
+        protocol=protocol,
+        ports=ANY_PORT if every else (_port(rule["FromPort"]), _port(rule["ToPort"])),
+    )
+
+
+def _port(value: Any) -> int | str:
+    return int(value) if str(value).lstrip("-").isdigit() else str(value)
+
+
+def _within(inner: tuple[int | str, int | str], outer: tuple[int | str, int | str]) -> bool:
+    if outer in (inner, ANY_PORT):
+        return True
+    match inner, outer:
+        case (int(first), int(last)), (int(lowest), int(highest)):
+            return lowest <= first and last <= highest
+    return False
+
+
+def _inside(inner: str, outer: str) -> bool:
+    try:
+        one, other = (ipaddress.ip_network(each.strip("`")) for each in (inner, outer))
+    except ValueError:  # a security group, a list of prefixes
+        return False
+    return isinstance(one, type(other)) and one.subnet_of(other)  # type: ignore[arg-type]

@@ -1,0 +1,174 @@
+"""What make deploy, make diff and make destroy refuse, and what they say then."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import botocore.session
+import pytest
+
+from delivery import checks
+from delivery.assembly import Assembly
+from delivery.aws import Aws, DeployedStack
+from delivery.diff import shown
+from delivery.refusal import Refused
+from delivery.states import sentence, state
+from stacks.settings import ROOT, EnvironmentSettings
+
+REGION = "eu-central-1"
+
+
+def stack(status: str, *, protected: bool = False) -> DeployedStack:
+    return DeployedStack(
+        name="dev-Jobs", status=status, protected=protected, changed=datetime(2026, 11, 24, tzinfo=UTC)
+    )
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    (tmp_path / "app.py").write_text("")
+    _git(tmp_path, "init", "--quiet")
+    _git(tmp_path, "add", "--all")
+    _git(tmp_path, "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "--message", "The app")
+    return tmp_path
+
+
+def test_a_commit_is_named_with_its_subject(repository: Path) -> None:
+    (repository / "ignored.log").write_text("")
+    commit = _git(repository, "rev-parse", "--short", "HEAD").strip()
+    assert checks.clean_commit(repository) == f"{commit} (The app)"
+
+
+def test_what_is_changed_or_new_and_not_committed_is_listed(repository: Path) -> None:
+    (repository / "app.py").write_text("import sys\n")
+    (repository / "new.py").write_text("")
+    with pytest.raises(Refused, match=r"in none:\n M app\.py\n\?\? new\.py\nCommit it"):
+        checks.clean_commit(repository)
+
+
+def test_what_git_is_told_not_to_list_counts_all_the_same(repository: Path) -> None:
+    _git(repository, "config", "status.showUntrackedFiles", "no")
+    (repository / "new.py").write_text("")
+    with pytest.raises(Refused, match="new"):
+        checks.clean_commit(repository)
+
+
+def test_without_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(Refused, match=r"is not a git repository \(fatal: not a git repository.*deploy from a clone"):
+        checks.clean_commit(tmp_path)
+
+
+def test_without_credentials_it_says_how_to_get_some(
+    settings: dict[str, EnvironmentSettings], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with pytest.raises(Refused, match=r"whose credentials these are: Unable to locate credentials\nLog in"):
+        checks.account(Aws(REGION), settings["dev"])
+    monkeypatch.setenv("AWS_PROFILE", "no-such")
+    with pytest.raises(Refused, match=r"The config profile \(no-such\) could not be found\nLog in"):
+        checks.account(Aws(REGION), settings["dev"])
+
+
+def test_every_state_that_cloudformation_knows_has_a_meaning() -> None:
+    model = botocore.session.Session().get_service_model("cloudformation")
+    for status in model.shape_for("StackStatus").enum:
+        assert state(status).means
+
+
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"]
+)
+def test_a_stack_that_takes_changes_is_no_hindrance(status: str) -> None:
+    checks.updatable({"dev-Jobs": stack(status, protected=True)}, REGION)
+
+
+@pytest.mark.parametrize(
+    ("status", "do"),
+    [
+        ("UPDATE_ROLLBACK_FAILED", "`aws cloudformation continue-update-rollback --stack-name dev-Jobs --region eu-c"),
+        ("UPDATE_FAILED", "`aws cloudformation rollback-stack --stack-name dev-Jobs --region eu-central-1`"),
+        ("ROLLBACK_FAILED", "`aws cloudformation delete-stack --stack-name dev-Jobs --region eu-central-1`"),
+        ("DELETE_FAILED", "delete it again"),
+        ("UPDATE_IN_PROGRESS", "wait until it has ended"),
+        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait until it has ended"),
+    ],
+)
+def test_a_stack_that_takes_no_change_is_named_with_what_to_do_first(status: str, do: str) -> None:
+    with pytest.raises(Refused) as refused:
+        checks.updatable({"dev-Jobs": stack(status)}, REGION)
+    assert f"- dev-Jobs ({status}) " in str(refused.value)
+    assert do in str(refused.value)
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
+def test_what_was_never_made_is_no_hindrance_unless_the_cdk_may_not_delete_it(status: str) -> None:
+    checks.updatable({"dev-Jobs": stack(status)}, REGION)
+    with pytest.raises(
+        Refused, match="update-termination-protection --no-enable-termination-protection --stack-name dev-J"
+    ):
+        checks.updatable({"dev-Jobs": stack(status, protected=True)}, REGION)
+
+
+def test_a_stack_that_is_being_changed_is_not_destroyed_and_one_that_failed_is() -> None:
+    checks.at_rest({"dev-Jobs": stack("DELETE_FAILED"), "dev-Network": stack("REVIEW_IN_PROGRESS")})
+    with pytest.raises(Refused, match=r"dev-Jobs \(DELETE_IN_PROGRESS\): wait"):
+        checks.at_rest({"dev-Jobs": stack("DELETE_IN_PROGRESS")})
+
+
+def test_a_stack_with_nothing_to_do_says_only_how_it_is() -> None:
+    assert sentence(stack("CREATE_COMPLETE"), REGION) == "dev-Jobs (CREATE_COMPLETE) is deployed"
+
+
+@pytest.mark.parametrize(
+    ("there", "line"),
+    [
+        (stack("CREATE_COMPLETE", protected=True), "Stack dev-Jobs: termination protection goes off."),
+        (
+            stack("ROLLBACK_COMPLETE"),
+            "Stack dev-Jobs (ROLLBACK_COMPLETE) could not be made before, and will be made anew.",
+        ),
+    ],
+)
+def test_what_no_template_shows_is_a_difference_too(
+    there: DeployedStack, line: str, assembly: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Assembly, "diff", lambda _: (0, "no template differs"))
+    of_dev = Assembly(folder=assembly, environment="dev")
+    assert shown(of_dev, {"dev-Jobs": there})
+    assert capsys.readouterr().out == f"no template differs\n{line}\n"
+    assert not shown(of_dev, {"dev-Jobs": stack("UPDATE_COMPLETE")})
+
+
+def test_the_stacks_come_in_the_order_of_their_deployment(assembly: Path) -> None:
+    prod = Assembly(folder=assembly, environment="prod")
+    assert prod.names == ["prod-Network", "prod-Database", "prod-Jobs"]
+    assert {each.name for each in prod.stacks if each.protected} == {"prod-Database"}
+
+
+@pytest.mark.parametrize("target", ["deploy", "diff", "destroy"])
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("", "say which environment: ENV=dev or ENV=prod or ENV=staging"),
+        ("prd", "there is no environments/prd.toml: did you mean prod?"),
+        ("qa", "there is no environments/qa.toml: there are dev, prod, staging"),
+        ("local", "`make run` deploys it. On AWS: dev, prod, staging"),
+    ],
+)
+def test_an_environment_that_is_none_on_aws_is_a_wrong_call(target: str, name: str, reason: str) -> None:
+    command = [sys.executable, "-m", f"delivery.{target}", name]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(f"{reason}\n")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
