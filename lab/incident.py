@@ -1,0 +1,182 @@
+"""The incident that this project began with, reproduced: Node.js, mysqljs, and a function frozen between its runs.
+
+mysqljs' `end()` returns nothing, so `await` waits for nothing. It writes COM_QUIT and arms a timer of 30 seconds, which
+is cleared when the client handles the server's FIN. Lambda freezes the process before it can. After a longer freeze,
+the event loop runs timers before it looks at sockets: the timer fires, although the FIN lay in the kernel all along.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import mariadb
+from lab.incident_bench import QUIT_SECONDS, ROOT, Outcome, Situation, Trial
+from lab.incident_environment import NODE
+from lab.mariadb import MariaDBServer
+from lab.observation import Actor, Event, Observation, Timeline
+from local import processes
+
+ENVIRONMENTS = 3
+"""How many of each situation, for what happens only sometimes."""
+SCALE = 10
+"""How much shorter the timer and all freezes are when it shall be fast."""
+PACKAGES = ("aws-lambda-ric", "mysql", "mysql2", "serverless-mysql")
+
+INCIDENT = Situation(pattern="mysqljs: await end()", handler="mysqljs_end")
+CURE = Situation(pattern="mysqljs: destroy()", handler="mysqljs_destroy")
+NEAR = Situation(pattern="mysqljs: await end()", handler="mysqljs_end", round_trip_seconds=0)
+SHORT = Situation(pattern="mysqljs: await end()", handler="mysqljs_end", frozen_seconds=25)
+AWAITED = Situation(pattern="mysqljs: await promisified end()", handler="mysqljs_end_promisified")
+MYSQL2 = Situation(pattern="mysql2: await end()", handler="mysql2_end")
+KEPT = Situation(pattern="serverless-mysql: await end()", handler="serverless_mysql_end")
+SITUATIONS = (
+    INCIDENT,
+    CURE,
+    NEAR,
+    SHORT,
+    AWAITED,
+    MYSQL2,
+    Situation(pattern="mysql2: destroy()", handler="mysql2_destroy"),
+    KEPT,
+    Situation(pattern="serverless-mysql: quit()", handler="serverless_mysql_quit"),
+    # It calls mysqljs' end() without options.
+    Situation(pattern="serverless-mysql on mysqljs: quit()", handler="serverless_mysql_quit_mysqljs", scales=False),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """What the lab makes of the incident."""
+
+    observations: tuple[Observation, ...]
+    timelines: tuple[Timeline, ...]
+    """Of the incident and of its cure, from the start of the run before the freeze."""
+    stack: tuple[str, ...]
+    """Of the incident's error."""
+    versions: Mapping[str, str]
+
+
+def observe(*, fast: bool, progress: Callable[[str], None]) -> Incident:
+    """Reproduce the incident and its neighbours: in 45 seconds, or 10 if `fast`.
+
+    Raises:
+        As `reproduce`.
+    """
+    outcomes = reproduce(fast=fast, progress=progress)
+    example = next((each for each in outcomes[INCIDENT] if each.error), outcomes[INCIDENT][0])
+    return Incident(
+        observations=tuple(observation(situation, each, fast=fast) for situation, each in outcomes.items()),
+        timelines=(timeline(INCIDENT, example, fast=fast), timeline(CURE, outcomes[CURE][0], fast=fast)),
+        stack=example.stack,
+        versions=_versions(),
+    )
+
+
+def reproduce(
+    situations: Sequence[Situation] = SITUATIONS,
+    *,
+    environments: int = ENVIRONMENTS,
+    fast: bool,
+    progress: Callable[[str], None],
+) -> dict[Situation, list[Outcome]]:
+    """Have each situation happen in some environments of its own, all at the same time.
+
+    `fast` divides mysqljs' timer, by its own option, and all freezes by 10, and leaves out what that can't be done to.
+
+    Raises:
+        lab.mariadb.ToolMissing: there is no MariaDB server, and none can be fetched.
+        lab.mariadb.StartFailed: it does not start.
+        lab.incident_environment.NotStarted: the runtime client does not.
+        lab.incident_bench.NotReproduced: a situation did not come about.
+    """
+    scale = SCALE if fast else 1
+    wanted = [each for each in situations if each.scales or not fast]
+    installation = mariadb.find_or_fetch(ROOT / ".cache", progress=progress)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mysql-jobs-lab-")))
+        server = stack.enter_context(MariaDBServer.start(installation, folder / "mariadb", progress=progress))
+        progress(f"Starting {len(wanted) * environments} environments of Node.js …")
+        trials = [
+            stack.enter_context(Trial(situation, server, f"function_{n}", folder / f"{n}.log", scale=scale))
+            for n, situation in enumerate(wanted * environments)
+        ]
+        for trial in trials:
+            trial.wait_until_ready()
+        # The shortest freezes last and first: to be frozen for longer changes nothing for the others.
+        for trial in sorted(trials, key=lambda each: -each.situation.frozen_seconds):
+            trial.freeze()
+        progress(f"Frozen for {max(each.frozen_seconds for each in wanted) / scale:g} s …")
+        outcomes: dict[Situation, list[Outcome]] = {each: [] for each in wanted}
+        for trial in sorted(trials, key=lambda each: each.situation.frozen_seconds):
+            outcomes[trial.situation].append(trial.thaw())
+        return outcomes
+
+
+def observation(situation: Situation, outcomes: Sequence[Outcome], *, fast: bool) -> Observation:
+    """What became of all environments in one situation, in one row; `held` and `seconds_blocked` are the worst."""
+    distance = f"round trip {situation.round_trip_seconds * 1000:g} ms"
+    if not situation.round_trip_seconds:
+        distance = "round trip near 0: answer before the freeze"
+    scaled = f"; freeze and mysqljs' timer divided by {SCALE}" if fast else ""
+    return Observation(
+        language="Node.js",
+        pattern=situation.pattern,
+        situation=f"frozen for {situation.frozen_seconds:g} s, {distance}{scaled}",
+        next_run=_summary([each.error or "; ".join(("ok", *each.logged)) for each in outcomes]),
+        seconds_blocked=max(each.blocked_seconds for each in outcomes),
+        held=max(each.held for each in outcomes),
+        still_running=max(each.still_running for each in outcomes),
+        repeats=_summary([each.error_after for each in outcomes]),
+    )
+
+
+def _summary(seen: Sequence[str]) -> str:
+    kinds = sorted(set(seen))
+    if len(kinds) == 1:
+        return kinds[0]
+    return ", ".join(f"{seen.count(kind)} of {len(seen)}: {kind or 'ok'}" for kind in kinds)
+
+
+def timeline(situation: Situation, outcome: Outcome, *, fast: bool) -> Timeline:
+    """What happened to one environment, from the start of the run before its freeze to the end of the one after."""
+    goodbye, timer_seconds = outcome.goodbye, QUIT_SECONDS / (SCALE if fast else 1)
+    moments: list[tuple[float | None, Actor, str]] = [
+        (outcome.began, "Lambda", "a run begins"),
+        (outcome.frozen, "Lambda", "freezes the process"),
+        (goodbye.server_fin_sent, "server", "closes its end: FIN"),
+        (goodbye.server_fin_delivered, "network", "FIN lies in the function's kernel"),
+        (outcome.thawed, "Lambda", "thaws the process for the next run"),
+        (
+            outcome.ended,
+            "function",
+            "the timer fires, uncaught: the process ends" if outcome.error else "the run is done",
+        ),
+    ]
+    if goodbye.client_fin_sent and goodbye.client_fin_sent < outcome.frozen:
+        moments.append((goodbye.client_fin_sent, "function", "closes its socket"))
+    if goodbye.quit_sent is not None:
+        moments += [
+            (goodbye.quit_sent, "function", f"sends COM_QUIT, arms a timer of {timer_seconds:g} s"),
+            (goodbye.quit_sent + timer_seconds, "function", "its timer is due; it is frozen"),
+        ]
+    events = [
+        Event(seconds=at - outcome.began, actor=actor, text=text) for at, actor, text in moments if at is not None
+    ]
+    return Timeline(pattern=situation.pattern, events=tuple(sorted(events, key=lambda event: event.seconds)))
+
+
+def _versions() -> dict[str, str]:
+    installation = mariadb.find_or_fetch(ROOT / ".cache", progress=lambda _line: None)
+    packages = {
+        name: json.loads((ROOT / "node_modules" / name / "package.json").read_text())["version"] for name in PACKAGES
+    }
+    return {
+        "Node.js": processes.output(str(NODE), "--version").strip("v\n"),
+        "MariaDB": installation.version,
+        **packages,
+    }

@@ -1,0 +1,198 @@
+"""One situation of the incident, made to happen: a function runs, is frozen, is thawed and runs again."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from lab.incident_environment import NodeEnvironment
+from lab.incident_network import Goodbye, Network
+from lab.mariadb import MariaDBServer
+from local.execution_environment import Invocation
+
+ROOT = Path(__file__).parents[1]
+QUIT_SECONDS = 30.0
+"""What mysqljs' end() arms its timer for: https://github.com/mysqljs/mysql/blob/v2.18.1/lib/Connection.js#L234."""
+TRIES = 20
+TIMEOUT_SECONDS = 20.0
+
+
+class NotReproduced(Exception):
+    """The situation did not come about: a run failed too early, or this machine is too busy; the message says which."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """A handler, how far away its database is, and how long its environment is frozen."""
+
+    pattern: str
+    """What the handler does with its connection, as a reader knows it."""
+    handler: str
+    """Its file in lab/node."""
+    round_trip_seconds: float = 0.002
+    frozen_seconds: float = 35
+    scales: bool = True
+    """Whether the timer can be made shorter, if there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of one environment after one freeze; moments as time.monotonic() counts."""
+
+    socket_left: bool
+    """It was frozen with a socket to its database: with one kept, or with one whose end it had not handled yet."""
+    held: int
+    """Connections open on the server at the end of the freeze."""
+    still_running: int
+    """Statements that the server worked on at that time."""
+    error: str
+    """What the user sees of the next run; empty if it did its work."""
+    stack: tuple[str, ...]
+    """Of that error, as the runtime reported it; paths from the project's folder."""
+    logged: tuple[str, ...]
+    """What the function logged in a next run that did its work."""
+    blocked_seconds: float
+    """How long the next run took, failed or not."""
+    error_after: str
+    """What the user sees of the run right after that one; empty if it did its work."""
+    began: float
+    """When the run before the freeze did."""
+    goodbye: Goodbye
+    """How that run's connection ended, as far as the network saw."""
+    frozen: float
+    thawed: float
+    ended: float
+    """When the process ended by itself, or was frozen again."""
+
+
+class Trial:
+    """One environment in one situation: a context manager. Then `wait_until_ready`, `freeze` and `thaw`.
+
+    Whoever has several lets each method return for all of them before the next: they wait at the same time, and do not
+    slow down the others' way into the freeze.
+    """
+
+    def __init__(self, situation: Situation, server: MariaDBServer, user: str, log: Path, *, scale: float) -> None:
+        """`user` is created on the server; `log` is the function's; the timer and the freeze are divided by `scale`."""
+        self.situation = situation
+        self._server = server
+        self._user = user
+        self._log = log
+        self._frozen_seconds = situation.frozen_seconds / scale
+        self._timer_seconds = QUIT_SECONDS / scale
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Start the process, and return at once."""
+        with self._stack:
+            self._network = None
+            self._port = self._server.port
+            if self.situation.round_trip_seconds:
+                network = Network((self._server.host, self._port), round_trip_seconds=self.situation.round_trip_seconds)
+                self._network = self._stack.enter_context(network)
+                self._port = network.port
+            variables = {
+                "DATABASE_HOST": self._server.host,
+                "DATABASE_PORT": str(self._port),
+                "DATABASE_USER": self._user,
+                "DATABASE_PASSWORD": self._server.create_user(self._user),
+            }
+            if self._timer_seconds != QUIT_SECONDS:
+                variables["QUIT_TIMEOUT"] = str(round(self._timer_seconds * 1000))
+            self._environment = self._stack.enter_context(
+                NodeEnvironment(
+                    handler=f"{self.situation.handler}.handler",
+                    environment=variables,
+                    timeout_seconds=TIMEOUT_SECONDS,
+                    log=self._log,
+                )
+            )
+            self._environment.start()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Kill the process and end its network."""
+        self._stack.close()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the process asks for its first event.
+
+        Raises:
+            lab.incident_environment.NotStarted: it ended or hung instead.
+        """
+        self._environment.wait_until_ready()
+
+    def freeze(self) -> None:
+        """Run until the process was frozen before it handled the server's answer to COM_QUIT; with no distance, after.
+
+        It is a race: a cold process or a busy machine is slow, and lets the answer win. (Even an answer that came too
+        late may win: a process that was frozen on its way to the event loop's wait looks at sockets first.) Some
+        handlers leave nothing to answer; then it is frozen after the last of 20 runs.
+
+        Raises:
+            NotReproduced: a run failed; or with no distance, no answer came before the freeze.
+        """
+        for _ in range(TRIES):
+            invocation = self._environment.invoke({})
+            if invocation.error:
+                said = "\n".join(invocation.log_lines)
+                raise NotReproduced(f"{self.situation.pattern}: a run failed too early: {_error(invocation)}\n{said}")
+            self._socket_left = self._environment.holds_connection_to(self._port)
+            if self._socket_left == (self._network is not None):
+                break
+        else:
+            if self._network is None:
+                raise NotReproduced(
+                    f"{self.situation.pattern}: no answer came before the freeze. Is this machine busy?"
+                )
+        self._goodbye = self._network.goodbyes[-1] if self._network else Goodbye()
+        self._began, self._frozen = (moment.at for moment in self._environment.moments[-2:])
+
+    def thaw(self) -> Outcome:
+        """Wait until it was frozen for long enough, run twice more, and say what became of that.
+
+        Raises:
+            NotReproduced: this machine is so busy that it overslept.
+        """
+        time.sleep(max(0, self._frozen + self._frozen_seconds - time.monotonic()))
+        held, still_running = self._server.open_connections(self._user), self._server.running_statements(self._user)
+        moments = len(self._environment.moments)
+        invocation = self._environment.invoke({})
+        thawed = self._environment.moments[moments].at
+        frozen_seconds = thawed - self._frozen
+        if (frozen_seconds < self._timer_seconds) != (self._frozen_seconds < self._timer_seconds):
+            raise NotReproduced(f"{self.situation.pattern}: frozen for {frozen_seconds:.1f} s. Is this machine busy?")
+        error = _error(invocation)
+        return Outcome(
+            socket_left=self._socket_left,
+            held=held,
+            still_running=still_running,
+            error=error,
+            # "trace": so says this runtime client; others call it stackTrace.
+            stack=tuple(line.replace(f"{ROOT}/", "") for line in (invocation.error or {}).get("trace", ())),
+            # Time, request, level and message are separated by tabs.
+            logged=() if error else tuple(line.rpartition("\t")[2] for line in invocation.log_lines),
+            blocked_seconds=invocation.duration_seconds,
+            error_after=_error(self._environment.invoke({})),
+            began=self._began,
+            goodbye=self._goodbye,
+            frozen=self._frozen,
+            thawed=thawed,
+            ended=thawed + invocation.duration_seconds,
+        )
+
+
+def _error(invocation: Invocation) -> str:
+    if invocation.error is None:
+        return ""
+    for line in invocation.log_lines:
+        if found := re.search(r"\tUncaught Exception \t(\{.*\})$", line):
+            document = json.loads(found[1])
+            return f"Uncaught Exception: {document['errorMessage']} ({document['code']})"
+    return str(invocation.error["errorMessage"])

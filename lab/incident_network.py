@@ -1,0 +1,126 @@
+"""The network between a function and its database, on this machine: a round trip that takes a given time.
+
+In user space, so that it needs no root. It also sees when a connection says goodbye, and when the answer arrives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+COM_QUIT = b"\x01\x00\x00\x00\x01"
+"""https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_quit.html, with its packet's header."""
+
+
+@dataclass(kw_only=True)
+class Goodbye:
+    """How a connection ended: moments as time.monotonic() counts, None for what has not happened."""
+
+    quit_sent: float | None = None
+    """COM_QUIT left the client."""
+    client_fin_sent: float | None = None
+    """It closed the socket by itself, or because it handled the server's FIN."""
+    server_fin_sent: float | None = None
+    server_fin_delivered: float | None = None
+    """It lay in the client's kernel from then on, whether or not the client ran."""
+
+
+class Network:
+    """Listens on a free port of 127.0.0.1 and passes everything on to a server, late.
+
+    A context manager: leaving it closes all connections through it and ends its threads.
+    """
+
+    def __init__(self, server: tuple[str, int], *, round_trip_seconds: float) -> None:
+        """A network before the server at this host and port."""
+        self.goodbyes: list[Goodbye] = []
+        """One for each connection, in the order in which they were opened."""
+        self._server = server
+        self._delay = round_trip_seconds / 2
+        self._closing = threading.Event()
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._start(self._accept)
+
+    def __enter__(self) -> Self:
+        """The running network."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything."""
+        self._closing.set()
+        # An accept or a read that waits in another thread ends when its socket is shut down, not when it is closed.
+        for each in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(30)
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, name="network", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                client, _address = self._listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection(self._server)
+            self._sockets += client, server
+            goodbye = Goodbye()
+            self.goodbyes.append(goodbye)
+            for each in (client, server):
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._start(self._to_server, client, server, goodbye)
+            self._start(self._to_client, server, client, goodbye)
+
+    def _to_server(self, client: socket.socket, server: socket.socket, goodbye: Goodbye) -> None:
+        while data := self._receive(client):
+            if data.endswith(COM_QUIT):
+                goodbye.quit_sent = time.monotonic()
+            self._wait()
+            self._send(server, data)
+        goodbye.client_fin_sent = time.monotonic()
+        self._wait()
+        self._finish(server)
+
+    def _to_client(self, server: socket.socket, client: socket.socket, goodbye: Goodbye) -> None:
+        while data := self._receive(server):
+            self._wait()
+            self._send(client, data)
+        goodbye.server_fin_sent = time.monotonic()
+        self._wait()
+        self._finish(client)
+        goodbye.server_fin_delivered = time.monotonic()
+
+    def _wait(self) -> None:
+        if self._delay:
+            time.sleep(self._delay)
+
+    @staticmethod
+    def _receive(source: socket.socket) -> bytes:
+        # A reset ends a connection too: the client was killed, or closed its socket with unread data in it.
+        with contextlib.suppress(ConnectionError):
+            return source.recv(65536)
+        return b""
+
+    @staticmethod
+    def _send(target: socket.socket, data: bytes) -> None:
+        with contextlib.suppress(ConnectionError):
+            target.sendall(data)
+
+    @staticmethod
+    def _finish(target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            target.shutdown(socket.SHUT_WR)

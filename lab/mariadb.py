@@ -1,0 +1,265 @@
+"""A MariaDB server on this machine, without root: mysqljs cannot log in to a MySQL of today.
+
+Its last release knows no password plugin but mysql_native_password, which MySQL 9 no longer has and MariaDB has.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import pymysql
+
+from local import debian_packages, processes
+from local.debian_packages import FetchFailed, Progress
+
+SUITE = "trixie"
+"""The Debian release that the server comes from: MariaDB 11.8."""
+USUAL_PLACES = ("/usr/sbin/mariadbd", "/opt/homebrew/opt/mariadb/bin/mariadbd", "/usr/local/opt/mariadb/bin/mariadbd")
+WAYS_OUT = "Install MariaDB (on a Mac: brew install mariadb)."
+START_SECONDS = 60
+PORT_ATTEMPTS = 5
+PORT_TAKEN = "Bind on TCP/IP port"
+
+
+class ToolMissing(Exception):
+    """There is no usable MariaDB server and none can be fetched; the message names what is missing and the way out."""
+
+
+class StartFailed(Exception):
+    """The server ended or did not answer; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Installation:
+    """A MariaDB server program that runs on this machine."""
+
+    version: str
+    launch: tuple[str, ...]
+    """The program, behind a loader if it needs one, and the options it cannot do without."""
+    system_tables: tuple[Path, ...]
+    """The SQL files that make the database `mysql`, in their order."""
+
+
+def find_or_fetch(cache: Path, *, progress: Progress) -> Installation:
+    """The server installed on this machine, else the one fetched into `cache`.
+
+    Raises:
+        ToolMissing: there is none and none can be fetched.
+    """
+    for mariadbd in (shutil.which("mariadbd"), *USUAL_PLACES):
+        if mariadbd and Path(mariadbd).exists():
+            try:
+                return _inspect(Path(mariadbd).resolve().parents[1], (mariadbd,))
+            except ToolMissing as reason:
+                progress(f"Passed over: {reason}")
+    home = cache / "mariadb-server"
+    if not home.exists():
+        _fetch(home, progress)
+    return _unpacked(home)
+
+
+def _fetch(home: Path, progress: Progress) -> None:
+    try:
+        debian_packages.fetch(
+            "mariadb-server-core",
+            home,
+            suite=SUITE,
+            check=_unpacked,
+            announcement="Downloading a MariaDB server, once (16 MB) …",
+            progress=progress,
+        )
+    except FetchFailed as reason:
+        raise ToolMissing(f"No MariaDB server, and {reason}\n{WAYS_OUT}") from reason
+
+
+def _unpacked(prefix: Path) -> Installation:
+    launch = debian_packages.launch(prefix, "usr/sbin/mariadbd")
+    if launch is None:
+        raise ToolMissing(f"{prefix} holds no MariaDB server. Delete it to have one fetched. {WAYS_OUT}")
+    return _inspect(prefix / "usr", launch)
+
+
+def _inspect(base: Path, launch: tuple[str, ...]) -> Installation:
+    """The program that `launch` starts, whose files are below `base`."""
+    try:
+        answer = processes.output(*launch, "--version")
+    except (OSError, subprocess.SubprocessError) as error:
+        raise ToolMissing(f"{launch[-1]} does not run ({error})") from error
+    found = re.search(r"Ver (\d+\.\d+\.\d+)-MariaDB", answer)
+    # Called mysql_… up to MariaDB 10.11, mariadb_… since.
+    tables, data = (next(base.glob(f"share/*/m*_system_tables{part}.sql"), None) for part in ("", "_data"))
+    if not (found and tables and data):
+        raise ToolMissing(f"{launch[-1]} is no complete MariaDB server (it says {answer.strip()[:200]!r})")
+    options = ("--no-defaults", f"--basedir={base}", f"--lc-messages-dir={tables.parent}")
+    return Installation(version=found[1], launch=(*launch, *options), system_tables=(tables, data))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MariaDBServer:
+    """A running MariaDB server that listens on 127.0.0.1 only, and its administrator's login.
+
+    A context manager: leaving it stops the server. Its data stay in the folder.
+    """
+
+    version: str
+    pid: int
+    port: int
+    password: str = field(repr=False)
+    folder: Path
+    """Its data and its log."""
+    user: str = "admin"
+    host: str = "127.0.0.1"
+
+    @classmethod
+    def start(cls, installation: Installation, folder: Path, *, progress: Progress) -> Self:
+        """Make a new server in `folder` and return once its administrator has logged in.
+
+        The administrator has every right; nobody else can log in.
+
+        Raises:
+            StartFailed: the data cannot be initialized; the server ended, or did not answer within 60 seconds.
+        """
+        progress(f"Starting MariaDB {installation.version} …")
+        (folder / "data").mkdir(mode=0o700, parents=True)
+        command = [*installation.launch, *_options(folder)]
+        _initialize(command, installation.system_tables)
+        password = secrets.token_urlsafe(24)
+        init_file = folder / "administrator.sql"
+        init_file.touch(mode=0o600)
+        init_file.write_text(
+            f"{_create_user(cls.user, password)};\nGRANT ALL PRIVILEGES ON *.* TO {cls.user}@'%' WITH GRANT OPTION;\n"
+        )
+        stopped = cls(version=installation.version, pid=0, port=0, password=password, folder=folder)
+        attempts_left = PORT_ATTEMPTS
+        try:
+            while True:
+                attempts_left -= 1
+                try:
+                    return stopped._launch([*command, f"--init-file={init_file}"], processes.free_port())
+                except StartFailed as failure:
+                    if PORT_TAKEN not in str(failure) or not attempts_left:
+                        raise
+        finally:
+            init_file.unlink()
+
+    def _launch(self, command: list[str], port: int) -> Self:
+        log = self.folder / "mariadbd.log"
+        process = processes.start([*command, f"--port={port}"], log=log)
+        server = replace(self, pid=process.pid, port=port)
+        deadline = time.monotonic() + START_SECONDS
+        try:
+            while True:
+                try:
+                    server.connect().close()
+                    return server
+                except pymysql.MySQLError as error:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        said = processes.end_of(log.read_text())
+                        raise StartFailed(f"MariaDB {self.version} did not start: {error}\n{said}") from error
+                time.sleep(0.05)
+        except BaseException:
+            server.stop()
+            raise
+
+    def connect(self) -> pymysql.Connection[Any]:
+        """A new connection of the administrator, in autocommit mode; the caller closes it.
+
+        Connecting, and each wait for the server, may take 30 seconds.
+
+        Raises:
+            pymysql.MySQLError: the server does not answer, or is not this one.
+        """
+        return pymysql.connect(
+            host=self.host,
+            port=self.port,
+            user=self.user,
+            password=self.password,
+            autocommit=True,
+            connect_timeout=30,
+            read_timeout=30,
+            write_timeout=30,
+        )
+
+    def create_user(self, name: str) -> str:
+        """Let somebody log in, with the password returned and no rights."""
+        password = secrets.token_urlsafe(24)
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(_create_user(name, password))
+        return password
+
+    def open_connections(self, user: str) -> int:
+        """How many connections of this user are open on the server."""
+        return self._count(user, "Sleep", "Query")
+
+    def running_statements(self, user: str) -> int:
+        """How many statements of this user the server works on."""
+        return self._count(user, "Query")
+
+    def _count(self, user: str, *commands: str) -> int:
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s AND command IN %s",
+                (user, commands),
+            )
+            return int(cursor.fetchone()[0])
+
+    def stop(self) -> None:
+        """Shut the server down; one that has stopped already is fine."""
+        processes.stop(self.pid)
+
+    def __enter__(self) -> Self:
+        """The running server itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop it."""
+        self.stop()
+
+
+def _options(folder: Path) -> list[str]:
+    return [
+        f"--datadir={folder / 'data'}",
+        *(["--user=root"] if os.geteuid() == 0 else []),  # without it, mariadbd refuses to run as root
+        "--bind-address=127.0.0.1",
+        "--socket=",  # none: its path may be no longer than 107 characters
+        f"--pid-file={folder / 'mariadbd.pid'}",
+        f"--tmpdir={folder / 'data'}",
+        "--innodb-buffer-pool-size=16M",
+        "--innodb-log-file-size=4M",
+        "--skip-name-resolve",
+    ]
+
+
+def _initialize(command: list[str], system_tables: tuple[Path, ...]) -> None:
+    # What mariadb-install-db does, which would start the program without the loader it may need.
+    sql = "".join(
+        (
+            "CREATE DATABASE mysql;\nUSE mysql;\n",
+            *(file.read_text() for file in system_tables),
+            "DELETE FROM global_priv WHERE User = 'root';\nDELETE FROM proxies_priv;\n",  # no password, on any host
+        )
+    )
+    try:
+        subprocess.run(
+            [*command, "--bootstrap"],
+            input=sql.encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=300,
+            check=True,
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+        said = processes.end_of((error.output or b"").decode(errors="replace"))
+        raise StartFailed(f"MariaDB made no data directory: {error}\n{said}") from error
+
+
+def _create_user(name: str, password: str) -> str:
+    return f"CREATE USER {name}@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('{password}')"

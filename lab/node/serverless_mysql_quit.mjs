@@ -1,0 +1,10 @@
+import serverlessMysql from "serverless-mysql";
+import { database } from "./settings.mjs";
+
+const mysql = serverlessMysql({ config: database });
+
+export const handler = async () => {
+  const rows = await mysql.query("SELECT 1 AS answer");
+  mysql.quit();
+  return rows;
+};
