@@ -1,0 +1,140 @@
+"""What the documents tell people to type is right, and a test or the CI types it, too, where AWS isn't needed."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stacks.environment_files import load_environment
+from stacks.settings import ROOT
+from tests.unit import aws_commands
+from tests.unit.documents import DOCUMENTS, MARKS, NEEDS_AWS, RUN_BY, Block, blocks, commands
+
+SHELL = [block for block in blocks() if block.is_shell]
+MAKEFILE = (ROOT / "Makefile").read_text()
+ON_AWS = r"\bmake (bootstrap|delivery|deploy|destroy|diff ENV)\b"
+NEEDS_CREDENTIALS = re.compile(rf"\baws [a-z]|\bcdk (bootstrap|deploy|destroy|diff)\b|{ON_AWS}")
+VARIABLES = {"E": "prod", "JOB": "rollup", "HOME": "/nonexistent"}
+"""What the first block of docs/operations.md sets."""
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_every_shell_block_says_what_it_needs(block: Block) -> None:
+    assert block.kind == "sh", "write ```sh, and the commands without a prompt"
+    assert block.mark in MARKS, f"begin with one of {MARKS}"
+    assert (block.mark == NEEDS_AWS) == (NEEDS_CREDENTIALS.search(block.text) is not None)
+
+
+@pytest.mark.parametrize("block", SHELL, ids=str)
+def test_every_shell_block_is_one(block: Block) -> None:
+    checked = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("block", [block for block in SHELL if "aws " in block.text], ids=str)
+def test_every_aws_command_in_a_block_has_what_the_service_takes(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "query.txt").write_text("fields @timestamp\n")
+    found = aws_commands.recorded(block.text, tmp_path, VARIABLES)
+    assert found
+    assert [mistake for arguments in found for mistake in aws_commands.mistakes(arguments)] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.name)
+def test_every_aws_command_in_the_text_is_one_of_the_service(document: Path) -> None:
+    mentioned = [shlex.split(code)[1:] for code in _inline(document) if re.match(r"aws [a-z]+ [a-z]", code)]
+    assert [text for words in mentioned for text in aws_commands.mistakes(words, whole=False)] == []
+
+
+@pytest.mark.parametrize(
+    ("command", "mistake"),
+    [
+        ("rds describe-db-instance", "aws rds has no describe-db-instance"),
+        ("rdss describe-db-instances", "there is no service rdss"),
+        ("rds wait db-instance-ready", "aws rds has no db-instance-ready"),
+        ("rds describe-db-instances --db-instance x", "aws rds describe-db-instances: there is no --db-instance"),
+        ("sqs purge-queue", "aws sqs purge-queue: --queue-url is missing"),
+        ("sqs purge-queue --queue-url", "aws sqs purge-queue: --queue-url has no value"),
+        ("lambda invoke --function-name x", "aws lambda invoke: []: 1 file names"),
+        (
+            "scheduler get-schedule --name x --query [Sate]",
+            "aws scheduler get-schedule: the answer has no Sate, which --query asks for",
+        ),
+        (
+            "cloudwatch describe-alarms --state-value ALERT",
+            "aws cloudwatch describe-alarms: --state-value is one of OK, ALARM, INSUFFICIENT_DATA, not ALERT",
+        ),
+    ],
+)
+def test_a_wrong_aws_command_is_found(command: str, mistake: str) -> None:
+    assert list(aws_commands.mistakes(command.split())) == [mistake]
+
+
+def test_a_block_that_uses_what_nobody_set_is_found(tmp_path: Path) -> None:
+    with pytest.raises(aws_commands.ShellFailed, match="JOB: unbound variable"):
+        aws_commands.recorded('aws lambda get-function --function-name "$E-$JOB"', tmp_path, {"E": "dev"})
+
+
+def test_every_command_that_runs_here_is_run_by_a_test_or_the_ci() -> None:
+    assert {command: where for command, where in commands().items() if command not in RUN_BY} == {}
+
+
+def test_every_target_of_make_that_the_text_names_and_that_runs_here_is_run() -> None:
+    here = {code for document in DOCUMENTS for code in _inline(document) if not re.search(ON_AWS, code)}
+    named = {target for code in here for target in re.findall(r"^make ([a-z]+)", code)}
+    assert named <= {target for command in RUN_BY for target in re.findall(r"^make ([a-z]+)", command)}
+
+
+@pytest.mark.parametrize(("command", "where"), RUN_BY.items())
+def test_what_runs_a_command_does_so(command: str, where: str) -> None:
+    """It names the command, or the module behind it; or the command runs it; or the command is part of `make test`."""
+    words = re.sub(r"""[\s"',\[\]]+""", " ", (ROOT / where).read_text()) + " "
+    target = command.removeprefix("make ")
+    found = re.search(rf"^{target}:.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    recipe = found[1] if found else ""
+    modules = [f"{module} " for module in re.findall(r"python (-m \w+)", recipe) if module != "-m pytest"]
+    first = where == ".ci/run" and re.search(rf"^test:.*\b{target}\b", MAKEFILE, re.MULTILINE)
+    named = any(text in words for text in (f"{command} ", *modules))
+    assert named or first or where in recipe, f"{where} doesn't run {command}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.name)
+def test_every_make_target_that_is_named_exists(document: Path) -> None:
+    code = [*_inline(document), *(block.text for block in SHELL if block.document == str(document.relative_to(ROOT)))]
+    named = {target for text in code for target in re.findall(r"\bmake ([a-z]+)", text)}
+    assert named <= set(re.findall(r"^([a-z]+):", MAKEFILE, re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda file: file.name)
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    for file, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)#?([^)\s]*)\)", _prose(document)):
+        target = document.parent / file if file else document
+        assert target.exists(), f"{document.name}: {file}"
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", target.read_text(), re.MULTILINE)
+            assert anchor in {_anchor(each) for each in headings}, f"{document.name}: {file}#{anchor}"
+
+
+def test_the_readme_shows_the_picture() -> None:
+    assert "](docs/architecture.svg)" in (ROOT / "README.md").read_text()
+
+
+def test_the_environment_file_in_the_readme_is_one(tmp_path: Path) -> None:
+    [text] = [block.text for block in blocks() if block.document == "README.md" and "[[jobs]]" in block.text]
+    file = tmp_path / "prod.toml"
+    file.write_text(text)
+    assert load_environment(file).name == "prod"
+
+
+def _prose(document: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```$", "", document.read_text(), flags=re.MULTILINE | re.DOTALL)
+
+
+def _inline(document: Path) -> list[str]:
+    return re.findall(r"`([^`\n]+)`", _prose(document))
+
+
+def _anchor(heading: str) -> str:
+    """As GitHub makes it."""
+    return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
