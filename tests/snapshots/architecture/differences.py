@@ -29,13 +29,15 @@ NONE = "-"
 
 def differences(environments: Sequence[Architecture]) -> Mapping[str, tuple[str, ...]]:
     """For each row of the table one cell per environment: what isn't the same in all of them."""
-    table = {}
+    table: dict[str, tuple[str, ...]] = {}
     for kind, label in ROWS.items():
         said = [list(_said(each, kind)) for each in environments]
         common = set.intersection(*(set(texts) for texts in said))
-        cells = tuple(", ".join(text for text in texts if text not in common) or NONE for texts in said)
-        if set(cells) != {NONE}:
-            table[label] = cells
+        special = [[text for text in texts if text not in common] for texts in said]
+        if any(special):
+            # One that has no more than what is common would look empty.
+            whole = any(texts and not own for texts, own in zip(said, special, strict=True))
+            table[label] = tuple(", ".join(texts) or NONE for texts in (said if whole else special))
     return table
 
 
