@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import incident_bench, incident_environment, mariadb, pictures, table
+from lab import incident_bench, incident_environment, mariadb_installation, mariadb_server, pictures, table
 from lab.bench import ROOT, NotReproduced
 from lab.experiment import conduct
 from local.emulator import EmulatorError
@@ -45,8 +45,8 @@ def main() -> int:
         StartFailed,
         ToolMissing,
         EmulatorError,
-        mariadb.StartFailed,
-        mariadb.ToolMissing,
+        mariadb_server.StartFailed,
+        mariadb_installation.ToolMissing,
         incident_bench.NotReproduced,
         incident_environment.NotStarted,
         table.MarkerMissing,

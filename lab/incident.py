@@ -14,10 +14,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import mariadb
+from lab import mariadb_installation
 from lab.incident_bench import QUIT_SECONDS, ROOT, Outcome, Situation, Trial
 from lab.incident_environment import NODE
-from lab.mariadb import MariaDBServer
+from lab.mariadb_server import MariaDBServer
 from lab.observation import Actor, Event, Observation, Timeline
 from local import processes
 
@@ -89,14 +89,14 @@ def reproduce(
     `fast` divides mysqljs' timer, by its own option, and all freezes by 10, and leaves out what that can't be done to.
 
     Raises:
-        lab.mariadb.ToolMissing: there is no MariaDB server, and none can be fetched.
-        lab.mariadb.StartFailed: it does not start.
+        lab.mariadb_installation.ToolMissing: there is no MariaDB server, and none can be fetched.
+        lab.mariadb_server.StartFailed: it does not start.
         lab.incident_environment.NotStarted: the runtime client does not.
         lab.incident_bench.NotReproduced: a situation did not come about.
     """
     scale = SCALE if fast else 1
     wanted = [each for each in situations if each.scales or not fast]
-    installation = mariadb.find_or_fetch(ROOT / ".cache", progress=progress)
+    installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=progress)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mysql-jobs-lab-")))
         server = stack.enter_context(MariaDBServer.start(installation, folder / "mariadb", progress=progress))
@@ -171,7 +171,7 @@ def timeline(situation: Situation, outcome: Outcome, *, fast: bool) -> Timeline:
 
 
 def _versions() -> dict[str, str]:
-    installation = mariadb.find_or_fetch(ROOT / ".cache", progress=lambda _line: None)
+    installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=lambda _line: None)
     packages = {
         name: json.loads((ROOT / "node_modules" / name / "package.json").read_text())["version"] for name in PACKAGES
     }

@@ -12,7 +12,7 @@ from typing import Self
 
 from lab.incident_environment import NodeEnvironment
 from lab.incident_network import Goodbye, Network
-from lab.mariadb import MariaDBServer
+from lab.mariadb_server import MariaDBServer
 from local.execution_environment import Invocation
 
 ROOT = Path(__file__).parents[1]

@@ -9,10 +9,10 @@ from itertools import pairwise
 import pymysql
 import pytest
 
-from lab import incident, mariadb
+from lab import incident, mariadb_installation
 from lab.incident import AWAITED, CURE, INCIDENT, KEPT, MYSQL2, NEAR, SHORT
 from lab.incident_bench import ROOT, Outcome, Situation
-from lab.mariadb import MariaDBServer
+from lab.mariadb_server import MariaDBServer
 from local import processes
 
 SITUATIONS = (INCIDENT, INCIDENT, INCIDENT, CURE, NEAR, SHORT, AWAITED, MYSQL2, KEPT)
@@ -22,7 +22,7 @@ Outcomes = Mapping[Situation, Sequence[Outcome]]
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
-    installation = mariadb.find_or_fetch(ROOT / ".cache", progress=print)
+    installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=print)
     with MariaDBServer.start(installation, tmp_path_factory.mktemp("mariadb"), progress=print) as server:
         yield server
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import mariadb
-from lab.mariadb import ToolMissing
+from lab import mariadb_installation
+from lab.mariadb_installation import ToolMissing
 from local import debian_packages
 
 MARIADB = "mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu on x86_64 (Debian 12)"
@@ -19,7 +19,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     programs = tmp_path / "usr/sbin"
     programs.mkdir(parents=True)
     monkeypatch.setenv("PATH", str(programs))
-    monkeypatch.setattr(mariadb, "USUAL_PLACES", ())
+    monkeypatch.setattr(mariadb_installation, "USUAL_PLACES", ())
     monkeypatch.setattr(debian_packages, "CONFIGURATION", tmp_path / "apt")
     return programs
 
@@ -27,7 +27,7 @@ def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_an_installed_server_is_used_with_the_system_tables_beside_it(bare: Path, tmp_path: Path) -> None:
     mariadbd = program(bare / "mariadbd", f"print({MARIADB!r})")
     tables = system_tables(tmp_path / "usr/share/mysql", "mysql")
-    found = mariadb.find_or_fetch(tmp_path / "cache", progress=print)
+    found = mariadb_installation.find_or_fetch(tmp_path / "cache", progress=print)
     assert (found.version, found.launch[0], found.system_tables) == ("10.11.14", str(mariadbd), tables)
 
 
@@ -47,21 +47,21 @@ def test_what_is_no_complete_mariadb_is_passed_over_with_a_word(
         system_tables(tmp_path / "usr/share/mariadb", "mariadb")
     said: list[str] = []
     with pytest.raises(ToolMissing):
-        mariadb.find_or_fetch(tmp_path / "cache", progress=said.append)
+        mariadb_installation.find_or_fetch(tmp_path / "cache", progress=said.append)
     assert len(said) == 1
     assert str(bare / "mariadbd") in said[0]
 
 
 def test_without_apt_the_error_says_so_and_what_to_install(bare: Path, tmp_path: Path) -> None:
     with pytest.raises(ToolMissing, match=r"No MariaDB server, and without apt-get .*\nInstall MariaDB"):
-        mariadb.find_or_fetch(tmp_path / "cache", progress=print)
+        mariadb_installation.find_or_fetch(tmp_path / "cache", progress=print)
 
 
 def test_without_an_archive_the_error_says_so(bare: Path, tmp_path: Path) -> None:
     program(bare / "apt-get", "")
     program(bare / "dpkg", "")
     with pytest.raises(ToolMissing, match=r"no Debian archive is configured in .*/apt"):
-        mariadb.find_or_fetch(tmp_path / "cache", progress=print)
+        mariadb_installation.find_or_fetch(tmp_path / "cache", progress=print)
 
 
 def test_a_download_that_unpacks_to_nothing_leaves_nothing_behind(bare: Path, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_download_that_unpacks_to_nothing_leaves_nothing_behind(bare: Path, tm
     program(bare / "apt-get", "")
     program(bare / "dpkg", "")
     with pytest.raises(ToolMissing, match="holds no MariaDB server"):
-        mariadb.find_or_fetch(tmp_path / "cache", progress=print)
+        mariadb_installation.find_or_fetch(tmp_path / "cache", progress=print)
     assert list((tmp_path / "cache").iterdir()) == []
 
 

@@ -6,9 +6,7 @@ Its last release knows no password plugin but mysql_native_password, which MySQL
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import shutil
 import subprocess
 import time
 from dataclasses import dataclass, field, replace
@@ -17,89 +15,17 @@ from typing import Any, Self
 
 import pymysql
 
-from local import debian_packages, processes
-from local.debian_packages import FetchFailed, Progress
+from lab.mariadb_installation import Installation
+from local import processes
+from local.debian_packages import Progress
 
-SUITE = "trixie"
-"""The Debian release that the server comes from: MariaDB 11.8."""
-USUAL_PLACES = ("/usr/sbin/mariadbd", "/opt/homebrew/opt/mariadb/bin/mariadbd", "/usr/local/opt/mariadb/bin/mariadbd")
-WAYS_OUT = "Install MariaDB (on a Mac: brew install mariadb)."
 START_SECONDS = 60
 PORT_ATTEMPTS = 5
 PORT_TAKEN = "Bind on TCP/IP port"
 
 
-class ToolMissing(Exception):
-    """There is no usable MariaDB server and none can be fetched; the message names what is missing and the way out."""
-
-
 class StartFailed(Exception):
     """The server ended or did not answer; the message ends with the last lines of its log."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Installation:
-    """A MariaDB server program that runs on this machine."""
-
-    version: str
-    launch: tuple[str, ...]
-    """The program, behind a loader if it needs one, and the options it cannot do without."""
-    system_tables: tuple[Path, ...]
-    """The SQL files that make the database `mysql`, in their order."""
-
-
-def find_or_fetch(cache: Path, *, progress: Progress) -> Installation:
-    """The server installed on this machine, else the one fetched into `cache`.
-
-    Raises:
-        ToolMissing: there is none and none can be fetched.
-    """
-    for mariadbd in (shutil.which("mariadbd"), *USUAL_PLACES):
-        if mariadbd and Path(mariadbd).exists():
-            try:
-                return _inspect(Path(mariadbd).resolve().parents[1], (mariadbd,))
-            except ToolMissing as reason:
-                progress(f"Passed over: {reason}")
-    home = cache / "mariadb-server"
-    if not home.exists():
-        _fetch(home, progress)
-    return _unpacked(home)
-
-
-def _fetch(home: Path, progress: Progress) -> None:
-    try:
-        debian_packages.fetch(
-            "mariadb-server-core",
-            home,
-            suite=SUITE,
-            check=_unpacked,
-            announcement="Downloading a MariaDB server, once (16 MB) …",
-            progress=progress,
-        )
-    except FetchFailed as reason:
-        raise ToolMissing(f"No MariaDB server, and {reason}\n{WAYS_OUT}") from reason
-
-
-def _unpacked(prefix: Path) -> Installation:
-    launch = debian_packages.launch(prefix, "usr/sbin/mariadbd")
-    if launch is None:
-        raise ToolMissing(f"{prefix} holds no MariaDB server. Delete it to have one fetched. {WAYS_OUT}")
-    return _inspect(prefix / "usr", launch)
-
-
-def _inspect(base: Path, launch: tuple[str, ...]) -> Installation:
-    """The program that `launch` starts, whose files are below `base`."""
-    try:
-        answer = processes.output(*launch, "--version")
-    except (OSError, subprocess.SubprocessError) as error:
-        raise ToolMissing(f"{launch[-1]} does not run ({error})") from error
-    found = re.search(r"Ver (\d+\.\d+\.\d+)-MariaDB", answer)
-    # Called mysql_… up to MariaDB 10.11, mariadb_… since.
-    tables, data = (next(base.glob(f"share/*/m*_system_tables{part}.sql"), None) for part in ("", "_data"))
-    if not (found and tables and data):
-        raise ToolMissing(f"{launch[-1]} is no complete MariaDB server (it says {answer.strip()[:200]!r})")
-    options = ("--no-defaults", f"--basedir={base}", f"--lc-messages-dir={tables.parent}")
-    return Installation(version=found[1], launch=(*launch, *options), system_tables=(tables, data))
 
 
 @dataclass(frozen=True, kw_only=True)
