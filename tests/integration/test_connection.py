@@ -121,7 +121,7 @@ def test_a_watchdog_that_cannot_start_leaves_no_session(
 ) -> None:
     status = "SHOW GLOBAL STATUS LIKE 'Aborted_clients'"
     aborted = query(status)
-    monkeypatch.setattr("connection._Session.watch", _no_thread)
+    monkeypatch.setattr("session.Session.watch", _no_thread)
     with pytest.raises(RuntimeError, match="can't start new thread"):
         _connect(database, credentials)
     sessions = "SELECT COUNT(*) FROM performance_schema.session_connect_attrs WHERE ATTR_VALUE = 'job request'"

@@ -15,6 +15,7 @@ import pytest
 from pymysql.cursors import Cursor, SSCursor
 
 import connection as connections
+import session as sessions
 from configuration import Database
 from connection import Connection, OutcomeUnknownError, TransactionEndedError, connect
 from credentials import Authentication, Credentials, CredentialsError
@@ -102,7 +103,7 @@ def test_a_thread_that_is_gone_at_the_deadline_is_said_to_be(
 def test_a_kill_that_fails_is_said_to_have(
     thread: str, error: str, open_connection: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connection._Session.thread_id", lambda _session: thread)
+    monkeypatch.setattr("session.Session.thread_id", lambda _session: thread)
     connection = open_connection(seconds=0.5)
     assert _is_struck(connection)
     assert connection.destroy().killed.startswith(f"failed: {error}")
@@ -269,7 +270,7 @@ def test_a_session_always_has_limits(open_connection: Callable[..., Connection])
     """Even one that is set up when no time is left: to the server, 0 would mean no limit."""
     connection = open_connection()
     session: Any = connection.cursor().connection
-    connections._set_up(session, "instance", Deadline.after(-1))
+    sessions._set_up(session, "instance", Deadline.after(-1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_execution_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout")
         assert cursor.fetchone() == (1000, 1, 1, 2)
@@ -285,7 +286,7 @@ def test_an_attempt_that_ends_late_is_none(
         numbers.append(session.thread_id())
         time.sleep(deadline.remaining() + 0.2)
 
-    monkeypatch.setattr("connection._set_up", set_up)
+    monkeypatch.setattr("session._set_up", set_up)
     with pytest.raises(DeadlineExceeded, match=r"attempt 1( failed)?: .*the attempt to connect took too long"):
         open_connection(seconds=0.5)
     [number] = numbers
@@ -302,7 +303,7 @@ def test_an_attempt_that_fails_is_ended_at_once(
         sessions.append(session)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("connection._set_up", set_up)
+    monkeypatch.setattr("session._set_up", set_up)
     with pytest.raises(KeyboardInterrupt):
         open_connection()
     assert not sessions[0].open
@@ -318,7 +319,7 @@ def test_a_session_without_a_watchdog_is_ended_at_once(
         sessions.append(session)
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr("connection._Session.watch", watch)
+    monkeypatch.setattr("session.Session.watch", watch)
     with pytest.raises(RuntimeError):
         open_connection()
     assert not sessions[0].open

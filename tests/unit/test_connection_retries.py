@@ -18,9 +18,10 @@ import pytest
 import trustme
 
 from configuration import Database
-from connection import Connection, Destroyed, connect, tls_context
+from connection import Connection, Destroyed, connect
 from credentials import Authentication, Credentials, CredentialsError
 from deadline import Deadline, DeadlineExceeded, Watchdog, open_socket
+from session import tls_context
 
 UNKNOWN_DATABASE = 1049
 """For good: nothing is tried after it."""
@@ -171,7 +172,7 @@ def test_a_connection_that_is_reset_as_soon_as_it_is_there_is_tried_again(
         select.select([connected], [], [], 30)
         return connected, address
 
-    monkeypatch.setattr("connection.open_socket", wait_for_the_end)
+    monkeypatch.setattr("session.open_socket", wait_for_the_end)
     with pytest.raises(pymysql.err.OperationalError) as caught, _serve(reset, _error(UNKNOWN_DATABASE)) as port:
         _connect(database, port, Known())
     assert caught.value.args[0] == UNKNOWN_DATABASE
@@ -296,7 +297,7 @@ def test_a_watchdog_that_cannot_start_keeps_no_descriptor(monkeypatch: pytest.Mo
 def test_an_attempt_without_a_watchdog_is_closed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     with _serve(lambda peer: closed.append(_is_closed(peer))) as port:
-        monkeypatch.setattr("connection.Watchdog", _no_more_threads)
+        monkeypatch.setattr("session.Watchdog", _no_more_threads)
         with pytest.raises(RuntimeError, match="can't start new thread") as caught:
             _connect(database, port, Known())
         for _ in range(250):

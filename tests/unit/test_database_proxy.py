@@ -86,8 +86,8 @@ def test_a_session_of_the_proxy_ends_what_outlives_the_longest_run(
 
 
 def test_the_proxy_sets_what_a_run_sets_by_itself_without_one(database: Resources) -> None:
-    # lambda/connection.py leaves these to the proxy: if it learns another, so must the init query.
-    source = (ROOT / "lambda" / "connection.py").read_text()
+    # lambda/session.py leaves these to the proxy: if it learns another, so must the init query.
+    source = (ROOT / "lambda" / "session.py").read_text()
     [instance_only] = re.findall(r'if endpoint == "instance":(.*?)\n        \}', source, re.DOTALL)
     assert set(re.findall(r'"(\w+)":', instance_only)) == set(re.findall(r"(\w+) =", pool(database)["InitQuery"]))
 
