@@ -34,7 +34,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _set_up(folder)
     _git(folder, "checkout", "--quiet", "-B", "main")
     _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--message", "base")
+    _git(folder, "commit", "--quiet", "--allow-empty", "--message", "base")
     return folder
 
 
