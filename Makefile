@@ -55,7 +55,7 @@ synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (n
 	@python -m stacks.summary
 
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
-	@cdk bootstrap "$(or $(ENV),$(error say which environment: make bootstrap ENV=dev))/*"
+	@python -m delivery.bootstrap "$$ENV"
 
 diff: $(READY) ## What changes: against a commit, offline (BASE=main, ACCEPT="reason"), or what is deployed (ENV=dev)
 ifdef BASE
@@ -71,7 +71,7 @@ destroy: $(READY) ## Say what goes and what stays, have the name typed, and dele
 	@python -m delivery.destroy "$$ENV"
 
 delivery: $(READY) ## Make the roles that GitHub's workflows work in, by a person, once: make delivery ENV=dev
-	@cdk deploy "$(or $(ENV),$(error say which environment: make delivery ENV=dev))-delivery/*"
+	@python -m delivery.roles "$$ENV"
 
 lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
 	@python -m lab $(if $(FAST),--fast)

@@ -37,7 +37,7 @@ class Assembly:
     """The environment's stacks, in the folder that the CDK wrote."""
 
     folder: Path
-    """The whole app's: cdk.out."""
+    """The whole app's."""
     environment: str
 
     @property
@@ -116,6 +116,12 @@ def synthesize(environment: str, folder: Path) -> Assembly:
     if done.returncode:
         raise Refused(f"{environment} can't be synthesized:\n{done.stderr.strip()}")
     return Assembly(folder=folder, environment=environment)
+
+
+def run_cli(verb: str, *arguments: str, folder: Path) -> bool:
+    """Have the CDK CLI work on this terminal, in `folder`; whether that went well."""
+    command = [str(CDK), "--no-notices", verb, *arguments]
+    return subprocess.run(command, cwd=folder, env=_variables(), check=False).returncode == 0
 
 
 def _stack(properties: Mapping[str, Any]) -> Stack:

@@ -33,6 +33,11 @@ def clean_commit(project: Path) -> str:
             "Commit it (`git add`, `git commit`), put it aside (`git stash --include-untracked`), or add to "
             ".gitignore what is nobody's business"
         )
+    if hidden := _hidden(project):
+        raise Refused(
+            "What is deployed must be a commit that somebody can read, and git was told not to look at these, which "
+            f"are part of what is deployed:\n{hidden}\nCommit them, or take them away"
+        )
     return _git(project, "log", "-1", "--format=%h (%s)").stdout.strip()
 
 
@@ -111,6 +116,19 @@ def _not_updatable(stack: DeployedStack, region: str) -> str | None:
             f"--stack-name {stack.name} --region {region}`. The deploy protects it again"
         )
     return f"- {sentence(stack, region)}" if state(stack.status).first else None
+
+
+INPUTS = ("app.py", "cdk.json", "cdk.context.json", "environments", "lambda", "stacks")
+"""What a synthesis reads."""
+
+
+def _hidden(project: Path) -> str:
+    """Those of INPUTS that git ignores, or shall take for unchanged."""
+    ignored = ("--others", "--ignored", "--exclude-standard", "--", *INPUTS)
+    files = _git(project, "ls-files", *ignored).stdout.splitlines()
+    hidden = [each for each in files if "__pycache__" not in each]
+    flagged = _git(project, "ls-files", "-v", "--", *INPUTS).stdout.splitlines()
+    return "\n".join([*hidden, *(each[2:] for each in flagged if each[0].islower() or each[0] == "S")])
 
 
 def _git(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -6,8 +6,10 @@ What is deployed is the commit that is checked out, in the account and the regio
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from delivery import checks, command, diff, outcome, question
 from delivery.assembly import Assembly, synthesize
@@ -41,7 +43,9 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {settings.name} of commit {commit} …")
-        return deploy(settings, synthesize(settings.name, ROOT / "cdk.out"), aws, answer)
+        # Not cdk.out: whatever is synthesized there while the question waits would be deployed in its place.
+        with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
+            return deploy(settings, synthesize(settings.name, Path(folder)), aws, answer)
 
     return command.run(deploy_it)
 

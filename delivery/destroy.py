@@ -6,14 +6,16 @@ The name may come from a pipe, too (echo dev | make destroy ENV=dev); there is n
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from delivery import checks, command, farewell, question
 from delivery.assembly import Assembly, synthesize
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
 from delivery.refusal import Refused
-from stacks.settings import ROOT, EnvironmentSettings
+from stacks.settings import EnvironmentSettings
 
 STATUS = """exit status:
   0   destroyed, or there was nothing to destroy
@@ -34,7 +36,8 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
-        return destroy(settings, synthesize(name, ROOT / "cdk.out"), aws, question.destroy)
+        with tempfile.TemporaryDirectory(prefix="destroy-") as folder:
+            return destroy(settings, synthesize(name, Path(folder)), aws, question.destroy)
 
     return command.run(destroy_it)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from delivery import checks, command
 from delivery.assembly import Assembly, synthesize
 from delivery.aws import Aws, DeployedStack
 from delivery.command import CHANGED, DONE, say
-from stacks.settings import ROOT
 
 STATUS = """exit status:
   0   nothing differs from what is deployed
@@ -29,7 +30,8 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
-        return diff(synthesize(name, ROOT / "cdk.out"), aws)
+        with tempfile.TemporaryDirectory(prefix="diff-") as folder:
+            return diff(synthesize(name, Path(folder)), aws)
 
     return command.run(diff_it)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from review.grants import grants
+from review.grants import DATABASE_USER, grants
 from review.new_jobs import unlike_other_jobs
 from review.rules import Rule, rules
 from review.templates import Environment
@@ -31,6 +31,9 @@ def _more_open(before: Environment, after: Environment) -> Iterator[tuple[str, s
 def _more_granted(before: Environment, after: Environment) -> Iterator[tuple[str, str]]:
     old, new = list(dict.fromkeys(grants(before))), list(dict.fromkeys(grants(after)))
     added = [grant for grant in new if not grant.denies and not any(each.covers(grant) for each in old)]
+    # A table that no job had yet comes with the job that has it: that is no more than a new job.
+    known = {grant.on for grant in old}
+    added = [grant for grant in added if grant.who != DATABASE_USER or grant.on in known]
     added = unlike_other_jobs(added, old, new, before, after)
     kept = {resource.path for resource in after.resources.values()}
     dropped = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -11,6 +12,12 @@ from review.protection import lost
 from review.schemas import fixed_name, stateful
 from review.templates import Environment, Resource
 
+KEEPS = {
+    "AWS::Logs::LogGroup": ("RetentionInDays", math.inf),
+    "AWS::RDS::DBInstance": ("BackupRetentionPeriod", 1),
+    "AWS::SQS::Queue": ("MessageRetentionPeriod", 345_600),
+}
+"""Where it says how long data is kept, and the default: what is older is deleted at once when it says less."""
 KEPT = ("Retain", "RetainExceptOnCreate")
 FATES = {
     "Snapshot": "A last snapshot is all that stays of its data",
@@ -58,8 +65,23 @@ def _danger(kind: str, resource: Resource, text: str) -> Danger:
     return Danger(kind=kind, resource=resource.path, text=text)
 
 
+def left_behind(environment: Environment) -> list[Danger]:
+    """Of an environment that is in the app no more."""
+    if not _holds_data(environment):
+        return []
+    text = "goes on running, with its data, and nothing manages it any more. `make destroy`, of the base, ends it"
+    return [Danger(kind="data", resource=environment.name, text=text)]
+
+
+def _holds_data(environment: Environment, stack: str | None = None) -> bool:
+    resources = environment.resources.values()
+    return any(each.kind in stateful() for each in resources if stack in (None, each.stack))
+
+
 def _losses(change: Change, before: Environment, after: Environment) -> Iterator[str]:
     resource = change.resource
+    if resource.kind == "Stack" and change.how == "removed" and _holds_data(before, resource.stack):
+        yield "is no longer in the app. It stays deployed, with its data, and nothing manages it any more"
     if resource.kind not in stateful():
         return
     if change.how == "removed" and (successor := _successor(resource, before, after)):
@@ -69,10 +91,20 @@ def _losses(change: Change, before: Environment, after: Environment) -> Iterator
         # Also of a job that is taken out: its dead letters may be all that is known of a run that failed, and its log
         # of those that did not. Who removes the job decides that, and says so.
         yield f"would be deleted. {FATES[resource.on_deletion]}"
+    if change.how == "changed" and (less := _kept_for_less(change)):
+        yield less
     if change.how == "replaced":
         yield f"would be replaced: {'; '.join(change.because)}. {_fate(change, after)}"
     elif change.perhaps and _kept_name(change, after) is None:
         yield f"may be replaced: {'; '.join(change.perhaps)}. {_fate(change, after)}"
+
+
+def _kept_for_less(change: Change) -> str | None:
+    name, default = KEEPS.get(change.resource.kind, ("", 0))
+    for each in change.differences:
+        if each.place == (name,) and float(each.after or default) < float(each.before or default):
+            return f"keeps less: {each.text}. What is older is deleted"
+    return None
 
 
 def _fate(change: Change, after: Environment) -> str:

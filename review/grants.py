@@ -4,11 +4,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from review.templates import Environment, Resource
+
+OPPOSITE = "all but "
+"""Before what a statement excepts: it has no pattern, as to except less is to allow more."""
+
+WORN: Mapping[str, Mapping[tuple[str, ...], str]] = {
+    "AWS::EC2::VPCEndpoint": {("SecurityGroupIds",): "be in the group"},
+    "AWS::Lambda::Function": {
+        ("Role",): "work in the role",
+        ("VpcConfig", "SecurityGroupIds"): "be in the group",
+        ("Layers",): "run the code of",
+    },
+    "AWS::RDS::DBInstance": {("VPCSecurityGroups",): "be in the group"},
+    "AWS::RDS::DBProxy": {("RoleArn",): "work in the role", ("VpcSecurityGroupIds",): "be in the group"},
+    "AWS::Scheduler::Schedule": {("Target", "RoleArn"): "work in the role"},
+}
+"""Where a resource says whose access it has."""
+
+DATABASE_USER = "the jobs' database user"
+
+WAYS = (
+    "AWS::EC2::EgressOnlyInternetGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::TransitGatewayAttachment",
+    "AWS::EC2::VPCGatewayAttachment",
+    "AWS::EC2::VPCPeeringConnection",
+)
+"""Where a network says whom it is connected with: ours has none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +65,8 @@ class Grant:
         return (
             (self.holder, self.effect) == (other.holder, other.effect)
             and self.who in (other.who, "*")
-            and fnmatchcase(other.action.lower(), self.action.lower())
-            and self.on in (other.on, "*")
+            and _includes(self.action.lower(), other.action.lower())
+            and _includes(self.on, other.on)
             and self.condition in ("", other.condition)
         )
 
@@ -48,6 +75,8 @@ def grants(environment: Environment) -> Iterator[Grant]:
     """All in `environment`."""
     for resource in environment.resources.values():
         yield from _managed(resource)
+        yield from _worn(resource)
+        yield from _rights(resource)
         if resource.kind == "AWS::Lambda::Permission":
             yield _permission(resource)
         for holder in _holders(resource):
@@ -88,11 +117,47 @@ def _of_statement(holder: str, statement: Mapping[str, Any], *, itself: str) -> 
 def _each(statement: Mapping[str, Any], key: str, *, default: str) -> list[str]:
     """The values of `key`, or of its opposite, like NotAction."""
     if f"Not{key}" in statement:
-        return [f"all but {json.dumps(statement[f'Not{key}'])}"]
+        return [f"{OPPOSITE}{json.dumps(statement[f'Not{key}'])}"]
     value = statement.get(key, default)
-    if isinstance(value, dict):
+    if key == "Principal" and isinstance(value, dict):  # of others, it is a function of CloudFormation's
         value = [each for part in value.values() for each in _listed(part)]
     return [each if isinstance(each, str) else json.dumps(each) for each in _listed(value)]
+
+
+def _worn(resource: Resource) -> Iterator[Grant]:
+    for place, words in WORN.get(resource.kind, {}).items():
+        value: Any = resource.properties
+        for key in place:
+            value = value.get(key, []) if isinstance(value, Mapping) else []
+        for each in _listed(value):
+            yield _own(resource, words, each if isinstance(each, str) else json.dumps(each))
+    if resource.kind == "AWS::Lambda::Function" and "VpcConfig" not in resource.properties:
+        yield _own(resource, "run outside of the VPC", "the internet")
+    if resource.kind in WAYS:
+        places = [str(each) for key, each in sorted(resource.properties.items()) if key != "Tags"]
+        yield _own(resource, "lead out of the VPC", " ".join(places))
+    # https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+    if resource.kind == "AWS::EC2::VPCEndpoint" and "PolicyDocument" not in resource.properties:
+        yield replace(_own(resource, "*", "*"), who="*")
+
+
+def _rights(resource: Resource) -> Iterator[Grant]:
+    """What the migrations grant to the jobs' database user: see stacks/job_variables.py."""
+    rights = resource.properties.get("Environment", {}).get("Variables", {}).get("RIGHTS")
+    for table, some in json.loads(rights or "{}").items():
+        for right in some.split(", "):
+            yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
+
+
+def _own(resource: Resource, action: str, on: str) -> Grant:
+    return Grant(holder=resource.path, effect="Allow", who="", action=action, on=on, condition="")
+
+
+def _includes(wider: str, narrower: str) -> bool:
+    """As IAM compares: * and ? are patterns, brackets are not."""
+    if wider == narrower:
+        return True
+    return not wider.startswith(OPPOSITE) and fnmatchcase(narrower, wider.replace("[", "[[]"))
 
 
 def _managed(resource: Resource) -> Iterator[Grant]:

@@ -48,14 +48,26 @@ PROTECTIONS = (
     Protection(
         kind=PARAMETERS, place=TLS, off=("0", "off", NONE), why="passwords and data may cross the network in clear"
     ),
+    Protection(kind="AWS::CloudWatch::Alarm", place=("ActionsEnabled",), off=("false",), why="it rings for nobody"),
+    Protection(kind=INSTANCE, place=("ManageMasterUserPassword",), off=("false", NONE), why="nobody rotates it"),
     Protection(kind=PROXY, place=("RequireTLS",), off=("false", NONE), why="data may cross the network in clear"),
 )
 """Defaults: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html,
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/mysql-ssl-connections.require-ssl.html"""
 
 
+GUARDS = {
+    "AWS::EC2::FlowLog": "nobody sees any more who talked to whom",
+    "AWS::SNS::Subscription": "who is told by it is told no more",
+    "Custom::VpcRestrictDefaultSG": "the VPC's default security group stays as it is, or is open again",
+}
+"""Resources that do nothing but protect."""
+
+
 def lost(change: Change) -> Iterator[str]:
     """What `change` turns off, each as a sentence."""
+    if change.how == "removed" and change.resource.kind in GUARDS:
+        yield f"would be removed: {GUARDS[change.resource.kind]}"
     if change.before is None or change.after is None:
         return
     for each in PROTECTIONS:

@@ -44,7 +44,10 @@ class Rule:
 
 def rules(environment: Environment) -> Iterator[Rule]:
     """All in `environment`."""
-    for resource in environment.resources.values():
+    resources = environment.resources.values()
+    # Any rule takes the default one away, a rule with a resource of its own, too: https://github.com/aws/aws-cdk/pull/998
+    ruled = {_group(each.properties["GroupId"]) for each in resources if each.kind == "AWS::EC2::SecurityGroupEgress"}
+    for resource in resources:
         properties = resource.properties
         match resource.kind:
             case "AWS::EC2::SecurityGroupIngress":
@@ -54,22 +57,26 @@ def rules(environment: Environment) -> Iterator[Rule]:
             case "AWS::EC2::SecurityGroup":
                 yield from (_rule(resource.path, "in", each) for each in properties.get("SecurityGroupIngress", ()))
                 # Without any, all is open: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
-                everywhere = [{"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}]
-                egress = properties.get("SecurityGroupEgress", everywhere)
+                default = [] if resource.path in ruled else [{"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}]
+                egress = properties.get("SecurityGroupEgress", default)
                 yield from (_rule(resource.path, "out", each) for each in egress)
 
 
 def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rule:
     peers = [str(value) for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
     protocol = str(rule["IpProtocol"])
-    every = protocol == "-1"
+    every = protocol == "-1" or "FromPort" not in rule  # others than tcp, udp and icmp have no ports
     return Rule(
-        group=group.strip("{}").removesuffix(".GroupId"),
+        group=_group(group),
         way=way,
-        peer=" ".join(sorted(f"`{peer.strip('{}').removesuffix('.GroupId')}`" for peer in peers)),
+        peer=" ".join(sorted(f"`{_group(peer)}`" for peer in peers)),
         protocol=protocol,
         ports=ANY_PORT if every else (_port(rule["FromPort"]), _port(rule["ToPort"])),
     )
+
+
+def _group(reference: Any) -> str:
+    return str(reference).strip("{}").removesuffix(".GroupId")
 
 
 def _port(value: Any) -> int | str:

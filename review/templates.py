@@ -148,8 +148,7 @@ class _Reader:
                 return self.read(other, outputs[output]["Value"]) if output in outputs else f"{{{name}: {output}}}"
             case {"Fn::Join": [str(separator), list(parts)]}:
                 texts = [self.read(stack, part) for part in parts]
-                joined = all(isinstance(text, str) for text in texts)
-                return separator.join(texts) if joined else {"Fn::Join": [separator, texts]}
+                return separator.join(text if isinstance(text, str) else json.dumps(text) for text in texts)
             case {"Fn::Sub": str(text)}:
                 return self.read(stack, text.replace("${AWS::Partition}", "aws"))
             case dict():

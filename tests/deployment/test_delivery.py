@@ -340,6 +340,26 @@ def test_make_deploy_refuses_what_is_not_committed_then_an_account_that_is_not_b
     assert "`make bootstrap ENV=dev`" in done.stderr
 
 
+def test_make_bootstrap_makes_the_account_ready_that_the_environment_is_in(
+    project: Path, variables: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = _make(project, variables, "bootstrap", "ENV=dev")
+    assert done.returncode == 2
+    assert "dev is in account 111111111111" in done.stderr
+    of_dev = variables | {"AWS_ACCESS_KEY_ID": "111111111111"}
+    done = _make(project, of_dev, "bootstrap", "ENV=dev")
+    assert done.returncode == 0, done.stderr
+    for name, value in of_dev.items():
+        monkeypatch.setenv(name, value)
+    assert Aws("eu-central-1").parameter("/cdk-bootstrap/hnb659fds/version") is not None
+
+
+def test_make_delivery_refuses_another_account(project: Path, variables: dict[str, str]) -> None:
+    done = _make(project, variables, "delivery", "ENV=dev")
+    assert done.returncode == 2
+    assert "dev is in account 111111111111" in done.stderr
+
+
 def _make(project: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make`, which installs nothing, however new the lock files look."""
     command = ["make", "--old-file=.venv/ready", *arguments]

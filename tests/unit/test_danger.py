@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from review.danger import dangers
+from review.danger import dangers, left_behind
 from review.templates import Environment, read_templates
 
 
@@ -56,6 +56,20 @@ def test_a_replacement_goes_through_where_the_name_changes_with_it() -> None:
 )
 def test_the_end_of_what_holds_data_says_what_becomes_of_the_data(policy: str, text: str) -> None:
     assert found(_instance(policy), {}) == [("data", "Jobs/Instance", text)]
+
+
+def test_a_stack_with_data_that_leaves_the_app_is_left_behind() -> None:
+    templates = {"Jobs": {"Resources": {}}, "Database": {"Resources": _instance()}}
+    before = read_templates("dev", "111111111111", "eu-central-1", templates, {})
+    [danger] = dangers(before, _environment({}))
+    assert (danger.kind, danger.resource) == ("data", "Database")
+    assert "stays deployed, with its data" in danger.text
+
+
+def test_an_environment_with_data_that_leaves_the_app_is_left_behind() -> None:
+    [danger] = left_behind(_environment(_instance()))
+    assert (danger.kind, danger.resource) == ("data", "dev")
+    assert left_behind(_environment({"Role": {"Type": "AWS::IAM::Role", "Properties": {}}})) == []
 
 
 def test_what_is_retained_is_not_lost() -> None:
@@ -353,10 +367,48 @@ def test_a_protection_that_is_turned_off_says_what_it_was_for() -> None:
     ]
 
 
-def test_fewer_backups_are_no_loss_of_protection() -> None:
+def test_what_is_kept_for_less_time_is_lost() -> None:
     named = {"DBInstanceIdentifier": "dev-mysql-jobs"}
     before, after = (_instance(BackupRetentionPeriod=days, **named) for days in (30, 7))
-    assert found(before, after) == []
+    text = "keeps less: `BackupRetentionPeriod` changes from `30` to `7`. What is older is deleted"
+    assert found(before, after) == [("data", "Jobs/Instance", text)]
+    assert found(after, before) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "text"),
+    [
+        (
+            "AWS::Lambda::Function",
+            {"Role": "arn:a", "VpcConfig": {}},
+            {"Role": "arn:b", "VpcConfig": {}},
+            "it may now `work in the role` on `arn:b`",
+        ),
+        ("AWS::RDS::DBInstance", {}, {"VPCSecurityGroups": ["sg-1"]}, "it may now `be in the group` on `sg-1`"),
+        (
+            "AWS::Lambda::Function",
+            {"VpcConfig": {}, "Environment": {"Variables": {"RIGHTS": '{"event":"SELECT"}'}}},
+            {"VpcConfig": {}, "Environment": {"Variables": {"RIGHTS": '{"event":"DELETE, SELECT","new":"SELECT"}'}}},
+            "`the jobs' database user` may now `DELETE` on `table event`",
+        ),
+        ("AWS::EC2::VPCEndpoint", {"PolicyDocument": {}}, {}, "`*` may now `*` on `*`"),
+    ],
+)
+def test_what_takes_the_access_of_another_widens_it(
+    kind: str, before: dict[str, Any], after: dict[str, Any], text: str
+) -> None:
+    one, other = ({"It": {"Type": kind, "Properties": each}} for each in (before, after))
+    assert found(one, other) == [("access", "Jobs/It", text)]
+    assert found(other, other) == []
+
+
+def test_a_group_with_an_egress_rule_of_its_own_does_not_reach_everything() -> None:
+    group = {"Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": {}}}
+    rule = {"GroupId": {"Fn::GetAtt": ["Group", "GroupId"]}, **NARROW}
+    before = group | {"Way": {"Type": "AWS::EC2::SecurityGroupEgress", "Properties": rule}}
+    wider = {"SecurityGroupEgress": [_rule("0.0.0.0/0", 443, 443)]}
+    after = before | {"Group": {"Type": "AWS::EC2::SecurityGroup", "Properties": wider}}
+    assert found(before, after) == [("access", "Jobs/Group", "lets it reach `0.0.0.0/0`, on tcp `443`")]
 
 
 def test_a_database_that_would_leave_no_snapshot_any_more_needs_a_yes() -> None:

@@ -8,11 +8,11 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from delivery import assembly as assembly_module
-from delivery import command, deploy, farewell, outcome, question
+from delivery import checks, command, deploy, farewell, outcome, question
 from delivery.assembly import Assembly, synthesize
 from delivery.aws import Aws, DeployedStack
 from delivery.refusal import Refused
-from stacks.settings import EnvironmentSettings
+from stacks.settings import ROOT, EnvironmentSettings
 from tests.unit.templates import Resources, of_type
 
 
@@ -64,6 +64,26 @@ def test_an_interrupted_deploy_says_that_cloudformation_goes_on(
 
     assert command.run(interrupted) == command.INTERRUPTED
     assert "what CloudFormation has begun, it goes on with" in capsys.readouterr().out
+
+
+def test_what_is_synthesized_while_the_question_waits_is_not_deployed(
+    settings: dict[str, EnvironmentSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders: list[Path] = []
+
+    def keep(_settings: EnvironmentSettings, assembly: Assembly, *_: object) -> int:
+        folders.append(assembly.folder)
+        return command.DONE
+
+    monkeypatch.setattr("sys.argv", ["deploy", "dev"])
+    monkeypatch.setattr(checks, "clean_commit", lambda _: "0123456 (The app)")
+    monkeypatch.setattr(checks, "account", lambda *_: None)
+    monkeypatch.setattr(deploy, "synthesize", lambda name, folder: Assembly(folder=folder, environment=name))
+    monkeypatch.setattr(deploy, "deploy", keep)
+    assert deploy.main() == command.DONE
+    [folder] = folders
+    assert not folder.is_relative_to(ROOT)
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(("status", "done"), [(command.DONE, True), (command.FAILED, False)])

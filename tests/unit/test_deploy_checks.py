@@ -56,6 +56,19 @@ def test_what_git_is_told_not_to_list_counts_all_the_same(repository: Path) -> N
         checks.clean_commit(repository)
 
 
+def test_what_is_deployed_and_hidden_from_git_counts_all_the_same(repository: Path) -> None:
+    (repository / "environments").mkdir()
+    (repository / "environments" / "evil.toml").write_text("")
+    (repository / ".git" / "info" / "exclude").write_text("evil.toml\n")
+    with pytest.raises(Refused, match=r"not to look at these.*\nenvironments/evil\.toml\nCommit them"):
+        checks.clean_commit(repository)
+    (repository / "environments" / "evil.toml").unlink()
+    _git(repository, "update-index", "--assume-unchanged", "app.py")
+    (repository / "app.py").write_text("import sys\n")
+    with pytest.raises(Refused, match=r"not to look at these.*\napp\.py\nCommit them"):
+        checks.clean_commit(repository)
+
+
 def test_without_a_repository_there_is_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(Refused, match=r"is not a git repository \(fatal: not a git repository.*deploy from a clone"):

@@ -151,6 +151,19 @@ def test_a_deploy_is_never_cut_off_and_two_never_meet() -> None:
     assert concurrency == {"group": "deploy-${{ inputs.environment }}", "cancel-in-progress": False}
 
 
+def test_an_older_commit_is_never_deployed_over_a_newer_one() -> None:
+    steps = WORKFLOWS["deploy-environment"]["jobs"]["deploy"]["steps"]
+    runs = [step.get("run", "") for step in steps]
+    [check] = [n for n, run in enumerate(runs) if '[ "$newest" = "$GITHUB_SHA" ]' in run]
+    [deploy] = [n for n, run in enumerate(runs) if "make deploy" in run]
+    assert check == deploy - 1
+
+
+def test_newly_downloaded_packages_write_the_lock_files_only() -> None:
+    [propose] = [run for step in WORKFLOWS["upgrade"]["jobs"]["propose"]["steps"] if (run := step.get("run"))]
+    assert "git apply --include=pyproject.toml --include='requirements*.txt' ../upgrade.patch" in propose
+
+
 def test_nothing_of_a_fork_meets_a_token_that_writes() -> None:
     for content in WORKFLOWS.values():
         assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(content[True])  # YAML's "on"
@@ -158,7 +171,9 @@ def test_nothing_of_a_fork_meets_a_token_that_writes() -> None:
     assert same in WORKFLOWS["diff"]["jobs"]["comment"]["if"]
     [compare] = [step for step in WORKFLOWS["diff"]["jobs"]["report"]["steps"] if "scripts/diff" in step.get("run", "")]
     assert same in compare["env"]["LABELLED"]
-    assert "github.event.action != 'synchronize'" in compare["env"]["LABELLED"]
+    # At any other moment, the label may be older than what was pushed.
+    assert "github.event.action == 'labeled'" in compare["env"]["LABELLED"]
+    assert "github.event.label.name == 'accept-change'" in compare["env"]["LABELLED"]
 
 
 def _text(workflow: str) -> str:
