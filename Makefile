@@ -51,7 +51,7 @@ hooks: $(READY) ## Check what is committed, before each commit: once in each clo
 	@pre-commit install
 
 synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (no credentials, no network)
-	@cdk synth --quiet "**" # without naming the stacks, which are in stages, it would pass over findings in them
+	@set -o pipefail; cdk synth --quiet "**" 2>&1 | sed '/^Supply a stack id/d' # without "**" it would pass over findings in stages, and with it, it asks for one
 	@python -m stacks.summary
 
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev

@@ -21,8 +21,8 @@ DOCUMENT = ROOT / "docs" / "why-destroy.md"
 FIGURES = ROOT / "docs" / "lab" / "figures.json"
 
 WHAT_IT_SAYS = """\
-[bold]the next run[/bold]: what Lambda shows of the first run after that. [bold]held[/bold]: the function's
-connections that were open on the server while it was frozen, or gone. [bold]still running[/bold]: its statements
+[bold]the next run[/bold]: what Lambda shows of the first run after that. [bold]held[/bold]: the function's \
+connections that were open on the server while it was frozen, or gone. [bold]still running[/bold]: its statements \
 that the server still worked on."""
 
 
@@ -65,7 +65,7 @@ def _main(console: Console, *, fast: bool) -> None:
 
     figures = conduct(fast=fast, progress=progress)
     console.print(table.terminal(figures), soft_wrap=False)
-    console.print(WHAT_IT_SAYS)
+    console.print(WHAT_IT_SAYS, soft_wrap=False, highlight=False)
     if fast:
         progress(f"Done. Timeouts were scaled down: {DOCUMENT.relative_to(ROOT)} stays as it is.")
         return

@@ -3,11 +3,13 @@
 import re
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from stacks.environment_files import load_environment
+from stacks.job_module import read_job_module
 from stacks.settings import ROOT
 from tests.unit import aws_commands
 from tests.unit.documents import DOCUMENTS, MARKS, NEEDS_AWS, RUN_BY, Block, blocks, commands
@@ -125,6 +127,18 @@ def test_the_environment_file_in_the_readme_is_one(tmp_path: Path) -> None:
     file = tmp_path / "prod.toml"
     file.write_text(text)
     assert load_environment(file).name == "prod"
+
+
+def test_the_job_in_the_readme_is_one_and_passes_the_linter(tmp_path: Path) -> None:
+    [text] = [block.text for block in blocks() if block.document == "README.md" and "def run(" in block.text]
+    file = tmp_path / "expire_sessions.py"
+    file.write_text(text)
+    assert read_job_module(file).read_rights(None) == {"session": frozenset({"SELECT", "DELETE"})}
+    configuration = str(ROOT / "pyproject.toml")
+    for check in (["check"], ["format", "--check"]):
+        command = [str(Path(sys.executable).with_name("ruff")), *check, "--config", configuration, str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
 
 
 def _prose(document: Path) -> str:
