@@ -112,14 +112,12 @@ def _right_jobs(content: Mapping[str, Any], details: Iterable[Mapping[str, Any]]
 
 
 def _by_key(jobs: Iterable[tuple[int, JobSettings]]) -> dict[str, JobSettings]:
-    return {f"jobs[{number}]": job for number, job in jobs}
+    return {f"jobs[{number}] ({job.name})": job for number, job in jobs}
 
 
 def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
     place, value = detail["loc"], detail["input"]
-    key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
-    if place == ("name",):
-        key = "the file's name"
+    key = _key(place, content)
     match detail["type"]:
         case "missing":
             return f"{key}: missing: add it"
@@ -134,6 +132,29 @@ def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any]) -> str:
             reason = REMEDIES.get(kind, str(detail["msg"])).format(**detail.get("ctx", {}))
     # A check of a whole table quotes the values itself.
     return f"{key}: {reason}" if isinstance(value, Mapping) else f"{key} = {as_written(value)}: {reason}"
+
+
+def _key(place: Sequence[str | int], content: Mapping[str, Any]) -> str:
+    """How a message names what is at `place`: database.multi_az, jobs[2] (purge_expired).schedule."""
+    match place:
+        case ("name",):
+            return "the file's name"
+        case ("jobs", int(number), *below):
+            # The name itself is in the message anyway, and may be wrong.
+            name = "" if below == ["name"] else _name(content["jobs"][number])
+            return f"jobs[{number}]{name}{_path(below)}"
+    return _path(place).removeprefix(".")
+
+
+def _name(entry: object) -> str:
+    match entry:
+        case {"name": str(name)} if name.isidentifier():
+            return f" ({name})"
+    return ""
+
+
+def _path(place: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
 
 
 def _other_literal(value: object, expected: str) -> str:

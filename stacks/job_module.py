@@ -19,6 +19,8 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from stacks.job_source import binds, broken_promises, imports, package
+
 READ = frozenset({"Parameters", "TABLES", "tables"})
 """The names in a job's module that are for synth."""
 
@@ -91,7 +93,7 @@ def read_job_module(path: Path) -> JobModule:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:
         raise ValueError(f"{file} is not Python: line {error.lineno}: {error.msg}") from error
-    _raise_any(file, _broken_promises(tree))
+    _raise_any(file, broken_promises(tree))
     module = _execute(file, _needed(tree.body))
     _raise_any(file, _wrong_types(module))
     _make_strict(module)
@@ -116,18 +118,6 @@ def _raise_any(subject: str, mistakes: Iterator[str]) -> None:
         raise ValueError(f"{subject} {found}")
 
 
-def _broken_promises(tree: ast.Module) -> Iterator[str]:
-    defined = set().union(*map(_binds, tree.body))
-    if not any(isinstance(node, ast.FunctionDef) and node.name == "run" for node in tree.body):
-        yield "has no function run(run): write one"
-    if not ast.get_docstring(tree):
-        yield "has no docstring: write what the job does, for the dashboard"
-    if not defined & {"TABLES", "tables"}:
-        yield 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'
-    if defined >= {"TABLES", "tables"}:
-        yield "has both TABLES and tables(): keep one"
-
-
 def _first_sentence(docstring: str) -> str:
     paragraph = " ".join(docstring.partition("\n\n")[0].split())
     return re.split(r"(?<=[.!?]) ", paragraph, maxsplit=1)[0]
@@ -137,27 +127,11 @@ def _needed(statements: Collection[ast.stmt]) -> list[ast.stmt]:
     """The top-level statements that define the names in READ, and the names that those refer to, and so on."""
     names: Collection[str] = READ
     while True:
-        needed = [each for each in statements if _binds(each) & set(names) or _is_future(each)]
+        needed = [each for each in statements if binds(each) & set(names) or _is_future(each)]
         loaded = {node.id for each in needed for node in ast.walk(each) if isinstance(node, ast.Name)}
         if loaded <= set(names):
             return needed
         names = loaded | set(names)
-
-
-def _binds(statement: ast.stmt) -> set[str]:
-    """The names that a top-level statement defines."""
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {statement.name}
-    bound = set()
-    for node in ast.walk(statement):
-        match node:
-            case ast.Name(id=name, ctx=ast.Store()):
-                bound.add(name)
-            case ast.alias(name=name, asname=alias):
-                bound.add(alias or name.partition(".")[0])
-            case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
-                bound.add(name)
-    return bound
 
 
 def _is_future(statement: ast.stmt) -> bool:
@@ -165,7 +139,7 @@ def _is_future(statement: ast.stmt) -> bool:
 
 
 def _execute(file: str, statements: list[ast.stmt]) -> ModuleType:
-    foreign = ", ".join(sorted(_imports(statements) - sys.stdlib_module_names))
+    foreign = ", ".join(sorted(each for each in imports(statements) if package(each) not in sys.stdlib_module_names))
     if foreign:
         raise ValueError(f"{file}: Parameters, TABLES and tables() may use the standard library only, not {foreign}")
     module = ModuleType(f"_job_{Path(file).stem}")
@@ -179,16 +153,6 @@ def _execute(file: str, statements: list[ast.stmt]) -> ModuleType:
     return module
 
 
-def _imports(statements: Collection[ast.stmt]) -> set[str]:
-    imports = set()
-    for node in (node for each in statements for node in ast.walk(each)):
-        if isinstance(node, ast.Import):
-            imports |= {alias.name.partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            imports.add("." * node.level + (node.module or "").partition(".")[0])
-    return imports
-
-
 def _wrong_types(module: ModuleType) -> Iterator[str]:
     if "Parameters" in vars(module) and not is_dataclass(module.Parameters):
         yield "has a Parameters that is no dataclass: write @dataclass(frozen=True, kw_only=True) above it"
@@ -199,6 +163,14 @@ def _wrong_types(module: ModuleType) -> Iterator[str]:
 def _wrong_fields(kind: Any) -> Iterator[str]:
     if not kind.__dataclass_params__.frozen or not all(field.kw_only for field in fields(kind)):
         yield f"has a {kind.__name__} that may change: write @dataclass(frozen=True, kw_only=True) above it"
+    untyped = _untyped(kind)
+    for name, value in untyped.items():
+        yield (
+            f"has a {kind.__name__}.{name} without a type, so it is no field: "
+            f"write {name}: {type(value).__name__} = {value!r}"
+        )
+    if not fields(kind) and not untyped:
+        yield f"has a {kind.__name__} without fields: write one, like most: int = 5000, or remove the class"
     try:
         types = get_type_hints(kind)
     except NameError as error:
@@ -210,6 +182,17 @@ def _wrong_fields(kind: Any) -> Iterator[str]:
                 f"has a {kind.__name__}.{field.name} that is {inspect.formatannotation(types[field.name])}: "
                 "write int, float, bool, str, a Literal, tuple[X, ...], X | None or a dataclass of this file"
             )
+
+
+def _untyped(kind: type) -> dict[str, object]:
+    """The values that the class assigns to names without a type."""
+    return {
+        name: value
+        for name, value in vars(kind).items()
+        if not name.startswith("_") and name not in inspect.get_annotations(kind)
+        # These are methods and properties, and classes.
+        if not (hasattr(value, "__get__") or isinstance(value, type))
+    }
 
 
 def _is_plain(kind: Any) -> bool:

@@ -84,15 +84,16 @@ timeout_seconds = 5
         "account: missing: add it",
         'region = "eu-centrall-1": lambda/certificates has no authorities for this region: did you mean eu-central-1?',
         'accept_risk[1] = "no_backup": did you mean no_backups?',
-        'jobs[1].schedule = "daily": write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)',
-        "jobs[2].timeout_seconds = 5: write 10 or more",
+        'jobs[1] (rollup).schedule = "daily": write rate(5 minutes), '
+        "or cron(minute hour day-of-month month day-of-week year)",
+        "jobs[2] (rollup).timeout_seconds = 5: write 10 or more",
         "acount: there is no such key: did you mean account?",
         "tags.project: this tag is set anyway: remove it",
         "network: vpc_id names a VPC that is there, cidr a new one: remove one or the other",
         "database: max_storage_gb is 100, but RDS lets 200 GB grow only if that is 10 % more: write 220 or more",
         'database.insights = "standard": t4g.micro has no Database Insights: '
         "remove it, or write a class of medium size or more",
-        "jobs[0]: timeout_seconds is 60, but rate(1 minute) starts the next run after 60 s: "
+        "jobs[0] (heartbeat): timeout_seconds is 60, but rate(1 minute) starts the next run after 60 s: "
         "write less than 60, or a longer schedule",
     ]
 
@@ -220,13 +221,13 @@ def test_a_job_has_the_parameters_of_its_environment(tmp_path: Path) -> None:
 def test_a_wrong_parameter_is_named(before: str, after: str, mistake: str, tmp_path: Path) -> None:
     assert before in ENTRY
     found = _mistakes(GOOD + ENTRY.replace(before, after, 1), tmp_path)
-    assert any(line.startswith(f"jobs[1].parameters{mistake}") for line in found), found
+    assert any(line.startswith(f"jobs[1] (purge).parameters{mistake}") for line in found), found
 
 
 @pytest.mark.usefixtures("purge")
 def test_parameters_that_a_job_needs_are_missed(tmp_path: Path) -> None:
     entry = ENTRY.partition("[jobs.parameters]")[0]
-    assert _mistakes(GOOD + entry, tmp_path) == ["jobs[1].parameters.tables: missing: add it"]
+    assert _mistakes(GOOD + entry, tmp_path) == ["jobs[1] (purge).parameters.tables: missing: add it"]
 
 
 @pytest.mark.usefixtures("purge")
@@ -234,9 +235,9 @@ def test_mistakes_in_parameters_are_listed_with_all_others(tmp_path: Path) -> No
     entry = ENTRY.replace("batch_rows = 500", "batch_row = true").replace("30", '"30"').replace("rate(1 day)", "daily")
     assert [line.partition(":")[0] for line in _mistakes(GOOD.replace("backup_days = 7", "") + entry, tmp_path)] == [
         "database.backup_days",
-        'jobs[1].schedule = "daily"',
-        'jobs[1].parameters.tables[0].retention_days = "30"',
-        "jobs[1].parameters.batch_row",
+        'jobs[1] (purge).schedule = "daily"',
+        'jobs[1] (purge).parameters.tables[0].retention_days = "30"',
+        "jobs[1] (purge).parameters.batch_row",
     ]
 
 
@@ -246,6 +247,34 @@ def test_a_job_whose_module_is_wrong_is_named(purge: Path, tmp_path: Path) -> No
         'jobs[1].name = "purge": lambda/jobs/purge.py has no function run(run): write one; '
         "has no docstring: write what the job does, for the dashboard"
     ]
+
+
+def test_a_parameter_without_a_type_is_named_where_its_value_is(purge: Path, tmp_path: Path) -> None:
+    purge.write_text(PURGE.replace("batch_rows: int = 1000", "batch_rows = 1000"))
+    assert _mistakes(GOOD + ENTRY, tmp_path) == [
+        'jobs[1].name = "purge": lambda/jobs/purge.py has a Parameters.batch_rows without a type, so it is no field: '
+        "write batch_rows: int = 1000"
+    ]
+
+
+@pytest.mark.usefixtures("purge")
+@pytest.mark.parametrize(
+    ("entry", "mistake"),
+    [
+        ('[[jobs]]\nschedule = "daily"', 'jobs[1].schedule = "daily": '),
+        ('[[jobs]]\nname = 5\nschedule = "daily"', 'jobs[1].schedule = "daily": '),
+        ('[[jobs]]\nname = "a\\nb"\nschedule = "daily"', 'jobs[1].schedule = "daily": '),
+        ('[[jobs]]\nname = "prge"\nschedule = "daily"', 'jobs[1] (prge).schedule = "daily": '),
+    ],
+)
+def test_a_job_is_named_if_its_name_can_be_read(entry: str, mistake: str, tmp_path: Path) -> None:
+    found = _mistakes(GOOD + entry, tmp_path)
+    assert [line.startswith(("jobs[1].name", mistake)) for line in found] == [True, True], found
+
+
+def test_an_entry_that_is_no_job_has_its_place(tmp_path: Path) -> None:
+    jobs = GOOD.partition("[[jobs]]")[0]
+    assert _mistakes("jobs = [1]\n" + jobs, tmp_path) == ["jobs[0] = 1: write a table"]
 
 
 def test_rights_that_are_too_long_together_are_named(purge: Path, tmp_path: Path) -> None:
@@ -260,7 +289,7 @@ def test_rights_that_are_too_long_together_are_named(purge: Path, tmp_path: Path
 def test_a_job_with_the_name_of_the_migrations_function_is_named(purge: Path, tmp_path: Path) -> None:
     purge.rename(purge.with_stem("migrate"))
     assert _mistakes(GOOD + ENTRY.replace('"purge"', '"migrate"'), tmp_path) == [
-        'jobs[1].name = "migrate": the function of the migrations has this name: rename the job'
+        'jobs[1] (migrate).name = "migrate": the function of the migrations has this name: rename the job'
     ]
 
 

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from stacks.function_code import bundle
 from stacks.job_module import JobModule, read_job_module
+from stacks.job_source import IN_ZIP, LAMBDA
 from stacks.settings import JOBS
 
 HEAD = '"""Deletes what is over. Then it rests."""\n\nfrom __future__ import annotations\n\n'
@@ -181,6 +183,15 @@ def test_a_tables_function_that_fails_is_named(tmp_path: Path) -> None:
     [
         (HEAD + TABLES, "has no function run(run): write one"),
         (HEAD + TABLES + "run = print\n", "has no function run(run): write one"),
+        (
+            HEAD + TABLES + "def run(event, context): ...\n",
+            "has run(event, context), but it is called with the run alone: write run(run)",
+        ),
+        (HEAD + TABLES + "def run(): ...\n", "has run(), but it is called"),
+        (HEAD + TABLES + "def run(*, run): ...\n", "has run(*, run), but it is called"),
+        (HEAD + TABLES + "def run(run, *, most): ...\n", "has run(run, *, most), but it is called"),
+        (HEAD + TABLES + "def run(a, b, c=1): ...\n", "has run(a, b, c=1), but it is called"),
+        (HEAD + TABLES + "def run(run): ...\ndef run(a, b): ...\n", "has run(a, b), but it is called"),
         (TABLES + RUN, "has no docstring: write what the job does, for the dashboard"),
         (HEAD + RUN, 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'),
         (HEAD + TABLES + "def tables(parameters): ...\n" + RUN, "has both TABLES and tables(): keep one"),
@@ -195,9 +206,17 @@ def test_a_tables_function_that_fails_is_named(tmp_path: Path) -> None:
         (HEAD + "def f():\n    break\nTABLES = f()\n" + RUN, "can't be read: SyntaxError("),
         (HEAD + "from run import THINGS\nTABLES = THINGS\n" + RUN, "may use the standard library only, not run"),
         (HEAD + "import pymysql.err as e\nTABLES = {e: e}\n" + RUN, "may use the standard library only, not pymysql"),
-        (HEAD + "from .json import X\nTABLES = {X: X}\n" + RUN, "may use the standard library only, not .json"),
+        (HEAD + "from .rollup import X\nTABLES = {X: X}\n" + RUN, "may use the standard library only, not .rollup"),
         (HEAD + TABLES + "class Parameters: ...\n" + RUN, "has a Parameters that is no dataclass: write @dataclass("),
         (HEAD + TABLES + "Parameters = 5\n" + RUN, "has a Parameters that is no dataclass"),
+        (
+            HEAD + TABLES + IMPORTS + DATACLASS + "class Parameters:\n    least: int = 1\n    most = 5000\n" + RUN,
+            "has a Parameters.most without a type, so it is no field: write most: int = 5000",
+        ),
+        (
+            HEAD + TABLES + IMPORTS + DATACLASS + "class Parameters:\n    '''Of no use.'''\n" + RUN,
+            "has a Parameters without fields: write one, like most: int = 5000, or remove the class",
+        ),
         (
             HEAD + TABLES + IMPORTS + "@dataclass\nclass Parameters:\n    a: int\n" + RUN,
             "has a Parameters that may change: write @dataclass(frozen=True, kw_only=True) above it",
@@ -227,6 +246,84 @@ def test_what_is_wrong_with_a_module_is_named(source: str, message: str, tmp_pat
     with pytest.raises(ValueError, match=r"^lambda/jobs/purge\.py") as caught:
         _read(source, tmp_path)
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    ["run", "run, /", "run=None", "run, most=1", "run, *others", "run, *, most=1", "run, **others", "*run"],
+)
+def test_run_may_have_more_that_is_not_required(parameters: str, tmp_path: Path) -> None:
+    source = f"{HEAD}{TABLES}def run({parameters}): ...\n"
+    assert _read(source, tmp_path).description == "Deletes what is over."
+
+
+@pytest.mark.parametrize(
+    ("statement", "module"),
+    [
+        ("import requests", "requests"),
+        ("import json, boto3", "boto3"),
+        ("import requests.adapters as a", "requests.adapters"),
+        ("from boto3.session import Session", "boto3.session"),
+        ("from runs import Run", "runs"),
+        ("import run.more", "run.more"),
+        ("import stacks", "stacks"),
+        ("import certificates", "certificates"),
+        ("from jobs.nothing import X", "jobs.nothing"),
+        ("from . import nothing", ".nothing"),
+        ("from .run import Run", ".run"),
+        ("from .. import run", "..run"),
+        ("import pandas\nimport numpy", "numpy, pandas"),
+    ],
+)
+@pytest.mark.parametrize("at", ["{}", "def help():\n    if TABLES:\n        {}"])
+def test_an_import_of_what_the_function_lacks_is_named(at: str, statement: str, module: str, tmp_path: Path) -> None:
+    nested = statement.replace("\n", "; ")
+    with pytest.raises(ValueError, match=r"^lambda/jobs/purge\.py") as caught:
+        _read(f"{HEAD}{at.format(nested)}\n{TABLES}{RUN}", tmp_path)
+    assert str(caught.value) == (
+        f"lambda/jobs/purge.py imports {module}, not in the function's zip: "
+        "import only PyMySQL, the standard library and the modules of lambda/"
+    )
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import os.path, run",
+        "import pymysql.cursors as c",
+        "from pymysql import err",
+        "from request import Window",
+        "import jobs.rollup",
+        "from jobs import rollup",
+        "from . import rollup",
+        "from .rollup import HOUR",
+    ],
+)
+@pytest.mark.parametrize("at", ["{}", "def help():\n    {}"])
+def test_what_the_function_has_may_be_imported(at: str, statement: str, tmp_path: Path) -> None:
+    assert _read(f"{HEAD}{at.format(statement)}\n{TABLES}{RUN}", tmp_path).read_rights(None) == {"event": {"SELECT"}}
+
+
+def test_the_modules_that_a_job_may_import_are_in_the_zip(tmp_path: Path) -> None:
+    bundle(tmp_path, region="eu-central-1")
+    files = {str(path.relative_to(LAMBDA)) for pattern in IN_ZIP for path in LAMBDA.glob(pattern)}
+    zipped = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.py")}
+    assert files | {"pymysql/__init__.py"} <= zipped
+
+
+def test_what_belongs_to_a_dataclass_but_is_no_field_needs_no_type(tmp_path: Path) -> None:
+    parameters = (
+        DATACLASS
+        + "class Parameters:\n"
+        + "    LEAST: ClassVar[int] = 1\n"
+        + "    most: int = 5000\n\n"
+        + "    class Other: ...\n\n"
+        + "    @property\n    def more(self): return self.most + 1\n\n"
+        + "    @staticmethod\n    def least(): return 1\n\n"
+        + "    @classmethod\n    def none(cls): return 0\n\n"
+    )
+    module = _read(HEAD + IMPORTS + "from typing import ClassVar\n" + TABLES + parameters + RUN, tmp_path)
+    assert module.read_parameters({"most": 2}).more == 3
 
 
 @pytest.mark.parametrize(
