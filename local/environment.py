@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import secrets
 import shutil
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,21 @@ NAME = "local"
 CACHE = ROOT / ".cache"
 
 Progress = Callable[[str], None]
+
+
+class JobFailed(Exception):
+    """A function ended with an error; the message says which, with what error, and ends with its log."""
+
+    def __init__(self, *, function: str, error: str, log: str) -> None:
+        """`error` is its type and message; `log` is the end of what the function logged, its traceback included."""
+        super().__init__(f"{function} failed: {error}\n{log}".rstrip())
+        self.error = error
+        self.log = log
+
+
+def error_text(document: Mapping[str, Any]) -> str:
+    """Type and message of Lambda's error `document`."""
+    return f"{document['errorType']}: {document['errorMessage']}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +74,13 @@ class LocalEnvironment:
         """What `function` returns when the emulator runs it.
 
         Raises:
-            RuntimeError: it ended with an error.
+            JobFailed: it ended with an error.
         """
-        answer = self.emulator.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+        answer = self.emulator.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event), LogType="Tail")
         result = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
-            raise RuntimeError(f"{function} failed: {result}")
+            log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
+            raise JobFailed(function=function, error=error_text(result), log=log)
         return result
 
     def open_connections(self, job: str) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -22,10 +23,10 @@ from rich.table import Table
 
 from local.cdk_cli import CommandFailed
 from local.emulator import EmulatorError
-from local.environment import NAME, LocalEnvironment, deployed
+from local.environment import NAME, JobFailed, LocalEnvironment, deployed, error_text
 from local.mysql_installation import ToolMissing
 from local.mysql_server import StartFailed
-from local.scheduler import delivery
+from local.scheduler import Delivery, delivery
 from stacks.environment_files import SettingsError
 
 JOB = "heartbeat"
@@ -35,9 +36,9 @@ SETTLE_SECONDS = 5.0
 """How long the server may take to notice a goodbye: a generous bound, it takes milliseconds."""
 
 NOT_PROVEN = """\
-[bold]What this does not prove.[/bold] AWS was an emulator and RDS a MySQL server on this machine: nothing here
-shows that the network, its security groups, IAM permissions and IAM login, RDS itself, Lambda's own runtime
-(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy the
+[bold]What this does not prove.[/bold] AWS was an emulator and RDS a MySQL server on this machine: nothing here \
+shows that the network, its security groups, IAM permissions and IAM login, RDS itself, Lambda's own runtime \
+(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy the \
 environment dev for that."""
 
 
@@ -51,7 +52,7 @@ class Shown:
     start: str
     """cold, warm (the environment kept running) or thawed (it was frozen)."""
     report: dict[str, Any]
-    """What the run's log line says."""
+    """What the run's log line says; of one that failed without a line: its event, `outcome` and `error`."""
     left_open: int
     """The jobs' connections on the server after the handler returned."""
 
@@ -99,8 +100,9 @@ def _main(console: Console, *, keep: bool) -> int:
         console.print(_table(shown), soft_wrap=False)
         for run in shown:
             if "error" in run.report:
-                console.print(f"{run.job} failed: {run.report['error']}", style="red", markup=False)
-        console.print(NOT_PROVEN)
+                where = f"{run.start} run of {run.job} in the {run.where}"
+                console.print(f"{where}: {run.report['error']}", style="red", markup=False, highlight=False)
+        console.print(NOT_PROVEN, soft_wrap=False, highlight=False)
         if keep:
             _wait(console, environment)
         progress("Stopping and removing everything …")
@@ -117,7 +119,7 @@ def _in_emulator(environment: LocalEnvironment, scheduled_time: datetime) -> Ite
                 job=job.name,
                 where="emulator",
                 start=start,
-                report=environment.invoke(sent.function, sent.event),
+                report=_report(environment, sent),
                 left_open=_left_open(environment),
             )
 
@@ -128,15 +130,35 @@ def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Sh
         for scheduled_time in times:
             sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
             run = client.invoke(sent.event)
-            failed = {"outcome": "failed", "error": run.error, **sent.event}
+            report: Any = _failed(sent, error_text(run.error), run.log_lines) if run.error else run.result
             yield Shown(
                 job=JOB,
                 where="runtime",
                 start="cold" if run.cold else "thawed",
-                report=run.result if isinstance(run.result, dict) else failed,
+                report=report,
                 left_open=_left_open(environment),
             )
             time.sleep(FREEZE_SECONDS)
+
+
+def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:
+    try:
+        report: dict[str, Any] = environment.invoke(sent.function, sent.event)
+    except JobFailed as failure:
+        # The emulator writes no JSON log: of a run's line it keeps the one word "run", but also the traceback.
+        return _failed(sent, f"{failure.error}\n{failure.log}".rstrip())
+    return report
+
+
+def _failed(sent: Delivery, error: str, log_lines: Iterable[str] = ()) -> dict[str, Any]:
+    """The run's log line if it is among `log_lines`; it is not if the function was killed or could not start."""
+    report = {"outcome": "failed", "error": error, **sent.event}
+    for line in log_lines:
+        with suppress(ValueError):  # what a job prints is in no form
+            entry = json.loads(line)
+            if isinstance(entry, dict) and entry.get("message") == "run":
+                report |= entry
+    return report
 
 
 def _scheduled_times(count: int) -> list[datetime]:
@@ -184,13 +206,16 @@ def _table(shown: list[Shown]) -> Table:
 def _wait(console: Console, environment: LocalEnvironment) -> None:
     function, url = environment.function_name(JOB), environment.emulator.url
     event = '{"dry_run": true}'
+    statement = "SELECT job, outcome, window_start, window_end FROM ledger"  # all columns are wider than a terminal
     console.print(
         f"""
 Everything stays up until Ctrl-C. In another terminal:
 
-  look at the ledger     .venv/bin/python -m local.sql {environment.folder} 'SELECT * FROM ledger'
+  look at the ledger     .venv/bin/python -m local.sql {environment.folder} '{statement}'
   try the job            .venv/bin/python -m local.invoke {url} {function} '{event}'
   logs and templates     {environment.folder}
+
+The function of another job is called {environment.function_name("<job>")}.
 """,
         markup=False,
         highlight=False,

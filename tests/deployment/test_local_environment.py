@@ -1,6 +1,8 @@
 """The environment `local`, deployed with the real CDK CLI, and its job run against a real MySQL."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,9 +11,10 @@ import pytest
 
 from local import processes
 from local.cdk_cli import CommandFailed
-from local.environment import LocalEnvironment, deployed
+from local.environment import JobFailed, LocalEnvironment, deployed
 from local.scheduler import delivery
 from stacks.database import JOBS_USER
+from stacks.settings import ROOT
 
 SCHEDULED_TIME = datetime(2026, 11, 23, 8, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
@@ -54,6 +57,29 @@ def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEn
     report = environment.invoke(sent.function, sent.event)
     assert (report["outcome"], environment.invoke(sent.function, sent.event)["outcome"]) == ("done", "duplicate")
     assert report["result"]["server_version"].startswith(environment.server.version)
+
+
+def test_a_function_that_ends_with_an_error_says_which_and_where(environment: LocalEnvironment) -> None:
+    with pytest.raises(JobFailed, match=r"(?s)^local-heartbeat failed: .*Traceback.*request\.py.*scheduled_time"):
+        environment.invoke("local-heartbeat", {"scheduled_time": "noon"})
+
+
+def test_a_job_is_started_by_hand_and_a_wrong_name_is_told_the_right_ones(environment: LocalEnvironment) -> None:
+    started, unknown = (
+        subprocess.run(
+            [sys.executable, "-m", "local.invoke", environment.emulator.url, function, '{"dry_run": true}'],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for function in ("local-rollup", "rollup")
+    )
+    assert (started.returncode, json.loads(started.stdout)["outcome"]) == (0, "dry_run")
+    assert (unknown.returncode, unknown.stderr) == (
+        1,
+        "there is no function rollup; they are called local-<job>\n",
+    )
 
 
 def test_frozen_and_thawed_runs_leave_nothing_open(environment: LocalEnvironment) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from local.environment import LocalEnvironment, deployed
+from local.environment import JobFailed, LocalEnvironment, deployed
 
 ACCOUNT = "arn:aws:{service}:eu-central-1:000000000000:"
 
@@ -100,7 +100,7 @@ def test_a_job_that_may_not_read_its_secret_is_refused(environment: LocalEnviron
     role = _role_of_function(environment, function)
     [secret] = {resource for action, resource in role.grants() if action == "secretsmanager:GetSecretValue"}
     with role.without(("secretsmanager:GetSecretValue", secret)):
-        with pytest.raises(RuntimeError, match=f"Secrets Manager refused {secret}: AccessDenied"):
+        with pytest.raises(JobFailed, match=f"Secrets Manager refused {secret}: AccessDenied"):
             environment.invoke(function, {"dry_run": True})
     assert environment.invoke(function, {"dry_run": True})["outcome"] == "dry_run"
 
@@ -112,7 +112,7 @@ def test_migrations_that_may_not_read_one_of_their_secrets_are_refused(
     secret = _variables(environment, "local-migrate")[variable]
     role = _role_of_function(environment, "local-migrate")
     with role.without(("secretsmanager:GetSecretValue", secret)):
-        with pytest.raises(RuntimeError, match=f"Secrets Manager refused {secret}: AccessDenied"):
+        with pytest.raises(JobFailed, match=f"Secrets Manager refused {secret}: AccessDenied"):
             environment.invoke("local-migrate", {})
     assert environment.invoke("local-migrate", {})["applied"] == []
 
