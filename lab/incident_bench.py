@@ -18,10 +18,10 @@ from local.execution_environment import Invocation
 ROOT = Path(__file__).parents[1]
 QUIT_SECONDS = 30.0
 """What mysqljs' end() arms its timer for: https://github.com/mysqljs/mysql/blob/v2.18.1/lib/Connection.js#L234."""
-TRIES = 40
-"""With a distance; an idle machine needed up to 6, a busy one up to 14."""
-TRIES_WITHOUT_DISTANCE = 200
-"""On a busy machine the answer loses the race again and again; nothing could be told then."""
+TRIES = 200
+"""An idle machine needs a few, a busy one many more."""
+TRIES_IN_VAIN = 20
+"""After so many runs that left no socket, there is nothing to be answered."""
 TIMEOUT_SECONDS = 20.0
 
 
@@ -132,30 +132,38 @@ class Trial:
         self._environment.wait_until_ready()
 
     def freeze(self) -> None:
-        """Run until the process was frozen before it handled the server's answer to COM_QUIT; with no distance, after.
+        """Run until the process was frozen before the server's answer to COM_QUIT came; with no distance, after.
 
         It is a race: a cold process or a busy machine is slow, and lets the answer win. (Even an answer that came too
         late may win: a process that was frozen on its way to the event loop's wait looks at sockets first.) Some
-        handlers leave nothing to answer; then it is frozen after the last of the runs.
+        handlers leave nothing to answer; then it is frozen after some runs.
 
         Raises:
-            NotReproduced: a run failed; or with no distance, no answer came before the freeze.
+            NotReproduced: a run failed, or the moment was never right.
         """
-        for _ in range(TRIES if self._network else TRIES_WITHOUT_DISTANCE):
+        left_something = False
+        for tried in range(1, TRIES + 1):
             invocation = self._environment.invoke({})
             if invocation.error:
                 said = "\n".join(invocation.log_lines)
                 raise NotReproduced(f"{self.situation.pattern}: a run failed too early: {_error(invocation)}\n{said}")
-            self._socket_left = self._environment.holds_connection_to(self._port)
-            if self._socket_left == (self._network is not None):
-                break
-        else:
-            if self._network is None:
-                raise NotReproduced(
-                    f"{self.situation.pattern}: no answer came before the freeze. Is this machine busy?"
-                )
+            self._note()
+            left_something = left_something or self._socket_left
+            if self._came_about() or (tried == TRIES_IN_VAIN and self._network and not left_something):
+                return
+        raise NotReproduced(f"{self.situation.pattern}: never frozen at the right moment. Is this machine busy?")
+
+    def _note(self) -> None:
+        self._socket_left = self._environment.holds_connection_to(self._port)
         self._goodbye = self._network.goodbyes[-1] if self._network else Goodbye()
         self._began, self._frozen = (moment.at for moment in self._environment.moments[-2:])
+
+    def _came_about(self) -> bool:
+        if self._network is None:
+            return not self._socket_left
+        # An answer that was there before the freeze wakes the process up: it handles that first, whenever it goes on.
+        answered = self._goodbye.server_fin_delivered
+        return self._socket_left and (answered is None or answered > self._frozen)
 
     def thaw(self) -> Outcome:
         """Wait until it was frozen for long enough, run twice more, and say what became of that.
