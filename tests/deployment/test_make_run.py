@@ -152,8 +152,9 @@ def _shell(command: str) -> subprocess.CompletedProcess[str]:
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """A usual terminal, and a temporary folder that marks every process of the run."""
-    return {**os.environ, "COLUMNS": "80", "TMPDIR": str(folder)}
+    """A usual terminal, outside of any make, and a temporary folder that marks every process of the run."""
+    usual = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    return {**usual, "COLUMNS": "80", "TMPDIR": str(folder)}
 
 
 def _left_behind(folder: Path) -> tuple[list[str], list[str]]:
