@@ -7,7 +7,9 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,10 +63,9 @@ class Assembly:
         Raises:
             Refused: the CLI can't tell; the message says why.
         """
-        command = self._command("diff", "--method", "template", "--quiet")
         colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
         done = subprocess.run(
-            command,
+            _command(*self._on_it("diff", "--method", "template", "--quiet")),
             env={**_variables(), **colour},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -78,25 +79,28 @@ class Assembly:
 
     def deploy(self) -> bool:
         """Deploy it, with the CLI's events for progress; whether that went well."""
-        return self._shown("deploy", "--require-approval", "never", "--progress", "events")
+        return run_cli(*self._on_it("deploy", "--require-approval", "never", "--progress", "events"))
 
     def destroy(self) -> bool:
         """Delete its stacks, those first that need others; whether that went well."""
-        return self._shown("destroy", "--force")
+        return run_cli(*self._on_it("destroy", "--force"))
 
-    def _shown(self, verb: str, *options: str) -> bool:
-        with subprocess.Popen(self._command(verb, *options), env=_variables()) as process:
-            try:
-                return process.wait() == 0
-            except KeyboardInterrupt:
-                process.terminate()  # `kill -INT` of this program alone doesn't reach it, Ctrl-C does
-                process.wait()
-                say("\nEnded here only: what CloudFormation has begun, it goes on with.")
-                raise
-
-    def _command(self, verb: str, *options: str) -> list[str]:
+    def _on_it(self, verb: str, *options: str) -> list[str]:
         # --ci: everything to standard output, and nothing that moves.
-        return [str(CDK), "--no-notices", "--ci", "--app", str(self.folder), verb, f"{self.environment}/*", *options]
+        return ["--ci", "--app", str(self.folder), verb, f"{self.environment}/*", *options]
+
+
+@contextmanager
+def synthesized(environment: str) -> Iterator[Assembly]:
+    """`environment`, synthesized into a folder that goes away with the block.
+
+    Not into cdk.out: whatever is synthesized there while a question waits would be deployed in its place.
+
+    Raises:
+        Refused: the app says why it can't be.
+    """
+    with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
+        yield synthesize(environment, Path(folder))
 
 
 def synthesize(environment: str, folder: Path) -> Assembly:
@@ -106,7 +110,7 @@ def synthesize(environment: str, folder: Path) -> Assembly:
         Refused: the app says why it can't be.
     """
     done = subprocess.run(
-        [str(CDK), "--no-notices", "synth", "--quiet", "--output", str(folder), f"{environment}/*"],
+        _command("synth", "--quiet", "--output", str(folder), f"{environment}/*"),
         cwd=ROOT,
         env=_variables(),
         capture_output=True,
@@ -118,10 +122,20 @@ def synthesize(environment: str, folder: Path) -> Assembly:
     return Assembly(folder=folder, environment=environment)
 
 
-def run_cli(verb: str, *arguments: str, folder: Path) -> bool:
-    """Have the CDK CLI work on this terminal, in `folder`; whether that went well."""
-    command = [str(CDK), "--no-notices", verb, *arguments]
-    return subprocess.run(command, cwd=folder, env=_variables(), check=False).returncode == 0
+def run_cli(*arguments: str, folder: Path | None = None) -> bool:
+    """Have the CDK CLI work on this terminal, in `folder` if not here; whether that went well."""
+    with subprocess.Popen(_command(*arguments), cwd=folder, env=_variables()) as process:
+        try:
+            return process.wait() == 0
+        except KeyboardInterrupt:
+            process.terminate()  # `kill -INT` of this program alone doesn't reach it, Ctrl-C does
+            process.wait()
+            say("\nEnded here only: what CloudFormation has begun, it goes on with.")
+            raise
+
+
+def _command(*arguments: str) -> list[str]:
+    return [str(CDK), "--no-notices", *arguments]
 
 
 def _stack(properties: Mapping[str, Any]) -> Stack:

@@ -6,13 +6,11 @@ What is deployed is the commit that is checked out, in the account and the regio
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from delivery import checks, command, diff, outcome, question
-from delivery.assembly import Assembly, synthesize
+from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
 from stacks.settings import ROOT, EnvironmentSettings
@@ -43,9 +41,8 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {settings.name} of commit {commit} …")
-        # Not cdk.out: whatever is synthesized there while the question waits would be deployed in its place.
-        with tempfile.TemporaryDirectory(prefix="deploy-") as folder:
-            return deploy(settings, synthesize(settings.name, Path(folder)), aws, answer)
+        with synthesized(settings.name) as assembly:
+            return deploy(settings, assembly, aws, answer)
 
     return command.run(deploy_it)
 

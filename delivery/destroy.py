@@ -6,12 +6,10 @@ The name may come from a pipe, too (echo dev | make destroy ENV=dev); there is n
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from delivery import checks, command, farewell, question
-from delivery.assembly import Assembly, synthesize
+from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
 from delivery.refusal import Refused
@@ -36,8 +34,8 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
-        with tempfile.TemporaryDirectory(prefix="destroy-") as folder:
-            return destroy(settings, synthesize(name, Path(folder)), aws, question.destroy)
+        with synthesized(name) as assembly:
+            return destroy(settings, assembly, aws, question.destroy)
 
     return command.run(destroy_it)
 

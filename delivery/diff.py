@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from delivery import checks, command
-from delivery.assembly import Assembly, synthesize
+from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws, DeployedStack
 from delivery.command import CHANGED, DONE, say
 
@@ -30,8 +28,8 @@ def main() -> int:
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
-        with tempfile.TemporaryDirectory(prefix="diff-") as folder:
-            return diff(synthesize(name, Path(folder)), aws)
+        with synthesized(name) as assembly:
+            return diff(assembly, aws)
 
     return command.run(diff_it)
 

@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from review.assemblies import ReviewFailed, changed_code, checked_out, common_ancestor, python_for, synthesize
-from review.changes import compare
-from review.danger import dangers, left_behind
+from review.changes import Change, compare
+from review.danger import Danger, dangers, left_behind
 from review.report import EnvironmentReview, markdown
 from review.templates import Environment, file_name, read_environments
 from stacks.settings import ROOT
@@ -89,24 +89,22 @@ def review(
 def _environment(
     name: str, before: Environment | None, after: Environment | None, accepted: Mapping[str, str], accept: str
 ) -> EnvironmentReview:
-    if after is None:
-        note = "is no longer described. Nothing deletes what is deployed of it; `make destroy`, of the base, does"
-        assert before is not None  # noqa: S101 - either is given
+    changes: list[Change] = []
+    found: list[Danger] = []
+    note = None
+    if before and after:
+        changes, found = compare(before, after), dangers(before, after)
+    elif before:
         found = left_behind(before)
-        accepted = {danger.resource: accept for danger in found if accept}
-        return EnvironmentReview(name=name, dangers=found, accepted=accepted, note=note)
-    if before is None:
-        resources = sum("::" in each.kind for each in after.resources.values())
+        note = "is no longer described. Nothing deletes what is deployed of it; `make destroy`, of the base, does"
+    elif after:
         # Who delivers gets into an account that is there already: that is asked about, however new its stage is.
         nobody = Environment(name=name, account=after.account, region=after.region, resources={})
         found = [each for each in dangers(nobody, after) if each.kind == "access"] if name != file_name(name) else []
-        accepted = {danger.resource: accept for danger in found if accept} | dict(accepted)
-        note = f"is new: {resources} resources"
-        return EnvironmentReview(name=name, dangers=found, accepted=accepted, note=note)
-    found = dangers(before, after)
+        note = f"is new: {sum('::' in each.kind for each in after.resources.values())} resources"
     if accept:
         accepted = {danger.resource: accept for danger in found} | dict(accepted)
-    return EnvironmentReview(name=name, changes=compare(before, after), dangers=found, accepted=accepted)
+    return EnvironmentReview(name=name, changes=changes, dangers=found, accepted=accepted, note=note)
 
 
 def _accepted(project: Path, environment: str) -> dict[str, str]:

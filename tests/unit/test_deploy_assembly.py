@@ -78,7 +78,7 @@ def test_what_is_synthesized_while_the_question_waits_is_not_deployed(
     monkeypatch.setattr("sys.argv", ["deploy", "dev"])
     monkeypatch.setattr(checks, "clean_commit", lambda _: "0123456 (The app)")
     monkeypatch.setattr(checks, "account", lambda *_: None)
-    monkeypatch.setattr(deploy, "synthesize", lambda name, folder: Assembly(folder=folder, environment=name))
+    monkeypatch.setattr(assembly_module, "synthesize", lambda name, folder: Assembly(folder=folder, environment=name))
     monkeypatch.setattr(deploy, "deploy", keep)
     assert deploy.main() == command.DONE
     [folder] = folders
