@@ -20,6 +20,7 @@ from local.environment import LocalEnvironment, deployed
 from local.scheduler import delivery
 from stacks.database import JOBS_USER
 from stacks.settings import ROOT
+from tests.deployment.working_copy import edit
 
 FIRST_RUN = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
@@ -100,7 +101,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory, project: Path) -> Iter
 @pytest.fixture(scope="module")
 def rescheduled(environment: LocalEnvironment, project: Path) -> Stage:
     """A job starts half as often."""
-    _edit(project / "environments" / "local.toml", "rate(5 minutes)", "rate(10 minutes)")
+    edit(project / "environments" / "local.toml", "rate(5 minutes)", "rate(10 minutes)")
     return _deploy(environment, project)
 
 
@@ -111,14 +112,14 @@ def failed(rescheduled: Stage, environment: LocalEnvironment, project: Path) -> 
     (project / "lambda" / "migrations" / "0004_greeting.sql").write_text(GOOD + BAD)
     settings = project / "environments" / "local.toml"
     settings.write_text(settings.read_text() + SETTINGS)
-    _edit(settings, "rate(10 minutes)", "rate(20 minutes)")
+    edit(settings, "rate(10 minutes)", "rate(20 minutes)")
     return _deploy(environment, project, succeeds=False)
 
 
 @pytest.fixture(scope="module")
 def mended(failed: Stage, environment: LocalEnvironment, project: Path) -> Stage:
     """The statement that failed is corrected."""
-    _edit(project / "lambda" / "migrations" / "0004_greeting.sql", BAD, MENDED)
+    edit(project / "lambda" / "migrations" / "0004_greeting.sql", BAD, MENDED)
     return _deploy(environment, project)
 
 
@@ -126,7 +127,7 @@ def mended(failed: Stage, environment: LocalEnvironment, project: Path) -> Stage
 def removed(mended: Stage, environment: LocalEnvironment, project: Path) -> Stage:
     """The job is taken out again, after a run; its migration stays, as any that was applied."""
     assert _run(environment, "greeting", 3)["outcome"] == "done"
-    _edit(project / "environments" / "local.toml", SETTINGS, "")
+    edit(project / "environments" / "local.toml", SETTINGS, "")
     (project / "lambda" / "jobs" / "greeting.py").unlink()
     return _deploy(environment, project)
 
@@ -134,7 +135,7 @@ def removed(mended: Stage, environment: LocalEnvironment, project: Path) -> Stag
 @pytest.fixture(scope="module")
 def proxied(removed: Stage, environment: LocalEnvironment, project: Path) -> Stage:
     """The proxy is turned on."""
-    _edit(project / "environments" / "local.toml", "[[jobs]]", "[proxy]\nenabled = true\n\n[[jobs]]")
+    edit(project / "environments" / "local.toml", "[[jobs]]", "[proxy]\nenabled = true\n\n[[jobs]]")
     return _deploy(environment, project)
 
 
@@ -230,12 +231,6 @@ def test_destroying_an_environment_takes_every_stack_and_no_data(proxied: Stage,
     assert (destroyed.stacks, destroyed.schedules, destroyed.functions) == (set(), {}, set())
     assert destroyed.runs >= proxied.after.runs
     assert destroyed.migrations == proxied.after.migrations
-
-
-def _edit(file: Path, old: str, new: str) -> None:
-    before = file.read_text()
-    assert old in before
-    file.write_text(before.replace(old, new, 1))
 
 
 def _deploy(environment: LocalEnvironment, project: Path, *, succeeds: bool = True) -> Stage:

@@ -24,6 +24,7 @@ from delivery.command import CHANGED, DONE, FAILED, REFUSED
 from delivery.refusal import Refused
 from local.environment import LocalEnvironment, deployed
 from stacks.settings import ROOT
+from tests.deployment.working_copy import commit, edit, working_copy
 
 STARTED = """
 import sys
@@ -63,17 +64,12 @@ class Ended:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone of the working tree, committed, with the environments dev and local."""
-    folder = tmp_path_factory.mktemp("project") / "clone"
-    _git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
-    for name in _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    folder = working_copy(tmp_path_factory.mktemp("project") / "clone")
     for name in (".cache", ".venv", "node_modules"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("prod", "staging"):  # each would cost every synthesis a second
         (folder / "environments" / f"{name}.toml").unlink()
-    _commit(folder)
+    commit(folder, "all")
     return folder
 
 
@@ -130,7 +126,7 @@ def unchanged(start: Start) -> Ended:
 @pytest.fixture(scope="module")
 def changed(unchanged: Ended, environment: LocalEnvironment, project: Path) -> None:
     """A job's schedule is another one."""
-    _edit(project / "environments" / "local.toml", "rate(15 minutes)", "rate(30 minutes)")
+    edit(project / "environments" / "local.toml", "rate(15 minutes)", "rate(30 minutes)")
     environment.synthesize(project, progress=print)
 
 
@@ -159,7 +155,7 @@ def kept(accepted: Ended, environment: LocalEnvironment, tmp_path_factory: pytes
 def failed(kept: Path, start: Start, environment: LocalEnvironment, project: Path) -> Ended:
     """A migration that fails is deployed, with another schedule."""
     (project / "lambda" / "migrations" / "0004_index.sql").write_text(BAD)
-    _edit(project / "environments" / "local.toml", "rate(30 minutes)", "rate(45 minutes)")
+    edit(project / "environments" / "local.toml", "rate(30 minutes)", "rate(45 minutes)")
     environment.synthesize(project, progress=print)
     return start("deploy --yes")
 
@@ -334,7 +330,7 @@ def test_make_deploy_refuses_what_is_not_committed_then_an_account_that_is_not_b
     done = _make(project, of_dev, "deploy", "ENV=dev", "YES=1")
     assert done.returncode == 2
     assert "?? lambda/migrations/0004_index.sql\n" in done.stderr
-    _commit(project)
+    commit(project, "all")
     done = _make(project, of_dev, "deploy", "ENV=dev", "YES=1")
     assert done.returncode == 2
     assert "`make bootstrap ENV=dev`" in done.stderr
@@ -378,18 +374,3 @@ def _schedule(environment: LocalEnvironment) -> str | None:
 
 def _plain(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
-
-
-def _edit(file: Path, old: str, new: str) -> None:
-    before = file.read_text()
-    assert old in before
-    file.write_text(before.replace(old, new))
-
-
-def _commit(project: Path) -> None:
-    _git(project, "add", "--all")
-    _git(project, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message", "all")
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout

@@ -13,6 +13,7 @@ from review.assemblies import ReviewFailed, synthesize
 from review.diff import CHANGED, DANGEROUS, FAILED, UNCHANGED, review, status
 from review.report import EnvironmentReview, markdown
 from stacks.settings import ROOT
+from tests.deployment.working_copy import commit, git, working_copy
 
 ENVIRONMENTS = ("dev", "prod", "staging")
 
@@ -53,16 +54,10 @@ reason = "dev starts anew"
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with the working tree's files, committed as main; the environments are those that are deployed."""
-    folder = tmp_path_factory.mktemp("repository") / "clone"
-    _git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
-    for name in _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    folder = working_copy(tmp_path_factory.mktemp("repository") / "clone")
     (folder / "environments" / "local.toml").unlink()
-    _git(folder, "checkout", "--quiet", "-B", "main")
-    _git(folder, "add", "--all")
-    _git(folder, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "--message", "base")
+    git(folder, "checkout", "--quiet", "-B", "main")
+    commit(folder, "base")
     return folder
 
 
@@ -199,7 +194,7 @@ def test_protection_that_is_turned_off_fails(reviews: dict[str, list[Environment
 
 def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
-    _git(repository, "clone", "--quiet", str(repository), str(project))
+    git(repository, "clone", "--quiet", str(repository), str(project))
     for name in (".venv", "node_modules"):
         (project / name).symlink_to(ROOT / name)
     _edit(project, "lambda/jobs/rollup.py", '"""', '"""', extra="# A line.\n")
@@ -212,15 +207,15 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    commit = _git(project, "rev-parse", "--short=7", "HEAD").strip()
+    head = git(project, "rev-parse", "--short=7", "HEAD").strip()
     assert done.stdout == (
-        f"# Against main ({commit})\n\nNothing loses data, widens access or takes protection away.\n\n"
+        f"# Against main ({head})\n\nNothing loses data, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
         "### dev, prod, staging\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- code of `heartbeat`, `purge_expired`, `rollup`, `migrate` changed: `lambda/jobs/rollup.py`\n\n</details>\n"
     )
     assert (project / "cdk.out" / "diff.md").read_text() == done.stdout
-    assert _git(project, "worktree", "list").count("\n") == 1
+    assert git(project, "worktree", "list").count("\n") == 1
 
 
 def test_a_base_that_does_not_exist_is_a_failure_of_its_own_kind(repository: Path) -> None:
@@ -248,7 +243,3 @@ def _edit(project: Path, files: str, old: str, new: str, *, extra: str = "") -> 
         text = file.read_text()
         assert old in text
         file.write_text(text.replace(old, new) + extra)
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout

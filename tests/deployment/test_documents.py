@@ -2,13 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from stacks.settings import ROOT
+from tests.deployment.working_copy import commit, edit, git, working_copy
 from tests.unit.documents import HERE, RUN_BY
 
 PROMISES = {
@@ -24,17 +24,10 @@ PROMISES = {
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with the working tree's files, committed as main; installed is what is installed here."""
-    folder = tmp_path_factory.mktemp("documents") / "clone"
-    _git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
-    _git(folder, "rm", "-r", "--quiet", ".")
-    for name in _git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
+    folder = working_copy(tmp_path_factory.mktemp("documents") / "clone")
     _set_up(folder)
-    _git(folder, "checkout", "--quiet", "-B", "main")
-    _git(folder, "add", "--all")
-    _git(folder, "commit", "--quiet", "--allow-empty", "--message", "base")
+    git(folder, "checkout", "--quiet", "-B", "main")
+    commit(folder, "base")
     return folder
 
 
@@ -46,7 +39,7 @@ def test_a_command_of_the_documents_does_what_they_say(command: str, clone: Path
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(PROMISES[command], done.stdout, re.MULTILINE), done.stdout
-    assert _git(clone, "status", "--porcelain") == ""
+    assert git(clone, "status", "--porcelain") == ""
 
 
 def test_every_command_that_this_is_to_run_is_run() -> None:
@@ -54,11 +47,11 @@ def test_every_command_that_this_is_to_run_is_run() -> None:
 
 
 def test_a_good_commit_passes_the_hooks(hooked: Path) -> None:
-    _edit(hooked / "stacks" / "alarm.py", "\n\n\n", "\n\nMEANING = 1\n\n\n")
-    _edit(hooked / "environments" / "dev.toml", "rate(5 minutes)", "rate(10 minutes)")
+    edit(hooked / "stacks" / "alarm.py", "\n\n\n", "\n\nMEANING = 1\n\n\n")
+    edit(hooked / "environments" / "dev.toml", "rate(5 minutes)", "rate(10 minutes)")
     done = _commit(hooked)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert _git(hooked, "log", "-1", "--format=%s") == "change\n"
+    assert git(hooked, "log", "-1", "--format=%s") == "change\n"
     assert done.stderr.count("Passed") == 3
     assert done.stderr.count("Skipped") == 2
 
@@ -81,11 +74,11 @@ def test_a_good_commit_passes_the_hooks(hooked: Path) -> None:
     ids=["format", "name", "environment", "job", "workflow", "token"],
 )
 def test_a_wrong_commit_is_refused_and_told_why(file: str, old: str, new: str, said: str, hooked: Path) -> None:
-    _edit(hooked / file, old, new)
+    edit(hooked / file, old, new)
     done = _commit(hooked)
     assert done.returncode != 0
     assert said in done.stderr
-    assert _git(hooked, "log", "-1", "--format=%s") == "base\n"
+    assert git(hooked, "log", "-1", "--format=%s") == "base\n"
 
 
 def test_the_hooks_run_the_linters_of_make_lint() -> None:
@@ -101,7 +94,7 @@ def test_the_hooks_run_the_linters_of_make_lint() -> None:
 def hooked(clone: Path, tmp_path: Path) -> Path:
     """A clone of the clone, with the hooks installed."""
     folder = tmp_path / "hooked"
-    _git(clone, "clone", "--quiet", str(clone), str(folder))
+    git(clone, "clone", "--quiet", str(clone), str(folder))
     _set_up(folder)
     subprocess.run([".venv/bin/pre-commit", "install"], cwd=folder, env=_environment(folder), check=True)
     return folder
@@ -114,8 +107,8 @@ def _set_up(project: Path) -> None:
         (project / name).symlink_to(ROOT / name)
     # .gitignore means folders, and these are links.
     (project / ".git" / "info" / "exclude").write_text("".join(f"/{name}\n" for name in installed))
-    _git(project, "config", "user.name", "test")
-    _git(project, "config", "user.email", "test@example.com")
+    git(project, "config", "user.name", "test")
+    git(project, "config", "user.email", "test@example.com")
 
 
 def _commit(project: Path) -> subprocess.CompletedProcess[str]:
@@ -123,17 +116,7 @@ def _commit(project: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=project, env=_environment(project), capture_output=True, text=True, check=False)
 
 
-def _edit(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new, 1))
-
-
 def _environment(project: Path) -> dict[str, str]:
     """A usual terminal, outside of any make, with no credentials, and pre-commit's files beside the project."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "GIT_", "MAKE"))}
     return {**kept, "COLUMNS": "120", "PRE_COMMIT_HOME": str(project.parent / "pre-commit")}
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
