@@ -10,7 +10,7 @@ PYTHON ?= python3
 READY := .venv/ready
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
 
@@ -24,17 +24,35 @@ $(READY): requirements-dev.txt package-lock.json
 	@npm ci --loglevel=error
 	@touch $@
 
-run: $(READY) ## Deploy an environment on this machine and run its jobs there (KEEP=1: leave it up until Ctrl-C)
-	@python -m local.run $(if $(KEEP),--keep)
+run: $(READY) ## Deploy an environment on this machine and run its jobs there (ENV=dev; KEEP=1: leave it up until Ctrl-C)
+	@python -m local.run $(if $(ENV),--environment "$$ENV") $(if $(KEEP),--keep)
 
-test: $(READY) lint ## Lint, unit tests, snapshots, integration and deployment tests
+job: $(READY) ## Write a new job with its migration, test and entry in an environment: make job NAME=archive_invoices (ENV=dev)
+	@python -m scaffold "$$NAME" $(if $(ENV),--environment "$$ENV")
+
+try: $(READY) ## While make run KEEP=1 is up, run a job as the working tree has it: make try JOB=archive_invoices (AT=2026-11-23T08:00Z)
+	@python -m local.try_job "$$JOB" $(if $(AT),--at "$$AT") $(if $(EVENT),--event "$$EVENT")
+
+test: $(READY) lint ## Lint, and all tests: unit, integration, deployment
 	@python -m pytest
 
-faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
-	@FREEZE_SECONDS=35 python -m pytest tests/integration/test_faults.py --quiet --faults docs/faults.md
+unit: $(READY) ## The tests that need neither a server nor the CDK CLI, and those of your environments' templates
+	@python -m pytest -m "not integration and not deployment"
 
-snapshots: $(READY) ## Accept the current templates as the snapshots; review them with git diff
-	@python -m pytest tests/snapshots --snapshot-update
+integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runtime client
+	@python -m pytest -m integration
+
+deployment: $(READY) ## The tests with the real CDK CLI, on the local AWS
+	@python -m pytest -m deployment
+
+faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
+	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py --quiet --faults docs/faults.md
+
+snapshots: $(READY) ## Accept what your environments deploy now as tests/snapshots/; review it with git diff
+	@python -m documents.snapshots
+
+docs: $(READY) ## Write the documents that are generated: the picture, the keys of an environment file, their JSON schema
+	@python -m documents
 
 lint: $(READY) ## ruff, mypy strict, and actionlint and zizmor for the workflows
 	@ruff check .
@@ -52,7 +70,7 @@ hooks: $(READY) ## Check what is committed, before each commit: once in each clo
 
 synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (no credentials, no network)
 	@set -o pipefail; cdk synth --quiet "**" 2>&1 | sed '/^Supply a stack id/d' # without "**" it would pass over findings in stages, and with it, it asks for one
-	@python -m stacks.summary
+	@python -m review.summary
 
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
 	@python -m delivery.bootstrap "$$ENV"
@@ -67,11 +85,14 @@ endif
 deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev (YES=1: don't ask)
 	@python -m delivery.deploy $(if $(filter 1,$(YES)),--yes) "$$ENV"
 
-destroy: $(READY) ## Say what goes and what stays, have the name typed, and delete: make destroy ENV=dev
+destroy: $(READY) ## Say what is deleted and what stays, confirm by typing its name, and delete: make destroy ENV=dev
 	@python -m delivery.destroy "$$ENV"
 
 delivery: $(READY) ## Make the roles that GitHub's workflows work in, by a person, once: make delivery ENV=dev
 	@python -m delivery.roles "$$ENV"
+
+upgrade: $(READY) ## Take a later version of the engine over; what is yours stays as it is: make upgrade VERSION=v0.2.0
+	@python -m scaffold.upgrade "$$VERSION"
 
 lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
 	@python -m lab $(if $(FAST),--fast)
@@ -81,4 +102,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@npm install --package-lock-only
 
-.PHONY: help setup run test faults snapshots lint format hooks synth bootstrap diff deploy destroy delivery lab lock
+.PHONY: help setup run job try test unit integration deployment faults snapshots docs lint format hooks synth bootstrap diff deploy destroy delivery upgrade lab lock

@@ -1,29 +1,28 @@
-"""The CDK app: per file in environments/ one Stage, and one more for who delivers to it."""
+"""The CDK app: per file in environments/ one Stage, and one more for the delivery to it."""
 
 import sys
+from pathlib import Path
 
 import aws_cdk as cdk
 
+from settings.files import SettingsError, load_environments
+from settings.project import Project
 from stacks import compliance
 from stacks.delivery import Delivery
-from stacks.delivery_access import provider_mistakes
 from stacks.environment import Environment
-from stacks.environment_files import SettingsError, load_environments
 
 
-def build(app: cdk.App) -> list[Environment]:
-    """Add every environment to `app`.
+def build(app: cdk.App, project: Project) -> list[Environment]:
+    """Add every environment of `project` to `app`.
 
     Raises:
         SettingsError: an environment file is wrong.
     """
-    files = load_environments()
-    if mistakes := list(provider_mistakes(files)):
-        raise SettingsError("\n".join(mistakes))
-    environments = [Environment(app, settings=settings) for settings in files]
+    all_settings = load_environments(project)
+    environments = [Environment(app, settings=settings, project=project) for settings in all_settings]
     for environment in environments:
         compliance.acknowledge(environment)
-    for settings in files:
+    for settings in all_settings:
         if settings.delivery is not None:
             compliance.acknowledge_delivery(Delivery(app, settings=settings, delivery=settings.delivery))
     compliance.check(app)
@@ -34,7 +33,7 @@ def main() -> None:
     """Synthesize every environment, for the CDK CLI."""
     app = cdk.App()
     try:
-        build(app)
+        build(app, Project(Path(__file__).parent))
     except SettingsError as error:
         sys.exit(f"{error}")
     app.synth()

@@ -1,1 +1,1 @@
-"""An environment on its way: shown against what is deployed, deployed, destroyed; each with a look before."""
+"""Commands that compare an environment with what is deployed, deploy it, or destroy it, each after checks."""

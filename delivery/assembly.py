@@ -1,4 +1,4 @@
-"""One environment, synthesized, and the CDK CLI at work on it: what is shown is what is deployed."""
+"""One synthesized environment, and the CDK CLI that works on it: what is shown is what is deployed."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from typing import Any
 
 from delivery.command import say
 from delivery.refusal import Refused
-from stacks.settings import ROOT
+from settings.project import ROOT
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """A stack, as it shall be."""
+    """A stack as the app describes it."""
 
     name: str
     protected: bool
@@ -31,7 +31,7 @@ class Stack:
     bootstrap_parameter: str
     """The SSM parameter that has the version of what `cdk bootstrap` made."""
     bootstrap_version: int
-    """The lowest that will do."""
+    """The lowest version that a deploy accepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,13 @@ class Assembly:
         return [each.name for each in self.stacks]
 
     def diff(self) -> tuple[int, str]:
-        """How many stacks differ from what is deployed, and what the CLI says of it.
+        """Return how many stacks differ from what is deployed, and what the CLI prints about it.
 
-        Templates are compared, nothing else: a change set, the CLI's default, would be made by CloudFormation, so a
-        look would upload and write, and a stack's would know nothing of what the stacks before it become.
+        Only templates are compared. A change set, the CLI's default, is made in AWS: a comparison would upload and
+        write, and each stack's change set would be made without the changes of the stacks before it.
 
         Raises:
-            Refused: the CLI can't tell; the message says why.
+            Refused: the CLI failed; the message says why.
         """
         colour = {"FORCE_COLOR": "1"} if sys.stdout.isatty() else {}
         done = subprocess.run(
@@ -78,11 +78,11 @@ class Assembly:
         return int(count[1]), done.stdout.strip()
 
     def deploy(self) -> bool:
-        """Deploy it, with the CLI's events for progress; whether that went well."""
+        """Deploy it, with the CLI's events for progress; return whether it succeeded."""
         return run_cli(*self._on_it("deploy", "--require-approval", "never", "--progress", "events"))
 
     def destroy(self) -> bool:
-        """Delete its stacks, those first that need others; whether that went well."""
+        """Delete its stacks, each before those that it needs; return whether it succeeded."""
         return run_cli(*self._on_it("destroy", "--force"))
 
     def _on_it(self, verb: str, *options: str) -> list[str]:
@@ -92,12 +92,12 @@ class Assembly:
 
 @contextmanager
 def synthesized(environment: str) -> Iterator[Assembly]:
-    """`environment`, synthesized into a folder that goes away with the block.
+    """Synthesize `environment` into a folder that is deleted at the end of the block.
 
-    Not into cdk.out: whatever is synthesized there while a question waits would be deployed in its place.
+    Not into cdk.out: another synthesis there, while a question waits for its answer, would be deployed instead.
 
     Raises:
-        Refused: the app says why it can't be.
+        Refused: the app can't be synthesized; the message says why.
     """
     with tempfile.TemporaryDirectory(prefix="assembly-") as folder:
         yield synthesize(environment, Path(folder))
@@ -107,7 +107,7 @@ def synthesize(environment: str, folder: Path) -> Assembly:
     """Synthesize the app into `folder`.
 
     Raises:
-        Refused: the app says why it can't be.
+        Refused: the app can't be synthesized; the message says why.
     """
     done = subprocess.run(
         _command("synth", "--quiet", "--output", str(folder), f"{environment}/*"),
@@ -123,14 +123,14 @@ def synthesize(environment: str, folder: Path) -> Assembly:
 
 
 def run_cli(*arguments: str, folder: Path | None = None) -> bool:
-    """Have the CDK CLI work on this terminal, in `folder` if not here; whether that went well."""
+    """Run the CDK CLI on this terminal, in `folder` or the current one; return whether it succeeded."""
     with subprocess.Popen(_command(*arguments), cwd=folder, env=_variables()) as process:
         try:
             return process.wait() == 0
         except KeyboardInterrupt:
             process.terminate()  # `kill -INT` of this program alone doesn't reach it, Ctrl-C does
             process.wait()
-            say("\nEnded here only: what CloudFormation has begun, it goes on with.")
+            say("\nInterrupted here only: CloudFormation continues what it has begun.")
             raise
 
 
@@ -148,5 +148,5 @@ def _stack(properties: Mapping[str, Any]) -> Stack:
 
 
 def _variables() -> dict[str, str]:
-    """This process's, with Node on the path: it is beside this Python."""
+    """The environment variables of this process, with Node on the path: it is beside this Python."""
     return {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}

@@ -1,6 +1,6 @@
-"""What AWS says of an environment: who asks, and how its stacks are.
+"""What AWS reports about an environment: the account of the credentials, and the states of its stacks.
 
-By botocore, which finds credentials, profiles and AWS_ENDPOINT_URL where the AWS CLI does.
+Through botocore, which finds credentials, profiles and AWS_ENDPOINT_URL as the AWS CLI does.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 @dataclass(frozen=True, kw_only=True)
 class DeployedStack:
-    """A stack, as CloudFormation has it."""
+    """A stack as CloudFormation describes it."""
 
     name: str
     status: str
@@ -30,26 +30,26 @@ class Aws:
     """AWS in one region, with the caller's credentials."""
 
     def __init__(self, region: str) -> None:
-        """Nothing is asked yet."""
+        """Ask nothing yet."""
         self.region = region
         self._session = botocore.session.Session()
 
     def client(self, service: str) -> Any:
-        """A botocore client of `service`."""
+        """Return a botocore client of `service`."""
         return self._session.create_client(service, region_name=self.region)
 
     def caller(self) -> tuple[str, str]:
-        """The account of the credentials, and whose they are (an ARN).
+        """Return the account of the credentials, and the ARN of the identity that they belong to.
 
         Raises:
-            botocore.exceptions.BotoCoreError: there are none, or nobody answers.
-            botocore.exceptions.ClientError: AWS takes them no more.
+            botocore.exceptions.BotoCoreError: there are no credentials, or AWS does not answer.
+            botocore.exceptions.ClientError: AWS refuses them, as they have expired for instance.
         """
         caller = self.client("sts").get_caller_identity()
         return caller["Account"], caller["Arn"]
 
     def parameter(self, name: str) -> str | None:
-        """The value of an SSM parameter, or None where there is no such parameter."""
+        """Return the value of an SSM parameter, or None if there is no such parameter."""
         client = self.client("ssm")
         try:
             value: str = client.get_parameter(Name=name)["Parameter"]["Value"]
@@ -58,12 +58,12 @@ class Aws:
         return value
 
     def stacks(self, names: Iterable[str]) -> dict[str, DeployedStack]:
-        """Those of the stacks `names` that are there."""
+        """Return the stacks that exist of those called `names`, by name."""
         found = (self._stack(name) for name in names)
         return {each.name: each for each in found if each is not None}
 
     def failures(self, stack: str, since: datetime) -> set[str]:
-        """The types of the resources in `stack`, which is there, that failed since then."""
+        """Return the types of the resources that failed since then in `stack`, which must exist."""
         pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
         events = (event for page in pages for event in page["StackEvents"])
         return {
@@ -76,7 +76,7 @@ class Aws:
         try:
             [stack] = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         except ClientError as error:
-            # CloudFormation has no error of its own for it: the CDK CLI goes by the message, too.
+            # CloudFormation has no error code of its own for it: the CDK CLI reads the message, too.
             if error.response["Error"]["Message"] == f"Stack with id {name} does not exist":
                 return None
             raise

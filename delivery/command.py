@@ -1,4 +1,4 @@
-"""What make diff, make deploy and make destroy have in common as commands: their arguments, their exit status."""
+"""What the commands have in common: their arguments, their exit status, how they report errors."""
 
 from __future__ import annotations
 
@@ -10,20 +10,17 @@ from contextlib import contextmanager
 from botocore.exceptions import BotoCoreError, ClientError
 
 from delivery.refusal import Refused
-from stacks.environment_files import SettingsError, load_environments
-from stacks.settings import EnvironmentSettings
-from stacks.spelling import did_you_mean
+from settings.environment import EnvironmentSettings
+from settings.files import SettingsError, load_environments
+from settings.project import Project
+from settings.spelling import did_you_mean
 
 DONE, FAILED, CHANGED, REFUSED, INTERRUPTED = 0, 1, 3, 70, 130
-"""A wrong call is argparse's own 2."""
-
-
-NO_ACCOUNT = "000000000000"
-"""Of environments that are never on AWS."""
+"""The exit status; a usage error is argparse's own 2."""
 
 
 def parser(target: str, *, description: str | None, status: str, options: str = "") -> argparse.ArgumentParser:
-    """A parser for `make <target> ENV=…`; `status` explains the exit status."""
+    """Return a parser for `make <target> ENV=…`; `status` explains the exit status."""
     made = argparse.ArgumentParser(
         prog=f"make {target}",
         usage=f"make {target} ENV=<environment>{options}",
@@ -35,31 +32,29 @@ def parser(target: str, *, description: str | None, status: str, options: str = 
     return made
 
 
-def settings(parser: argparse.ArgumentParser, name: str) -> EnvironmentSettings:
-    """The settings of the environment `name`; where there is none on AWS, the command ends as called wrongly.
+def settings(parser: argparse.ArgumentParser, project: Project, name: str) -> EnvironmentSettings:
+    """Return the settings of the environment `name` of `project`; if there is none, end with a usage error.
 
     Raises:
         SettingsError: an environment file is wrong.
     """
-    there = {each.name: each for each in load_environments()}
-    on_aws = [each.name for each in there.values() if each.account != NO_ACCOUNT]
+    environments = {each.name: each for each in load_environments(project)}
     if not name:
-        parser.error(f"say which environment: ENV={' or ENV='.join(on_aws)}")
-    if name not in there:
-        parser.error(f"there is no environments/{name}.toml: {did_you_mean(name, on_aws, otherwise=_one_of(on_aws))}")
-    if name not in on_aws:
-        parser.error(f"{name} is this machine, and no account: `make run` deploys it. On AWS: {', '.join(on_aws)}")
-    return there[name]
+        parser.error(f"say which environment: ENV={' or ENV='.join(environments)}")
+    if name not in environments:
+        hint = did_you_mean(name, environments, otherwise=f"there are {', '.join(environments)}")
+        parser.error(f"there is no environments/{name}.toml: {hint}")
+    return environments[name]
 
 
 def run(command: Callable[[], int]) -> int:
-    """The exit status of `command`; why it was refused goes to standard error."""
+    """Run `command` and return its exit status; write why it was refused to standard error."""
     try:
         return command()
     except (Refused, SettingsError) as error:
         sys.stderr.write(f"{error}\n")
     except (BotoCoreError, ClientError) as error:
-        sys.stderr.write(f"AWS can't be asked, or says no: {error}\n")
+        sys.stderr.write(f"AWS did not answer, or refused: {error}\n")
     except KeyboardInterrupt:
         sys.stderr.write("\nInterrupted.\n")
         return INTERRUPTED
@@ -68,18 +63,14 @@ def run(command: Callable[[], int]) -> int:
 
 @contextmanager
 def afterwards() -> Iterator[None]:
-    """Around what AWS is asked once all is done: credentials that have expired by then don't make it undone."""
+    """Report an error of AWS and go on: for questions after the work, when the credentials may have expired."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
-        say(f"AWS can't be asked any more what came of it: {error}")
+        say(f"AWS can't be asked about the result any more: {error}")
 
 
 def say(text: str = "") -> None:
-    """Print a line, in front of what the CDK CLI prints next."""
+    """Print a line at once, before the CDK CLI prints its own."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-
-
-def _one_of(names: list[str]) -> str:
-    return f"there are {', '.join(names)}"

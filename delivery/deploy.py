@@ -13,17 +13,18 @@ from delivery import checks, command, diff, outcome, question
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
-from stacks.settings import ROOT, EnvironmentSettings
+from settings.environment import EnvironmentSettings
+from settings.project import ROOT, Project
 
 CLOCKS = timedelta(minutes=5)
-"""How far this machine's may be from AWS's: it takes no signature of an older one.
+"""How far this machine's clock may differ from AWS's, which accepts no older signature.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html"""
 
 STATUS = """exit status:
   0   deployed, or there was nothing to deploy
-  1   the deploy failed; the last lines say how the stacks are, and what to do
+  1   the deploy failed; the last lines show the states of the stacks, and what to do
   any other: nothing was done, and why. 2: called wrongly; 70: refused by a check, by AWS, by the app or by the answer;
-  130: interrupted (once CloudFormation has begun, it goes on by itself)
+  130: interrupted (what CloudFormation has begun, it continues)
 make itself ends with 0 for the first, and with 2 for all others.
 """
 
@@ -36,7 +37,7 @@ def main() -> int:
     answer = question.yes if arguments.yes else question.deploy
 
     def deploy_it() -> int:
-        settings = command.settings(parser, arguments.environment)
+        settings = command.settings(parser, Project(ROOT), arguments.environment)
         commit = checks.clean_commit(ROOT)
         aws = Aws(settings.region)
         checks.account(aws, settings)
@@ -50,10 +51,10 @@ def main() -> int:
 def deploy(
     settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Callable[[EnvironmentSettings], bool]
 ) -> int:
-    """Deploy `assembly` if it differs from what is deployed and `answer` says yes; returns the exit status.
+    """Deploy `assembly` if it differs from what is deployed and `answer` is yes; return the exit status.
 
     Raises:
-        delivery.refusal.Refused: a check says why not.
+        delivery.refusal.Refused: a check failed; the message says what to do.
     """
     checks.bootstrapped(aws, assembly)
     there = aws.stacks(assembly.names)

@@ -1,4 +1,4 @@
-"""make destroy ENV=dev: says what goes and what stays, has the environment's name typed, and deletes its stacks.
+"""make destroy ENV=dev: says what is deleted and what stays, asks to confirm by typing the name, deletes the stacks.
 
 The name may come from a pipe, too (echo dev | make destroy ENV=dev); there is no YES=1.
 """
@@ -8,18 +8,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from delivery import checks, command, farewell, question
+from delivery import checks, command, destruction, question
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
 from delivery.refusal import Refused
-from stacks.settings import EnvironmentSettings
+from settings.environment import EnvironmentSettings
+from settings.project import ROOT, Project
 
 STATUS = """exit status:
   0   destroyed, or there was nothing to destroy
   1   not all of it could be deleted; the last lines say what is left
   any other: nothing was done, and why. 2: called wrongly; 70: refused by a check, by AWS, by the app or by the answer;
-  130: interrupted (once CloudFormation has begun, it goes on by itself)
+  130: interrupted (what CloudFormation has begun, it continues)
 make itself ends with 0 for the first, and with 2 for all others.
 """
 
@@ -30,7 +31,7 @@ def main() -> int:
     name = parser.parse_args().environment
 
     def destroy_it() -> int:
-        settings = command.settings(parser, name)
+        settings = command.settings(parser, Project(ROOT), name)
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
@@ -43,26 +44,26 @@ def main() -> int:
 def destroy(
     settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Callable[[EnvironmentSettings], bool]
 ) -> int:
-    """Delete the stacks of `assembly` that are there, if `answer` says yes; returns the exit status.
+    """Delete the existing stacks of `assembly` if `answer` is yes; return the exit status.
 
     Raises:
-        Refused: something protects them, or is at work on them.
+        Refused: something protects them, or CloudFormation is working on them.
     """
     deployed = aws.stacks(assembly.names)
     if not deployed:
         say(f"Nothing to destroy: {settings.name} is not deployed in account {settings.account}, {settings.region}.")
         return DONE
     checks.at_rest(deployed)
-    found = farewell.look(settings, aws, deployed)
-    if protected := list(farewell.protections(settings, found)):
+    found = destruction.look(settings, aws, deployed)
+    if protected := list(destruction.protections(settings, found)):
         raise Refused(_unprotect(settings, protected))
-    say("\n".join(farewell.explanation(settings, found)))
+    say("\n".join(destruction.explanation(settings, found)))
     if not answer(settings):
         say("That is not its name. Nothing was done.")
         return REFUSED
     done = assembly.destroy()
     with command.afterwards():
-        say("\n".join(farewell.leftovers(settings, aws, found)))
+        say("\n".join(destruction.leftovers(settings, aws, found)))
     return DONE if done else FAILED
 
 
@@ -70,11 +71,11 @@ def _unprotect(settings: EnvironmentSettings, protected: list[str]) -> str:
     lines = "\n".join(f"- {each}" for each in protected)
     return (
         f"{settings.name} is protected:\n{lines}\n"
-        f"Whoever means to destroy it writes into environments/{settings.name}.toml:\n\n"
-        '    accept_risk = ["no_deletion_protection"]   # beside what is accepted already\n\n'
+        f"To destroy it, set in environments/{settings.name}.toml:\n\n"
+        '    accept_risk = ["no_deletion_protection"]   # besides what is accepted already\n\n'
         "    [database]\n"
         "    deletion_protection = false\n\n"
-        f"and deploys that (`make deploy ENV={settings.name}`); docs/operations.md, “Delete an environment”"
+        f"and deploy that (`make deploy ENV={settings.name}`): docs/operations.md, “Delete an environment”"
     )
 
 

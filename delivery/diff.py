@@ -1,4 +1,4 @@
-"""make diff ENV=dev: what the working tree would change in the environment that is deployed. Nothing is written."""
+"""make diff ENV=dev: what deploying the working tree would change in the environment. Changes nothing."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from delivery import checks, command
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws, DeployedStack
 from delivery.command import CHANGED, DONE, say
+from settings.project import ROOT, Project
 
 STATUS = """exit status:
   0   nothing differs from what is deployed
@@ -24,7 +25,7 @@ def main() -> int:
     name = parser.parse_args().environment
 
     def diff_it() -> int:
-        settings = command.settings(parser, name)
+        settings = command.settings(parser, Project(ROOT), name)
         aws = Aws(settings.region)
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
@@ -35,19 +36,19 @@ def main() -> int:
 
 
 def diff(assembly: Assembly, aws: Aws) -> int:
-    """Print what differs between `assembly` and what is deployed; returns the exit status.
+    """Print what differs between `assembly` and what is deployed; return the exit status.
 
     Raises:
-        delivery.refusal.Refused: the CDK CLI can't tell.
+        delivery.refusal.Refused: the CDK CLI failed; the message says why.
     """
     return CHANGED if shown(assembly, aws.stacks(assembly.names)) else DONE
 
 
 def shown(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> bool:
-    """Print what differs from `deployed`; whether anything does.
+    """Print what differs from `deployed`; return whether anything does.
 
     Raises:
-        delivery.refusal.Refused: the CDK CLI can't tell.
+        delivery.refusal.Refused: the CDK CLI failed; the message says why.
     """
     count, text = assembly.diff()
     others = list(_not_in_templates(assembly, deployed))
@@ -56,13 +57,13 @@ def shown(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> bool:
 
 
 def _not_in_templates(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> Iterator[str]:
-    """What a deploy would do that comparing templates doesn't show."""
+    """What a deploy would do that a comparison of templates doesn't show, line by line."""
     for stack in assembly.stacks:
         there = deployed.get(stack.name)
         if there is None:
             continue
         if checks.never_made(there):
-            yield f"Stack {stack.name} ({there.status}) could not be made before, and will be made anew."
+            yield f"Stack {stack.name} ({there.status}) could not be created before, and will be created again."
         elif there.protected != stack.protected:
             yield f"Stack {stack.name}: termination protection goes {'on' if stack.protected else 'off'}."
 

@@ -1,4 +1,4 @@
-"""What came of a deploy: what to look at, or how the stacks are and what to do."""
+"""The result of a deploy: where to look, or the states of the stacks and what to do."""
 
 from __future__ import annotations
 
@@ -12,46 +12,47 @@ from delivery.assembly import Assembly
 from delivery.aws import Aws
 from delivery.command import say
 from delivery.states import sentence
-from stacks.settings import EnvironmentSettings, JobSettings
+from settings import names
+from settings.environment import EnvironmentSettings, JobSettings
 
 MIGRATION = "Custom::Trigger"
 """The resource that runs the migrations."""
 
 
 def deployed(settings: EnvironmentSettings, assembly: Assembly, aws: Aws) -> None:
-    """Print the stacks, the jobs, and where to look."""
+    """Print the stacks, the jobs, and where to look next."""
     console = Console()
-    console.print(_stacks(assembly, aws), _jobs(settings), sep="\n")
+    console.print(_stacks(assembly, aws), *([_jobs(settings)] if settings.jobs else []), sep="\n")
     for what, where in (
         ("Dashboard", dashboard(settings)),
         ("Changed since?", f"make diff ENV={settings.name}"),
-        ("An alarm rings?", "docs/operations.md"),
+        ("An alarm?", "docs/operations.md"),
     ):
         say(f"{what:<16}{where}")
 
 
 def dashboard(settings: EnvironmentSettings) -> str:
-    """Where the environment's dashboard is."""
+    """The URL of the environment's dashboard."""
     region = settings.region
     console = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
-    return f"{console}#dashboards/dashboard/{settings.name}-mysql-jobs"
+    return f"{console}#dashboards/dashboard/{names.database(settings.name)}"
 
 
 def log_group(settings: EnvironmentSettings, job: JobSettings) -> str:
-    """Where a job logs."""
-    return f"/aws/lambda/{settings.name}-{job.name}"
+    """The name of a job's log group."""
+    return names.function_log(names.function(settings.name, job.name))
 
 
 def failed(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, *, since: datetime) -> None:
-    """Print how the stacks are after a deploy, begun at `since`, that failed, and what to do."""
+    """Print the states of the stacks after a deploy that began at `since` and failed, and what to do."""
     found = aws.stacks(assembly.names)
     say("\nThe stacks now:")
     for name in assembly.names:
-        say(f"- {sentence(found[name], settings.region)}" if name in found else f"- {name} is not there")
+        say(f"- {sentence(found[name], settings.region)}" if name in found else f"- {name} does not exist")
     if any(MIGRATION in aws.failures(name, since) for name in found):
         say("Next: a migration failed: docs/operations.md, “When a migration fails at deploy”")
     else:
-        say(f"Next: what failed is above, in the events. Mend it, and `make deploy ENV={settings.name}` again")
+        say(f"Next: correct what failed, in the events above, then `make deploy ENV={settings.name}` again")
 
 
 def _stacks(assembly: Assembly, aws: Aws) -> Table:

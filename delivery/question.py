@@ -1,4 +1,4 @@
-"""The questions, and what counts as a yes."""
+"""The questions before a change, and which answers mean yes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,23 @@ import sys
 
 from delivery.command import say
 from delivery.refusal import Refused
-from stacks.settings import EnvironmentSettings
+from settings.environment import EnvironmentSettings
 
 
 def yes(_: EnvironmentSettings) -> bool:
-    """The answer of who said it beforehand: YES=1."""
+    """Answer yes without asking: YES=1."""
     return True
 
 
 def deploy(settings: EnvironmentSettings) -> bool:
-    """Ask on the terminal; a protected environment has to be named, as nobody types that by habit.
+    """Ask on the terminal; a protected environment is confirmed by typing its name, which nobody does by habit.
 
     Raises:
         Refused: there is no terminal to ask on.
     """
     if not sys.stdin.isatty():
         raise Refused(
-            f"There is no terminal to ask on. If the change above is meant: `make deploy ENV={settings.name} YES=1`"
+            f"There is no terminal to ask on. If the change above is intended: `make deploy ENV={settings.name} YES=1`"
         )
     where = f"{settings.name} (account {settings.account}, {settings.region})"
     if settings.database.deletion_protection:
@@ -31,12 +31,12 @@ def deploy(settings: EnvironmentSettings) -> bool:
 
 
 def destroy(settings: EnvironmentSettings) -> bool:
-    """Ask for the environment's name, on a terminal or from a pipe: who pipes the name in has named it."""
+    """Confirm by typing the environment's name, on a terminal or through a pipe."""
     return _answer(f"\nTo destroy {settings.name}, type its name: ") == settings.name
 
 
 def _answer(text: str) -> str:
-    """The line that is typed, or comes from a pipe; empty at its end."""
+    """Return the line that is typed or piped in; empty at the end of the input."""
     sys.stdout.write(text)
     sys.stdout.flush()
     line = sys.stdin.readline()

@@ -1,6 +1,6 @@
-"""make delivery ENV=dev: makes the roles that GitHub's workflows work in.
+"""make delivery ENV=dev: creates the roles that GitHub's workflows assume.
 
-A person does that, once: docs/delivery.md.
+A person runs it, once: docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from delivery.assembly import run_cli
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED
 from delivery.refusal import Refused
-from stacks.settings import ROOT
+from settings.project import ROOT, Project
 
 STATUS = """exit status:
-  0   the roles are there
+  0   the roles exist
   1   the CDK CLI failed, or the answer was no
   any other: nothing was done, and why. 2: called wrongly; 70: refused by a check or by AWS; 130: interrupted
 make itself ends with 0 for the first, and with 2 for all others.
@@ -28,11 +28,11 @@ def main() -> int:
     name = parser.parse_args().environment
 
     def deliver_it() -> int:
-        settings = command.settings(parser, name)
+        settings = command.settings(parser, Project(ROOT), name)
         if settings.delivery is None:
-            raise Refused(f"environments/{name}.toml names no repository that may deliver: write [delivery]")
+            raise Refused(f"environments/{name}.toml names no repository that may deploy: write [delivery]")
         checks.account(Aws(settings.region), settings)
-        # The CLI shows what the roles may do, and asks.
+        # The CLI shows what the roles may do, and asks for approval.
         return DONE if run_cli("deploy", f"{name}-delivery/*", folder=ROOT) else FAILED
 
     return command.run(deliver_it)

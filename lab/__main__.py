@@ -1,4 +1,4 @@
-"""`make lab`: what becomes of each way to handle a connection, shown as a table and written into the documents."""
+"""`make lab`: reproduces how each way to handle a connection fails; shows a table, and writes it into the documents."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import incident_bench, incident_environment, mariadb_installation, mariadb_server, pictures, table
+from lab import incident_bench, incident_environment, mariadb_installation, pictures, table
 from lab.bench import ROOT, NotReproduced
 from lab.experiment import conduct
 from local.emulator import EmulatorError
 from local.mysql_installation import ToolMissing
-from local.mysql_server import StartFailed
+from local.server_start import StartFailed
 
 DOCUMENT = ROOT / "docs" / "why-destroy.md"
 FIGURES = ROOT / "docs" / "lab" / "figures.json"
@@ -27,12 +27,12 @@ that the server still worked on."""
 
 
 def main() -> int:
-    """Run the program; returns its exit status: 0, 1 if a situation did not come about, 130 after Ctrl-C."""
+    """Run the program; returns its exit status: 0, 1 if a situation did not occur, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="make lab", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="scale timeouts down, write nothing (make lab FAST=1)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
-    # `kill` shall clean up as Ctrl-C does; a shell's background job starts with Ctrl-C ignored.
+    # `kill` should clean up as Ctrl-C does; a shell's background job starts with Ctrl-C ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
@@ -45,7 +45,6 @@ def main() -> int:
         StartFailed,
         ToolMissing,
         EmulatorError,
-        mariadb_server.StartFailed,
         mariadb_installation.ToolMissing,
         incident_bench.NotReproduced,
         incident_environment.NotStarted,

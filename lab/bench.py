@@ -18,7 +18,8 @@ from typing import Any, Literal, TypeVar
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.mysql_server import MySQLServer
-from stacks.function_code import bundle
+from settings.project import Project
+from stacks.jobs.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
 PATTERNS = Path("lab/patterns")
@@ -33,7 +34,7 @@ _numbers = itertools.count(1)
 
 
 class NotReproduced(Exception):
-    """A situation did not come about; the message says why."""
+    """A situation did not occur; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Function:
     )
 
     def invoke(self, work: Work = "do") -> Invocation:
-        """Run it for the next scheduled time; what the run shall do is `work`."""
+        """Run it for the next scheduled time; `work` says what the run does."""
         self.work.write_text(work, encoding="utf-8")
         event = {"scheduled_time": next(self._times).isoformat()}
         if self.environment.pid is not None:
@@ -87,14 +88,15 @@ class Bench:
     """A schema on the server, and functions that use it."""
 
     def __init__(self, *, server: MySQLServer, emulator: Emulator, folder: Path, function_seconds: float) -> None:
-        """Make the schema; `folder` gets this project's code and all logs, functions time out after so many seconds."""
+        """Create the schema; the engine's code and all logs go into `folder`."""
         self.server = server
         self._emulator = emulator
         self._folder = folder
         self._function_seconds = function_seconds
         self._starts = threading.Semaphore(COLD_STARTS)
         self._code = folder / "code"
-        bundle(self._code, region=emulator.region)
+        bundle(self._code, project=Project(folder), region=emulator.region)
+        (self._code / "jobs").mkdir()
         (self._code / PATTERNS).mkdir(parents=True)
         shutil.copy(ROOT / PATTERNS / "work.py", self._code / PATTERNS)
         self.execute("CREATE DATABASE lab")
@@ -103,18 +105,18 @@ class Bench:
             "CREATE TABLE lab.number AS"
             " WITH RECURSIVE upto (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM upto WHERE n < 1000) SELECT n FROM upto"
         )
-        [ledger] = (self._code / "migrations").glob("*_ledger.sql")
+        [ledger] = (self._code / "mysql_jobs" / "migrations").glob("*_ledger.sql")
         self.execute(ledger.read_text(encoding="utf-8").replace("CREATE TABLE ", "CREATE TABLE lab.", 1))
 
     def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
-        """What the administrator gets for a statement."""
+        """Run a statement as the administrator, and return its rows."""
         with self.server.connect() as connection, connection.cursor() as cursor:
             cursor.execute(statement, parameters or None)
             return list(cursor.fetchall())
 
     @contextmanager
     def function(self, pattern: Pattern, *, port: int | None = None) -> Iterator[Function]:
-        """A function of this pattern, not yet started, that reaches the server through `port`; gone afterwards."""
+        """Make a function of this pattern that reaches the server through `port`; remove it afterwards."""
         user = f"f{next(_numbers)}"
         password = f"password of {user}"
         self.execute(f"CREATE USER {user} IDENTIFIED BY %s REQUIRE SSL", (password,))
@@ -130,7 +132,7 @@ class Bench:
         }
         code, handler = ROOT, f"{PATTERNS}/{pattern.module}.lambda_handler"
         if pattern is OURS:
-            code, handler = self._code, "handler.lambda_handler"
+            code, handler = self._code, "mysql_jobs.handler.lambda_handler"
             environment |= self._ours(user, password)
         client = ExecutionEnvironment(
             code=code,
@@ -153,7 +155,7 @@ class Bench:
             self.execute(f"DROP USER {user}")
 
     def left(self, user: str) -> tuple[int, int]:
-        """How many sessions of `user` there are, and how many of them run a statement, once they had time to end."""
+        """Return how many sessions of `user` there are after they had time to end, and how many run a statement."""
         end = time.monotonic() + SETTLE_SECONDS
         query = "SELECT COUNT(*), COUNT(info) FROM performance_schema.processlist WHERE user = %s"
         while True:
@@ -163,16 +165,16 @@ class Bench:
             time.sleep(0.05)
 
     def sessions(self) -> dict[str, int]:
-        """How many sessions there are, by user."""
+        """Return how many sessions there are, by user."""
         return dict(self.execute("SELECT user, COUNT(*) FROM performance_schema.processlist GROUP BY user"))
 
     def visits(self, user: str) -> int:
-        """How many visits `user` has committed."""
+        """Return how many visits `user` has committed."""
         [(count,)] = self.execute("SELECT COUNT(*) FROM lab.visit WHERE visitor = %s", (f"{user}@%",))
         return int(count)
 
     def _ours(self, user: str, password: str) -> dict[str, str]:
-        # A job of its own: two runs of one job would keep each other out.
+        # A job of its own: two runs of one job would exclude each other.
         shutil.copyfile(ROOT / PATTERNS / f"{OURS.module}.py", self._code / "jobs" / f"{user}.py")
         secret = json.dumps({"username": user, "password": password})
         secrets_manager = self._emulator.client("secretsmanager")
@@ -192,6 +194,6 @@ Result = TypeVar("Result")
 
 
 def each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """What `work` returns for each item, done at the same time."""
+    """Return what `work` returns for each item; all run at the same time."""
     with ThreadPoolExecutor(len(items)) as pool:
         return list(pool.map(work, items))

@@ -1,4 +1,4 @@
-"""All situations, one after the other or at the same time, on servers of their own that are gone afterwards."""
+"""The experiments of the lab: all situations, on database servers that are started for them and removed afterwards."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Progress = Callable[[str], None]
 
 
 def conduct(*, fast: bool, progress: Progress) -> Figures:
-    """Everything that the lab has; takes two minutes, or one if `fast`.
+    """Run all experiments and return what was observed; takes two minutes, or one if `fast`.
 
     Raises:
-        local.mysql_installation.ToolMissing, local.mysql_server.StartFailed: there is no MySQL server.
+        local.mysql_installation.ToolMissing, local.server_start.StartFailed: there is no MySQL server.
         local.emulator.EmulatorError: there is no Secrets Manager.
-        lab.bench.NotReproduced: a situation did not come about.
+        lab.bench.NotReproduced: a situation did not occur.
         What `lab.incident.observe` raises.
     """
     node = incident.observe(fast=fast, progress=progress)
@@ -54,7 +54,7 @@ def conduct(*, fast: bool, progress: Progress) -> Figures:
 
 
 def _python(pace: Pace, progress: Progress) -> tuple[list[Observation], History, str]:
-    # The folder goes last: a server that has lost its files does not shut down.
+    # The folder is removed last: a server that has lost its files does not shut down.
     with tempfile.TemporaryDirectory(prefix="mysql-jobs-lab-") as name, processes.none_left():
         folder = Path(name)
         installation = mysql_installation.find_or_fetch(CACHE, progress=progress)

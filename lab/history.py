@@ -19,13 +19,13 @@ MODULES = (
     "close_in_finally",
     "ours",
 )
-"""The other patterns hold what one of these holds."""
+"""Each of the other patterns holds as many connections as one of these."""
 STEPS: tuple[Work, ...] = ("do", "do", *("fail",) * 10, "do", "do")
 
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """Series, and what happened, on one clock."""
+    """The connections that each pattern held, and when runs happened, on one clock."""
 
     held: tuple[Held, ...]
     marks: tuple[Event, ...]

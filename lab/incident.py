@@ -22,9 +22,9 @@ from lab.observation import Actor, Event, Observation, Timeline
 from local import processes
 
 ENVIRONMENTS = 3
-"""How many of each situation, for what happens only sometimes."""
+"""How many of each situation, as some outcomes are a matter of chance."""
 SCALE = 10
-"""How much shorter the timer and all freezes are when it shall be fast."""
+"""The divisor of the timer and of all freezes in a fast run."""
 PACKAGES = ("aws-lambda-ric", "mysql", "mysql2", "serverless-mysql")
 
 INCIDENT = Situation(pattern="mysqljs: await end()", handler="mysqljs_end")
@@ -51,7 +51,7 @@ SITUATIONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """What the lab makes of the incident."""
+    """What the lab observed of the incident."""
 
     observations: tuple[Observation, ...]
     timelines: tuple[Timeline, ...]
@@ -62,10 +62,10 @@ class Incident:
 
 
 def observe(*, fast: bool, progress: Callable[[str], None]) -> Incident:
-    """Reproduce the incident and its neighbours: in 45 seconds, or 10 if `fast`.
+    """Reproduce the incident and situations like it: in 45 seconds, or 10 if `fast`.
 
     Raises:
-        As `reproduce`.
+        What `reproduce` raises.
     """
     outcomes = reproduce(fast=fast, progress=progress)
     example = next((each for each in outcomes[INCIDENT] if each.error), outcomes[INCIDENT][0])
@@ -84,15 +84,15 @@ def reproduce(
     fast: bool,
     progress: Callable[[str], None],
 ) -> dict[Situation, list[Outcome]]:
-    """Have each situation happen in some environments of its own, all at the same time.
+    """Reproduce each situation in several environments of its own, all at the same time.
 
-    `fast` divides mysqljs' timer, by its own option, and all freezes by 10, and leaves out what that can't be done to.
+    `fast` divides mysqljs' timer (it has an option for it) and all freezes by 10, and omits what has no such option.
 
     Raises:
         lab.mariadb_installation.ToolMissing: there is no MariaDB server, and none can be fetched.
-        lab.mariadb_server.StartFailed: it does not start.
+        local.server_start.StartFailed: it does not start.
         lab.incident_environment.NotStarted: the runtime client does not.
-        lab.incident_bench.NotReproduced: a situation did not come about.
+        lab.incident_bench.NotReproduced: a situation did not occur.
     """
     scale = SCALE if fast else 1
     wanted = [each for each in situations if each.scales or not fast]
@@ -118,7 +118,7 @@ def reproduce(
 
 
 def observation(situation: Situation, outcomes: Sequence[Outcome], *, fast: bool) -> Observation:
-    """What became of all environments in one situation, in one row; `held` and `seconds_blocked` are the worst."""
+    """Return what was observed of all environments in one situation; `held` and `seconds_blocked` are the highest."""
     distance = f"round trip {situation.round_trip_seconds * 1000:g} ms"
     if not situation.round_trip_seconds:
         distance = "round trip near 0: answer before the freeze"
@@ -143,13 +143,13 @@ def _summary(seen: Sequence[str]) -> str:
 
 
 def timeline(situation: Situation, outcome: Outcome, *, fast: bool) -> Timeline:
-    """What happened to one environment, from the start of the run before its freeze to the end of the one after."""
-    goodbye, timer_seconds = outcome.goodbye, QUIT_SECONDS / (SCALE if fast else 1)
+    """Return what happened to one environment, from the start of the run before its freeze to the end of the next."""
+    teardown, timer_seconds = outcome.teardown, QUIT_SECONDS / (SCALE if fast else 1)
     moments: list[tuple[float | None, Actor, str]] = [
         (outcome.began, "Lambda", "a run begins"),
         (outcome.frozen, "Lambda", "freezes the process"),
-        (goodbye.server_fin_sent, "server", "closes its end: FIN"),
-        (goodbye.server_fin_delivered, "network", "FIN lies in the function's kernel"),
+        (teardown.server_fin_sent, "server", "closes its end: FIN"),
+        (teardown.server_fin_delivered, "network", "FIN lies in the function's kernel"),
         (outcome.thawed, "Lambda", "thaws the process for the next run"),
         (
             outcome.ended,
@@ -157,12 +157,12 @@ def timeline(situation: Situation, outcome: Outcome, *, fast: bool) -> Timeline:
             "the timer fires, uncaught: the process ends" if outcome.error else "the run is done",
         ),
     ]
-    if goodbye.client_fin_sent and goodbye.client_fin_sent < outcome.frozen:
-        moments.append((goodbye.client_fin_sent, "function", "closes its socket"))
-    if goodbye.quit_sent is not None:
+    if teardown.client_fin_sent and teardown.client_fin_sent < outcome.frozen:
+        moments.append((teardown.client_fin_sent, "function", "closes its socket"))
+    if teardown.quit_sent is not None:
         moments += [
-            (goodbye.quit_sent, "function", f"sends COM_QUIT, arms a timer of {timer_seconds:g} s"),
-            (goodbye.quit_sent + timer_seconds, "function", "its timer is due; it is frozen"),
+            (teardown.quit_sent, "function", f"sends COM_QUIT, arms a timer of {timer_seconds:g} s"),
+            (teardown.quit_sent + timer_seconds, "function", "its timer is due; it is frozen"),
         ]
     events = [
         Event(seconds=at - outcome.began, actor=actor, text=text) for at, actor, text in moments if at is not None

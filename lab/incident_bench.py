@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from lab.incident_environment import NodeEnvironment
-from lab.incident_network import Goodbye, Network
+from lab.incident_network import Network, Teardown
 from lab.mariadb_server import MariaDBServer
 from local.execution_environment import Invocation
 
@@ -21,12 +21,12 @@ QUIT_SECONDS = 30.0
 TRIES = 200
 """An idle machine needs a few, a busy one many more."""
 TRIES_IN_VAIN = 20
-"""After so many runs that left no socket, there is nothing to be answered."""
+"""After so many runs that left no socket open, there is none to wait for."""
 TIMEOUT_SECONDS = 20.0
 
 
 class NotReproduced(Exception):
-    """The situation did not come about: a run failed too early, or this machine is too busy; the message says which."""
+    """The situation did not occur: a run failed too early, or this machine is too busy; the message says which."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,7 @@ class Outcome:
     """What the user sees of the run right after that one; empty if it did its work."""
     began: float
     """When the run before the freeze did."""
-    goodbye: Goodbye
+    teardown: Teardown
     """How that run's connection ended, as far as the network saw."""
     frozen: float
     thawed: float
@@ -76,8 +76,8 @@ class Outcome:
 class Trial:
     """One environment in one situation: a context manager. Then `wait_until_ready`, `freeze` and `thaw`.
 
-    Whoever has several lets each method return for all of them before the next: they wait at the same time, and do not
-    slow down the others' way into the freeze.
+    With several of them, call each method on all before the next one: they wait at the same time, and do not slow down
+    the others on their way into the freeze.
     """
 
     def __init__(self, situation: Situation, server: MariaDBServer, user: str, log: Path, *, scale: float) -> None:
@@ -149,24 +149,24 @@ class Trial:
                 raise NotReproduced(f"{self.situation.pattern}: a run failed too early: {_error(invocation)}\n{said}")
             self._note()
             left_something = left_something or self._socket_left
-            if self._came_about() or (tried == TRIES_IN_VAIN and self._network and not left_something):
+            if self._occurred() or (tried == TRIES_IN_VAIN and self._network and not left_something):
                 return
         raise NotReproduced(f"{self.situation.pattern}: never frozen at the right moment. Is this machine busy?")
 
     def _note(self) -> None:
         self._socket_left = self._environment.holds_connection_to(self._port)
-        self._goodbye = self._network.goodbyes[-1] if self._network else Goodbye()
+        self._teardown = self._network.teardowns[-1] if self._network else Teardown()
         self._began, self._frozen = (moment.at for moment in self._environment.moments[-2:])
 
-    def _came_about(self) -> bool:
+    def _occurred(self) -> bool:
         if self._network is None:
             return not self._socket_left
         # An answer that was there before the freeze wakes the process up: it handles that first, whenever it goes on.
-        answered = self._goodbye.server_fin_delivered
+        answered = self._teardown.server_fin_delivered
         return self._socket_left and (answered is None or answered > self._frozen)
 
     def thaw(self) -> Outcome:
-        """Wait until it was frozen for long enough, run twice more, and say what became of that.
+        """Wait until it was frozen for long enough, run it twice more, and return what was observed.
 
         Raises:
             NotReproduced: this machine is so busy that it overslept.
@@ -192,7 +192,7 @@ class Trial:
             blocked_seconds=invocation.duration_seconds,
             error_after=_error(self._environment.invoke({})),
             began=self._began,
-            goodbye=self._goodbye,
+            teardown=self._teardown,
             frozen=self._frozen,
             thawed=thawed,
             ended=thawed + invocation.duration_seconds,

@@ -28,7 +28,7 @@ class Moment:
 
 
 class NotStarted(Exception):
-    """The runtime client ended or hung before it asked for its first event; the message is what it said."""
+    """The runtime client ended or hung before it asked for its first event; the message ends with its output."""
 
 
 class NodeEnvironment(ExecutionEnvironment):
@@ -61,7 +61,7 @@ class NodeEnvironment(ExecutionEnvironment):
         """Wait until the started process has loaded its handler, and freeze it.
 
         Raises:
-            NotStarted: it did not in 10 seconds, or ended; the message is what it said.
+            NotStarted: it did not in 10 seconds, or ended; the message ends with its output.
         """
         if self._process is None or self._process.wait(INIT_SECONDS).end != "next":
             raise NotStarted(f"{self._handler} did not start:\n{processes.end_of(self._log.read_text())}")

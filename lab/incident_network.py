@@ -1,6 +1,6 @@
-"""The network between a function and its database, on this machine: a round trip that takes a given time.
+"""A network with a given round-trip time between a function and its database, on this machine.
 
-In user space, so that it needs no root. It also sees when a connection says goodbye, and when the answer arrives.
+It works in user space, so it needs no root. It also notes when COM_QUIT is sent, and when the server's answer arrives.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ COM_QUIT = b"\x01\x00\x00\x00\x01"
 
 
 @dataclass(kw_only=True)
-class Goodbye:
-    """How a connection ended: moments as time.monotonic() counts, None for what has not happened."""
+class Teardown:
+    """When a connection was torn down, by time.monotonic(); None for what has not happened."""
 
     quit_sent: float | None = None
     """COM_QUIT left the client."""
     client_fin_sent: float | None = None
-    """It closed the socket by itself, or because it handled the server's FIN."""
+    """The client closed its socket, by itself or because it handled the server's FIN."""
     server_fin_sent: float | None = None
     server_fin_delivered: float | None = None
-    """It lay in the client's kernel from then on, whether or not the client ran."""
+    """From then on the client's kernel had it, whether or not the client ran."""
 
 
 class Network:
-    """Listens on a free port of 127.0.0.1 and passes everything on to a server, late.
+    """Listens on a free port of 127.0.0.1 and passes everything on to a server, delayed.
 
     A context manager: leaving it closes all connections through it and ends its threads.
     """
 
     def __init__(self, server: tuple[str, int], *, round_trip_seconds: float) -> None:
-        """A network before the server at this host and port."""
-        self.goodbyes: list[Goodbye] = []
+        """Start a network in front of the server at this host and port."""
+        self.teardowns: list[Teardown] = []
         """One for each connection, in the order in which they were opened."""
         self._server = server
         self._delay = round_trip_seconds / 2
@@ -50,11 +50,11 @@ class Network:
         self._start(self._accept)
 
     def __enter__(self) -> Self:
-        """The running network."""
+        """Return the running network."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """End everything."""
+        """Close all connections and end all threads."""
         self._closing.set()
         # An accept or a read that waits in another thread ends when its socket is shut down, not when it is closed.
         for each in (self._listener, *self._sockets):
@@ -78,31 +78,31 @@ class Network:
                 return
             server = socket.create_connection(self._server)
             self._sockets += client, server
-            goodbye = Goodbye()
-            self.goodbyes.append(goodbye)
+            teardown = Teardown()
+            self.teardowns.append(teardown)
             for each in (client, server):
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._start(self._to_server, client, server, goodbye)
-            self._start(self._to_client, server, client, goodbye)
+            self._start(self._to_server, client, server, teardown)
+            self._start(self._to_client, server, client, teardown)
 
-    def _to_server(self, client: socket.socket, server: socket.socket, goodbye: Goodbye) -> None:
+    def _to_server(self, client: socket.socket, server: socket.socket, teardown: Teardown) -> None:
         while data := self._receive(client):
             if data.endswith(COM_QUIT):
-                goodbye.quit_sent = time.monotonic()
+                teardown.quit_sent = time.monotonic()
             self._wait()
             self._send(server, data)
-        goodbye.client_fin_sent = time.monotonic()
+        teardown.client_fin_sent = time.monotonic()
         self._wait()
         self._finish(server)
 
-    def _to_client(self, server: socket.socket, client: socket.socket, goodbye: Goodbye) -> None:
+    def _to_client(self, server: socket.socket, client: socket.socket, teardown: Teardown) -> None:
         while data := self._receive(server):
             self._wait()
             self._send(client, data)
-        goodbye.server_fin_sent = time.monotonic()
+        teardown.server_fin_sent = time.monotonic()
         self._wait()
         self._finish(client)
-        goodbye.server_fin_delivered = time.monotonic()
+        teardown.server_fin_delivered = time.monotonic()
 
     def _wait(self) -> None:
         if self._delay:

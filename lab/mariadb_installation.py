@@ -14,11 +14,11 @@ from local.debian_packages import FetchFailed, Progress
 SUITE = "trixie"
 """The Debian release that the server comes from: MariaDB 11.8."""
 USUAL_PLACES = ("/usr/sbin/mariadbd", "/opt/homebrew/opt/mariadb/bin/mariadbd", "/usr/local/opt/mariadb/bin/mariadbd")
-WAYS_OUT = "Install MariaDB (on a Mac: brew install mariadb)."
+WHAT_TO_DO = "Install MariaDB (on a Mac: brew install mariadb)."
 
 
 class ToolMissing(Exception):
-    """There is no usable MariaDB server and none can be fetched; the message names what is missing and the way out."""
+    """There is no usable MariaDB server and none can be fetched; the message says why, and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,13 +27,13 @@ class Installation:
 
     version: str
     launch: tuple[str, ...]
-    """The program, behind a loader if it needs one, and the options it cannot do without."""
+    """The program, behind a loader if it needs one, and its required options."""
     system_tables: tuple[Path, ...]
     """The SQL files that make the database `mysql`, in their order."""
 
 
 def find_or_fetch(cache: Path, *, progress: Progress) -> Installation:
-    """The server installed on this machine, else the one fetched into `cache`.
+    """Return the server installed on this machine, else the one fetched into `cache`.
 
     Raises:
         ToolMissing: there is none and none can be fetched.
@@ -61,18 +61,18 @@ def _fetch(home: Path, progress: Progress) -> None:
             progress=progress,
         )
     except FetchFailed as reason:
-        raise ToolMissing(f"No MariaDB server, and {reason}\n{WAYS_OUT}") from reason
+        raise ToolMissing(f"No MariaDB server, and {reason}\n{WHAT_TO_DO}") from reason
 
 
 def _unpacked(prefix: Path) -> Installation:
     launch = debian_packages.launch(prefix, "usr/sbin/mariadbd")
     if launch is None:
-        raise ToolMissing(f"{prefix} holds no MariaDB server. Delete it to have one fetched. {WAYS_OUT}")
+        raise ToolMissing(f"{prefix} has no MariaDB server. Delete it, and it is fetched again. {WHAT_TO_DO}")
     return _inspect(prefix / "usr", launch)
 
 
 def _inspect(base: Path, launch: tuple[str, ...]) -> Installation:
-    """The program that `launch` starts, whose files are below `base`."""
+    """Return the program that `launch` starts, whose files are below `base`."""
     try:
         answer = processes.output(*launch, "--version")
     except (OSError, subprocess.SubprocessError) as error:
@@ -81,6 +81,6 @@ def _inspect(base: Path, launch: tuple[str, ...]) -> Installation:
     # Called mysql_… up to MariaDB 10.11, mariadb_… since.
     tables, data = (next(base.glob(f"share/*/m*_system_tables{part}.sql"), None) for part in ("", "_data"))
     if not (found and tables and data):
-        raise ToolMissing(f"{launch[-1]} is no complete MariaDB server (it says {answer.strip()[:200]!r})")
+        raise ToolMissing(f"{launch[-1]} is not a complete MariaDB server (its answer: {answer.strip()[:200]!r})")
     options = ("--no-defaults", f"--basedir={base}", f"--lc-messages-dir={tables.parent}")
     return Installation(version=found[1], launch=(*launch, *options), system_tables=(tables, data))

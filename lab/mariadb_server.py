@@ -1,6 +1,6 @@
-"""A MariaDB server on this machine, without root: mysqljs cannot log in to a MySQL of today.
+"""A MariaDB server on this machine, without root: mysqljs can't log in to a current MySQL.
 
-Its last release knows no password plugin but mysql_native_password, which MySQL 9 no longer has and MariaDB has.
+Its last release supports only the plugin mysql_native_password, which MySQL 9 has removed and MariaDB still has.
 """
 
 from __future__ import annotations
@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
-import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,14 +17,9 @@ import pymysql
 from lab.mariadb_installation import Installation
 from local import processes
 from local.debian_packages import Progress
+from local.server_start import StartFailed, on_free_port, wait_for_login
 
-START_SECONDS = 60
-PORT_ATTEMPTS = 5
 PORT_TAKEN = "Bind on TCP/IP port"
-
-
-class StartFailed(Exception):
-    """The server ended or did not answer; the message ends with the last lines of its log."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +58,9 @@ class MariaDBServer:
             f"{_create_user(cls.user, password)};\nGRANT ALL PRIVILEGES ON *.* TO {cls.user}@'%' WITH GRANT OPTION;\n"
         )
         stopped = cls(version=installation.version, pid=0, port=0, password=password, folder=folder)
-        attempts_left = PORT_ATTEMPTS
+        command.append(f"--init-file={init_file}")
         try:
-            while True:
-                attempts_left -= 1
-                try:
-                    return stopped._launch([*command, f"--init-file={init_file}"], processes.free_port())
-                except StartFailed as failure:
-                    if PORT_TAKEN not in str(failure) or not attempts_left:
-                        raise
+            return on_free_port(lambda port: stopped._launch(command, port), port_taken=PORT_TAKEN)
         finally:
             init_file.unlink()
 
@@ -80,20 +68,12 @@ class MariaDBServer:
         log = self.folder / "mariadbd.log"
         process = processes.start([*command, f"--port={port}"], log=log)
         server = replace(self, pid=process.pid, port=port)
-        deadline = time.monotonic() + START_SECONDS
         try:
-            while True:
-                try:
-                    server.connect().close()
-                    return server
-                except pymysql.MySQLError as error:
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        said = processes.end_of(log.read_text())
-                        raise StartFailed(f"MariaDB {self.version} did not start: {error}\n{said}") from error
-                time.sleep(0.05)
+            wait_for_login(server.connect, process, program=f"MariaDB {self.version}", log=log)
         except BaseException:
             server.stop()
             raise
+        return server
 
     def connect(self) -> pymysql.Connection[Any]:
         """A new connection of the administrator, in autocommit mode; the caller closes it.
@@ -115,7 +95,7 @@ class MariaDBServer:
         )
 
     def create_user(self, name: str) -> str:
-        """Let somebody log in, with the password returned and no rights."""
+        """Create a user without rights, and return its password."""
         password = secrets.token_urlsafe(24)
         with self.connect() as connection, connection.cursor() as cursor:
             cursor.execute(_create_user(name, password))

@@ -1,15 +1,15 @@
-"""What a network does to connections without telling anybody."""
+"""Silent failures of a network: packets are dropped, and neither side is told."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
 
-from local.fault_proxy import Action, FaultProxy
+from lab.fault_proxy import Action, FaultProxy
 
 
 def forget(proxies: Iterable[FaultProxy]) -> None:
-    """Let nothing pass of the connections that there are; of new ones, everything."""
+    """Drop all packets of the connections that exist now; pass those of new ones."""
     for proxy in proxies:
         known: set[int] = set()
 
@@ -23,6 +23,6 @@ def forget(proxies: Iterable[FaultProxy]) -> None:
 
 
 def swallow(proxies: Iterable[FaultProxy]) -> None:
-    """Let nothing pass at all."""
+    """Drop all packets."""
     for proxy in proxies:
         proxy.observer = lambda _place: "silence"

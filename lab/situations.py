@@ -1,4 +1,4 @@
-"""What happens to a function between two runs, made to happen to every pattern at the same time."""
+"""What can happen to a function between two runs: each situation is caused for all patterns at the same time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from lab.bench import Bench, Function, NotReproduced, Pattern, each
+from lab.fault_proxy import FaultProxy
 from lab.network import forget, swallow
 from lab.observation import Observation
 from local.execution_environment import Invocation
-from local.fault_proxy import FaultProxy
 
 LATER_RUNS = 3
 
@@ -47,7 +47,7 @@ Situation = Callable[[Bench, Sequence[Pattern], Pace], list[Observation]]
 
 
 def reaped(bench: Bench, patterns: Sequence[Pattern], pace: Pace) -> list[Observation]:
-    """The server ends sessions that are idle for longer than `wait_timeout`, and says nothing to anybody."""
+    """Freeze for longer than the server's `wait_timeout`, after which it ends idle sessions."""
     bench.execute("SET GLOBAL wait_timeout = %s", (pace.idle_seconds,))
     try:
         with _functions(bench, patterns) as functions:
@@ -57,7 +57,7 @@ def reaped(bench: Bench, patterns: Sequence[Pattern], pace: Pace) -> list[Observ
 
 
 def restarted(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Observation]:
-    """As after maintenance, a failover, or a change of the instance class. Nobody else may use the server meanwhile."""
+    """Restart the server, as for maintenance or a failover; nobody else may use it meanwhile."""
 
     def restart() -> None:
         bench.server = bench.server.restart()
@@ -67,7 +67,7 @@ def restarted(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Ob
 
 
 def failed(bench: Bench, patterns: Sequence[Pattern], pace: Pace) -> list[Observation]:
-    """A row that is not there, an answer that is not JSON: the handler's own error, run after run."""
+    """Raise in the handler, run after run, as for a row that is missing or an answer that is not JSON."""
 
     def fail(function: Function) -> None:
         for _ in range(pace.errors):
@@ -79,7 +79,7 @@ def failed(bench: Bench, patterns: Sequence[Pattern], pace: Pace) -> list[Observ
 
 
 def timed_out(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Observation]:
-    """Lambda kills the process at its timeout: nobody is left to tell the server."""
+    """Have Lambda kill the process at its timeout, in the middle of a query: nothing tells the server."""
 
     def take_too_long(function: Function) -> None:
         if function.invoke("slow").error is None:
@@ -90,13 +90,13 @@ def timed_out(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Ob
 
 
 def forgotten(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Observation]:
-    """A NAT, a firewall or a host that took over drops the packets of a connection that it does not know."""
+    """Drop the packets of existing connections, as a NAT, a firewall or a new host does that does not know them."""
     with _behind_proxies(bench, patterns) as (functions, proxies):
         return _observe(bench, functions, FORGOTTEN, trouble=lambda: forget(proxies))
 
 
 def swallowed(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Observation]:
-    """Nothing passes any more, not of new connections either, until the next run is over."""
+    """Drop all packets, also of new connections, until the next run is over."""
     with _behind_proxies(bench, patterns) as (functions, proxies):
         return _observe(
             bench,
@@ -108,9 +108,9 @@ def swallowed(bench: Bench, patterns: Sequence[Pattern], _pace: Pace) -> list[Ob
 
 
 TOGETHER: tuple[Situation, ...] = (failed, timed_out, forgotten, swallowed)
-"""May happen at the same time on one server."""
+"""Those that can be caused at the same time on one server."""
 ALONE: tuple[Situation, ...] = (reaped, restarted)
-"""Change the server for everybody."""
+"""Those that change the server for all functions."""
 
 
 def _observe(
@@ -122,7 +122,7 @@ def _observe(
     trouble: Callable[[], None] = lambda: None,
     calm: Callable[[], None] = lambda: None,
 ) -> list[Observation]:
-    """Run each function, let the trouble happen while all are frozen, and run each again."""
+    """Run each function, cause the trouble while all are frozen, and run each again."""
 
     def begin(function: Function) -> tuple[int, int]:
         seen, run = _run(bench, function)
@@ -155,7 +155,7 @@ def _observe(
 
 
 def _run_later(bench: Bench, function: Function) -> str:
-    """What the runs after the next one see."""
+    """Return what the runs after the next one see."""
     seen = [_run(bench, function)[0] for _ in range(LATER_RUNS)]
     errors = [each for each in seen if each != "ok"]
     if len(errors) == LATER_RUNS and len(set(errors)) == 1:
@@ -164,7 +164,7 @@ def _run_later(bench: Bench, function: Function) -> str:
 
 
 def _run(bench: Bench, function: Function) -> tuple[str, Invocation]:
-    """Run the function: what the user sees, ok being a run that has done its work and nothing else."""
+    """Run the function, and return what the user sees: ok if it has done its work and nothing else."""
     before = bench.visits(function.user)
     run = function.invoke()
     visits = bench.visits(function.user) - before
@@ -177,7 +177,7 @@ def _run(bench: Bench, function: Function) -> tuple[str, Invocation]:
 
 
 def _error(run: Invocation) -> str:
-    """What Lambda shows of a run: the error's name and the first line of its message; empty if there is none."""
+    """Return what Lambda shows of a run: the error's name and its message's first line; empty if there is none."""
     if run.error is None:
         return ""
     kind = str(run.error["errorType"])
@@ -195,7 +195,7 @@ def _functions(bench: Bench, patterns: Sequence[Pattern]) -> Iterator[list[Funct
 
 @contextmanager
 def _behind_proxies(bench: Bench, patterns: Sequence[Pattern]) -> Iterator[tuple[list[Function], list[FaultProxy]]]:
-    """Functions of which each has a network of its own."""
+    """Make functions that each have a network of their own."""
     with ExitStack() as stack:
         proxies = [stack.enter_context(FaultProxy(bench.server)) for _ in patterns]
         yield (

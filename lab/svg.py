@@ -38,7 +38,7 @@ class Picture:
     width: int
     height: int
     title: str
-    """For whoever does not see it."""
+    """For readers who do not see it."""
     _elements: list[str] = field(default_factory=list)
 
     def text(

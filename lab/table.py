@@ -1,4 +1,4 @@
-"""What was observed, as a table: for the terminal, and for docs/why-destroy.md."""
+"""The table of what was observed: for the terminal, and for docs/why-destroy.md."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ END = "<!-- to here. -->"
 
 
 class MarkerMissing(Exception):
-    """The document does not say where the table goes."""
+    """The document has no markers that say where the table goes."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """Patterns that fared alike in one situation."""
+    """Patterns with the same outcome in one situation."""
 
     language: str
     situation: str
@@ -43,7 +43,7 @@ class Row:
 
 
 def rows(observations: Iterable[Observation]) -> list[Row]:
-    """One row for all patterns that fared alike in a situation; situations and rows in the order they came in."""
+    """Return one row for all patterns with the same outcome in a situation, in the order of `observations`."""
     situations: dict[tuple[str, str], dict[tuple[str, int, int], list[Observation]]] = {}
     for each in observations:
         seen = f"{each.next_run}; then {each.repeats}" if each.repeats else each.next_run
@@ -96,7 +96,7 @@ def write(file: Path, figures: Figures) -> None:
     before, begin, rest = file.read_text(encoding="utf-8").partition(BEGIN)
     _old, end, after = rest.partition(END)
     if not (begin and end):
-        raise MarkerMissing(f"{file} has no {END if begin else BEGIN!r}: write it where the table shall be")
+        raise MarkerMissing(f"{file} has no {END if begin else BEGIN!r}: write it where the table belongs")
     file.write_text(before + BEGIN + "\n" + markdown(figures) + END + after, encoding="utf-8")
 
 

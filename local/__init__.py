@@ -1,1 +1,1 @@
-"""This machine as a small AWS: MySQL server, frozen-and-thawed Lambda environment, local deployment."""
+"""This machine as a small AWS: a MySQL server, an AWS emulator, and Lambda's runtime, frozen between invocations."""

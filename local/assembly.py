@@ -1,6 +1,6 @@
-"""The synthesized environment, fitted to this machine: what the emulator lacks is left out, and every cut is said.
+"""The synthesized environment, fitted to this machine: what the emulator lacks is left out, and listed.
 
-A fixed list: a resource type that the emulator refuses and that is not named here fails the deploy, as it should.
+What is left out is a fixed list. Another resource type that the emulator refuses fails the deploy, as it should.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class LocalDatabase:
 
 
 def parameters(assembly: Path) -> dict[str, str]:
-    """The server settings in the environment's RDS parameter group."""
+    """Return the server settings in the environment's RDS parameter group."""
     found: dict[str, str] = {}
     for template in _templates(assembly):
         for resource in _read(template)["Resources"].values():
@@ -66,7 +66,7 @@ def fit(assembly: Path, database: LocalDatabase, *, progress: Callable[[str], No
 
 
 def _without_roles(value: Any) -> Any:
-    """What the CLI reads of a stack or its assets, without the roles that `cdk bootstrap` made to deploy them.
+    """Return what the CLI reads of a stack or its assets, without the roles that `cdk bootstrap` made to deploy them.
 
     Where the emulator enforces permissions, these roles may do too little (measured, MiniStack 1.5.33: it knows no
     aws:ResourceAccount). Without them the CLI works with its own credentials.
@@ -107,7 +107,7 @@ def _kind(resource: dict[str, Any]) -> str:
 
 
 def _replace_database(template: dict[str, Any], database: LocalDatabase) -> dict[str, Any]:
-    """Point at the MySQL server and its secrets: the emulator's instance is a record without either."""
+    """Replace the instance by the MySQL server and its secrets: the emulator's instance is a record without either."""
     local = {
         "AWS::RDS::DBInstance": {
             "Endpoint.Address": database.host,

@@ -1,14 +1,17 @@
-"""The real CDK CLI, pinned in package.json, working against the emulator."""
+"""The CDK CLI that package.json pins, working against the emulator."""
 
 from __future__ import annotations
 
+import os
+import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from local import processes
 from local.emulator import ACCOUNT, Emulator
+from settings.project import ROOT, Project
 
-ROOT = Path(__file__).parents[1]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 
 
@@ -18,16 +21,16 @@ class CommandFailed(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class CdkCli:
-    """The CLI, at work on one assembly."""
+    """The CLI, working on one assembly."""
 
     assembly: Path
     """The synthesized app's folder (cdk.out)."""
     emulator: Emulator
     folder: Path
-    """Where the CLI keeps its caches, and what it said last in each command: deploy.log, diff.log …"""
+    """For its caches, and what it printed last in each command: deploy.log, diff.log …"""
 
     def bootstrap(self) -> None:
-        """Make the account ready for the CDK.
+        """Prepare the account for the CDK.
 
         Raises:
             CommandFailed: the CLI says why.
@@ -43,7 +46,7 @@ class CdkCli:
         self._cdk("deploy", *self._app(), f"{environment}/*", "--require-approval", "never", "--progress", "events")
 
     def diff(self, environment: str) -> str:
-        """What the CLI says differs between the assembly and what is deployed.
+        """Compare the assembly with what is deployed, and return what the CLI prints.
 
         Raises:
             CommandFailed: there is a difference; the message shows it.
@@ -80,22 +83,26 @@ class CdkCli:
         )
 
 
-def synthesize(project: Path, assembly: Path) -> None:
-    """Synthesize every environment of the project in the folder `project` into `assembly`.
+def synthesize(project: Project, environment: str, assembly: Path) -> None:
+    """Synthesize one environment of `project`, localized, into `assembly`.
 
     Raises:
         CommandFailed: the app says why.
     """
+    # jsii leaves its folders there when it is killed, as on Ctrl-C.
+    temporary = assembly.with_name("tmp")
+    temporary.mkdir(exist_ok=True)
+    app = shlex.join([sys.executable, "-m", "local.app", str(project.folder), environment])
     run(
-        [str(CDK), "--no-notices", "synth", "--quiet", "--output", str(assembly), "**"],
+        [str(CDK), "--no-notices", "--app", app, "synth", "--quiet", "--output", str(assembly), "**"],
         log=assembly.with_suffix(".log"),
-        environment=None,
-        cwd=project,
+        environment={**os.environ, "TMPDIR": str(temporary)},
+        cwd=ROOT,
     )
 
 
 def run(command: list[str], *, log: Path, environment: dict[str, str] | None, cwd: Path) -> str:
-    """What `command` prints, once it has ended well; on Ctrl-C it is ended, too.
+    """Run `command` and return what it prints; on Ctrl-C it is ended, too.
 
     Raises:
         CommandFailed: it ended with an error.

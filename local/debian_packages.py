@@ -15,7 +15,7 @@ from local import processes
 CONFIGURATION = Path("/etc/apt")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 Progress = Callable[[str], None]
-"""Is told what is going on, a line at a time."""
+"""Gets each line of progress."""
 
 
 class FetchFailed(Exception):
@@ -31,7 +31,7 @@ def fetch(
     announcement: str,
     progress: Progress,
 ) -> None:
-    """Download a package and all it needs, and unpack it into `home`, which comes into being complete or not at all.
+    """Download a package and all it needs, and unpack it into `home`, which is made complete or not at all.
 
     It comes from `suite` of the Debian archive that apt's CONFIGURATION names. `check` is given the unpacked
     folder and raises if it is of no use. `announcement` goes to `progress` before the download.
@@ -57,7 +57,7 @@ def fetch(
 
 
 def launch(prefix: Path, program: str) -> tuple[str, ...] | None:
-    """What starts a program in an unpacked folder, by its path there; None if the folder holds no loader.
+    """Return the command that starts a program in an unpacked folder; None if the folder holds no loader.
 
     The packages may need a newer C library than this machine's: theirs came along, and only their own loader uses it.
     """
@@ -69,7 +69,7 @@ def launch(prefix: Path, program: str) -> tuple[str, ...] | None:
 
 
 def _download(package: str, suite: str, address: str, keyring: str, work: Path) -> None:
-    """Have apt download a package and all it depends on, C library included, into `work`/archives."""
+    """Let apt download a package and all it depends on, C library included, into `work`/archives."""
     (work / "lists/partial").mkdir(parents=True)
     (work / "archives/partial").mkdir(parents=True)
     (work / "status").touch()  # nothing is installed, apt is told: so it downloads everything
@@ -98,7 +98,7 @@ def _download(package: str, suite: str, address: str, keyring: str, work: Path) 
 
 
 def _debian_archive() -> tuple[str, str]:
-    """Address and keyring of the first Debian archive among those this machine installs from."""
+    """Return address and keyring of the first Debian archive among those this machine installs from."""
     for address, components, keyring in _archives():
         # A cloud image names a file of mirrors, debian.list. Vendors' archives end alike, but have no component main.
         if re.search(r"/debian(\.list)?/?$", address) and "main" in components.split():
@@ -107,7 +107,7 @@ def _debian_archive() -> tuple[str, str]:
 
 
 def _archives() -> Iterator[tuple[str, str, str]]:
-    """Address, components and keyring of each archive in apt's configuration, in either of its formats."""
+    """Yield address, components and keyring of each archive in apt's configuration, in either of its formats."""
     for file in (CONFIGURATION / "sources.list", *sorted(CONFIGURATION.glob("sources.list.d/*.list"))):
         for line in file.read_text().splitlines() if file.exists() else ():
             if entry := re.match(r"deb\s+(?:\[(.*?)\]\s*)?(\S+)\s+\S+\s+([^#]*)", line.strip()):

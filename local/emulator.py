@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
 
 from local import processes
 
@@ -75,7 +76,7 @@ class Emulator:
         return f"http://127.0.0.1:{self.port}"
 
     def environment(self) -> dict[str, str]:
-        """This process's environment variables, with AWS being the emulator."""
+        """Return this process's environment variables, with the emulator for AWS."""
         return {
             **_without_aws(os.environ.copy()),
             **credentials(self.region),
@@ -83,8 +84,11 @@ class Emulator:
             "AWS_ENDPOINT_URL_S3": self.url,
         }
 
-    def client(self, service: str) -> Any:
-        """A botocore client of `service`."""
+    def client(self, service: str, *, read_timeout: float = 60) -> Any:
+        """Return a botocore client of `service`, which waits for each answer `read_timeout` seconds and never retries.
+
+        A call that is sent again after a timeout would run a function a second time.
+        """
         keys = credentials(self.region)
         return botocore.session.Session().create_client(
             service,
@@ -92,6 +96,7 @@ class Emulator:
             region_name=self.region,
             aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
         )
 
     def stop(self) -> None:
@@ -112,7 +117,7 @@ def _answers(port: int) -> bool:
 
 
 def credentials(region: str) -> dict[str, str]:
-    """Keys that open nothing but the emulator.
+    """Return keys that open nothing but the emulator.
 
     The CDK CLI remembers which account a key belongs to, so the key is this project's own.
     """
@@ -125,5 +130,5 @@ def credentials(region: str) -> dict[str, str]:
 
 
 def _without_aws(environment: dict[str, str]) -> dict[str, str]:
-    """Neither a real profile nor the endpoint of another emulator shall reach what runs here."""
+    """Remove what names a real profile or the endpoint of another emulator."""
     return {name: value for name, value in environment.items() if not name.startswith("AWS_")}

@@ -1,4 +1,4 @@
-"""The environment `local`, deployed on this machine: MySQL, the emulator and the stacks, up together, gone together."""
+"""An environment, deployed on this machine: MySQL, the emulator and the stacks, up together, gone together."""
 
 from __future__ import annotations
 
@@ -9,22 +9,29 @@ import secrets
 import shutil
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from local import assembly, mysql_installation, processes, sql
-from local.cdk_cli import ROOT, CdkCli, synthesize
+from local.cdk_cli import CdkCli, synthesize
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment
+from local.leftovers import Leftovers
+from local.localized import localized
 from local.mysql_server import MySQLServer
-from stacks.environment_files import ENVIRONMENTS, load_environment
-from stacks.settings import EnvironmentSettings
+from local.run_report import error_text
+from settings import names
+from settings.environment import EnvironmentSettings
+from settings.files import SettingsError, load_environment
+from settings.migrations import migration_mistakes
+from settings.project import ROOT, Project
 
-NAME = "local"
 CACHE = ROOT / ".cache"
+FUNCTION_SECONDS = 960
+"""Longer than any function may take: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 Progress = Callable[[str], None]
 
@@ -39,57 +46,63 @@ class JobFailed(Exception):
         self.log = log
 
 
-def error_text(document: Mapping[str, Any]) -> str:
-    """Type and message of Lambda's error `document`."""
-    return f"{document['errorType']}: {document['errorMessage']}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class LocalEnvironment:
     """The deployed environment."""
 
     settings: EnvironmentSettings
-    """Of the project that was deployed first."""
+    """Localized; as they were at the first deploy."""
     server: MySQLServer
     emulator: Emulator
     cli: CdkCli
     folder: Path
     database: assembly.LocalDatabase
 
-    def synthesize(self, project: Path, *, progress: Progress) -> None:
-        """Put the environment as the folder `project` describes it where `cli` takes it from.
+    def synthesize(self, project: Project, *, progress: Progress) -> None:
+        """Synthesize the environment as `project` describes it, where `cli` takes it from.
 
         Raises:
             local.cdk_cli.CommandFailed: the app says why.
         """
         shutil.rmtree(self.cli.assembly)
-        synthesize(project, self.cli.assembly)
-        assembly.fit(self.cli.assembly / f"assembly-{NAME}", self.database, progress=progress)
+        synthesize(project, self.settings.name, self.cli.assembly)
+        assembly.fit(self.cli.assembly / f"assembly-{self.settings.name}", self.database, progress=progress)
 
     def function_name(self, job: str) -> str:
-        """The name of the function that runs `job`, and of its schedule."""
-        return f"{self.settings.name}-{job}"
+        """Return the name of the function that runs `job`, and of its schedule."""
+        return names.function(self.settings.name, job)
 
     def invoke(self, function: str, event: object) -> Any:
-        """What `function` returns when the emulator runs it.
+        """Run `function` in the emulator and return its result.
 
         Raises:
             JobFailed: it ended with an error.
         """
-        answer = self.emulator.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event), LogType="Tail")
+        answer = self.emulator.client("lambda", read_timeout=FUNCTION_SECONDS).invoke(
+            FunctionName=function, Payload=json.dumps(event), LogType="Tail"
+        )
         result = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             log = base64.b64decode(answer.get("LogResult", "")).decode(errors="replace")
             raise JobFailed(function=function, error=error_text(result), log=log)
         return result
 
-    def open_connections(self, job: str) -> int:
-        """How many connections `job`'s database user has open on the server."""
-        function = self.emulator.client("lambda").get_function_configuration(FunctionName=self.function_name(job))
-        return self.server.open_connections(function["Environment"]["Variables"]["DATABASE_USER"])
+    def variables(self, function: str) -> dict[str, str]:
+        """Return the environment variables of the deployed `function`, and what makes the emulator its AWS."""
+        configuration = self.emulator.client("lambda").get_function_configuration(FunctionName=function)
+        return {
+            **credentials(self.emulator.region),
+            "AWS_ENDPOINT_URL": self.emulator.url,
+            **configuration["Environment"]["Variables"],
+        }
+
+    def leftovers(self) -> Leftovers:
+        """Return what tells how many connections of the jobs' user the next run leaves open."""
+        migrate = self.variables(self.function_name(names.MIGRATE))
+        return Leftovers(self.server.connect, migrate["JOBS_USER"])
 
     def execution_environment(self, function: str) -> ExecutionEnvironment:
-        """The official runtime client with the code and the variables of the deployed `function`, not yet started."""
+        """Return the official runtime client with code and variables of the deployed `function`, not yet started."""
         deployed = self.emulator.client("lambda").get_function(FunctionName=function)
         configuration = deployed["Configuration"]
         code = self.folder / f"{function}-code-{secrets.token_hex(4)}"
@@ -98,11 +111,7 @@ class LocalEnvironment:
         return ExecutionEnvironment(
             code=code,
             handler=configuration["Handler"],
-            environment={
-                **credentials(self.emulator.region),
-                "AWS_ENDPOINT_URL": self.emulator.url,
-                **configuration["Environment"]["Variables"],
-            },
+            environment=self.variables(function),
             function_name=function,
             timeout_seconds=configuration["Timeout"],
             log=code.with_suffix(".log"),
@@ -111,22 +120,25 @@ class LocalEnvironment:
 
 @contextmanager
 def deployed(
-    folder: Path, *, progress: Progress, project: Path = ROOT, enforce_permissions: bool = False
+    folder: Path, *, project: Project, name: str, progress: Progress, enforce_permissions: bool = False
 ) -> Iterator[LocalEnvironment]:
-    """The environment, deployed with all its files in `folder`; whatever happens, nothing keeps running afterwards.
+    """Deploy the environment `name` of `project`, with all its files in `folder`; afterwards, nothing keeps running.
 
-    `project` is the folder of the app. `enforce_permissions`: see Emulator.start.
+    `enforce_permissions`: see Emulator.start.
 
     Raises:
+        settings.files.SettingsError: its file is wrong, or the name of a migration.
         local.mysql_installation.ToolMissing: there is no MySQL server, and none can be fetched.
         local.cdk_cli.CommandFailed: a step of the CDK CLI failed.
     """
-    settings = load_environment(ENVIRONMENTS / f"{NAME}.toml")
+    if mistakes := list(migration_mistakes(project.migrations)):
+        raise SettingsError("\n".join(mistakes))
+    settings = localized(load_environment(project, name))
     installation = mysql_installation.find_or_fetch(CACHE, progress=progress)
     with processes.none_left(), ExitStack() as cleanup:
-        progress("Synthesizing every environment …")
-        synthesize(project, folder / "cdk.out")
-        stage = folder / "cdk.out" / f"assembly-{NAME}"
+        progress(f"Synthesizing {name} …")
+        synthesize(project, name, folder / "cdk.out")
+        stage = folder / "cdk.out" / f"assembly-{name}"
         server = MySQLServer.start(
             installation, folder / "mysql", settings=assembly.parameters(stage), progress=progress
         )
@@ -148,15 +160,15 @@ def deployed(
         cli = CdkCli(assembly=folder / "cdk.out", emulator=emulator, folder=folder / "cdk")
         progress("cdk bootstrap …")
         cli.bootstrap()
-        progress(f'cdk deploy "{NAME}/*" …')
-        cli.deploy(NAME)
+        progress(f'cdk deploy "{name}/*" …')
+        cli.deploy(name)
         yield LocalEnvironment(
             settings=settings, server=server, emulator=emulator, cli=cli, folder=folder, database=database
         )
 
 
 def _replace_rds(settings: EnvironmentSettings, server: MySQLServer, emulator: Emulator) -> assembly.LocalDatabase:
-    """Do what RDS does when it makes an instance: the schema, and a secret with the master user's login."""
+    """Make what RDS makes with an instance: the schema, and a secret with the master user's login."""
     name = settings.database.name
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}`")

@@ -31,7 +31,7 @@ INIT_SECONDS = 10.0
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation:
-    """One event, and what became of it."""
+    """One event, and how the function answered it."""
 
     request_id: str
     cold: bool
@@ -79,7 +79,7 @@ class ExecutionEnvironment:
         self._process: _Process | None = None
 
     def variable(self, name: str) -> str:
-        """One of the function's own environment variables."""
+        """Return one of the function's own environment variables."""
         return self._environment[name]
 
     @property
@@ -200,7 +200,7 @@ class ExecutionEnvironment:
 
 @dataclass
 class _Outcome:
-    """What the process said until it asked for the next event, exited or used up its time."""
+    """What the process sent until it asked for the next event, exited or used up its time."""
 
     end: Literal["next", "exit", "timeout"] = "timeout"
     response: str = "null"

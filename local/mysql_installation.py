@@ -19,11 +19,11 @@ USUAL_PLACES = (
     "/usr/local/opt/mysql/bin/mysqld",
     "/usr/local/opt/mysql@8.4/bin/mysqld",
 )
-WAYS_OUT = "Install MySQL 8.4 or newer (on a Mac: brew install mysql), or set MYSQLD=/path/to/mysqld."
+REMEDIES = "Install MySQL 8.4 or newer (on a Mac: brew install mysql), or set MYSQLD=/path/to/mysqld."
 
 
 class ToolMissing(Exception):
-    """There is no usable MySQL server and none can be fetched; the message names what is missing and the way out."""
+    """There is no usable MySQL server and none can be fetched; the message names what is missing and what to do."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,12 @@ class Installation:
     """The program, behind a loader if it needs one, and the options it cannot do without."""
 
     def command(self, *options: str) -> list[str]:
-        """The command line that runs the program with these options and those of no option file."""
+        """Return the command line that runs the program with these options and those of no option file."""
         return [*self.launch, *options]
 
 
 def find_or_fetch(cache: Path, *, progress: Progress) -> Installation:
-    """The server that MYSQLD names, else one installed on this machine, else the one fetched into `cache`.
+    """Return the server that MYSQLD names, else one installed on this machine, else the one fetched into `cache`.
 
     Raises:
         ToolMissing: what MYSQLD names is not a MySQL server of 8.4 or newer, or there is none and none can be fetched.
@@ -49,7 +49,7 @@ def find_or_fetch(cache: Path, *, progress: Progress) -> Installation:
         try:
             return _installed(Path(named))
         except ToolMissing as reason:
-            raise ToolMissing(f"MYSQLD is set, but {reason}. {WAYS_OUT}") from None
+            raise ToolMissing(f"MYSQLD is set, but {reason}. {REMEDIES}") from None
     for mysqld in (shutil.which("mysqld"), *USUAL_PLACES):
         if mysqld and Path(mysqld).exists():
             try:
@@ -69,7 +69,7 @@ def _installed(mysqld: Path) -> Installation:
 def _unpacked(prefix: Path) -> Installation:
     launch, share = debian_packages.launch(prefix, "usr/sbin/mysqld"), prefix / "usr/share/mysql"
     if launch is None:
-        raise ToolMissing(f"{prefix} holds no MySQL server. Delete it to have one fetched. {WAYS_OUT}")
+        raise ToolMissing(f"{prefix} holds no MySQL server. Delete the folder, and one is fetched. {REMEDIES}")
     return _inspect(
         prefix / "usr/sbin/mysqld",
         (
@@ -105,4 +105,4 @@ def _fetch(home: Path, progress: Progress) -> None:
             progress=progress,
         )
     except FetchFailed as reason:
-        raise ToolMissing(f"No MySQL server, and {reason}\n{WAYS_OUT}") from reason
+        raise ToolMissing(f"No MySQL server, and {reason}\n{REMEDIES}") from reason

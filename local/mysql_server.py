@@ -6,7 +6,6 @@ import os
 import secrets
 import ssl
 import subprocess
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,14 +17,10 @@ import trustme
 from local import processes
 from local.debian_packages import Progress
 from local.mysql_installation import Installation
+from local.server_start import StartFailed, on_free_port, wait_for_login
 
-START_SECONDS = 60
-PORT_ATTEMPTS = 5
 PORT_TAKEN = "MY-010262"
-
-
-class StartFailed(Exception):
-    """The server ended or did not answer; the message ends with the last lines of its log."""
+"""In the server's log: "Can't start server: Bind on TCP/IP port"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +79,8 @@ class MySQLServer:
             ),
         )
         progress("Starting it …")
-        attempts_left = PORT_ATTEMPTS
         try:
-            while True:
-                attempts_left -= 1
-                try:
-                    return stopped._launch(processes.free_port(), f"--init-file={init_file}")
-                except StartFailed as failure:
-                    if PORT_TAKEN not in str(failure) or not attempts_left:
-                        raise
+            return on_free_port(lambda port: stopped._launch(port, f"--init-file={init_file}"), port_taken=PORT_TAKEN)
         finally:
             init_file.unlink()
 
@@ -110,24 +98,11 @@ class MySQLServer:
         process = processes.start([*self.command, *options, f"--port={port}"], log=log)
         server = replace(self, pid=process.pid, port=port)
         try:
-            server._wait_for_login(process, log)
+            wait_for_login(server.connect, process, program=f"MySQL {self.version}", log=log)
         except BaseException:
             server.stop()
             raise
         return server
-
-    def _wait_for_login(self, process: subprocess.Popen[bytes], log: Path) -> None:
-        deadline = time.monotonic() + START_SECONDS
-        while True:
-            try:
-                self.connect().close()
-                return
-            except pymysql.MySQLError as error:
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise StartFailed(
-                        f"MySQL {self.version} did not start: {error}\n{processes.end_of(log.read_text())}"
-                    ) from error
-            time.sleep(0.05)
 
     def connect(self) -> pymysql.Connection[Any]:
         """A new connection of the administrator over verified TLS, in autocommit mode; the caller closes it.

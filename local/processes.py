@@ -1,4 +1,4 @@
-"""Background programs: started apart from this one, and surely ended."""
+"""Background programs: started in a session of their own, and ended with what they started."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class TcpSocket:
 
 
 def tcp_sockets(pid: int) -> list[TcpSocket]:
-    """The TCP sockets that a program holds.
+    """Return the TCP sockets that a program holds.
 
     Linux only: https://www.kernel.org/doc/Documentation/networking/proc_net_tcp.txt.
     """
@@ -97,7 +97,7 @@ def tcp_sockets(pid: int) -> list[TcpSocket]:
 
 
 def listening(pid: int) -> set[str]:
-    """The TCP addresses that a program listens on: 127.0.0.1:3306, or as the kernel writes it if it is another."""
+    """Return the TCP addresses that a program listens on: 127.0.0.1:3306, or another as the kernel writes it."""
     found = set()
     for each in tcp_sockets(pid):
         if each.state == "0A":
@@ -107,7 +107,11 @@ def listening(pid: int) -> set[str]:
 
 
 def output(*command: str, seconds: float | None = 60) -> str:
-    """What a command that succeeds writes to either stream, within `seconds`."""
+    """Run a command, for at most `seconds`, and return what it writes to either stream.
+
+    Raises:
+        subprocess.SubprocessError: it ended with an error, or took longer.
+    """
     return subprocess.run(
         command,
         stdin=subprocess.DEVNULL,
@@ -121,12 +125,12 @@ def output(*command: str, seconds: float | None = 60) -> str:
 
 
 def end_of(log: str) -> str:
-    """The last lines of a log, where the reason usually is."""
+    """Return the last lines of a log, where the reason usually is."""
     return "\n".join(log.splitlines()[-20:])
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nothing listened on a moment ago."""
+    """Return a TCP port of 127.0.0.1 that nothing listened on a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -135,7 +139,7 @@ def free_port() -> int:
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Put Ctrl-C off: in the middle of starting a program, it would leave one that nobody knows of."""
+    """Postpone Ctrl-C: in the middle of starting a program, it would leave one that nobody ends."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

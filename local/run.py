@@ -1,16 +1,15 @@
-"""`make run`: deploys the environment `local` on this machine, runs its jobs and shows what each run left open."""
+"""`make run`: deploys an environment on this machine, runs its jobs and shows what each run left open."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
@@ -19,31 +18,47 @@ from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from local import run_report
 from local.cdk_cli import CommandFailed
 from local.emulator import EmulatorError
-from local.environment import NAME, JobFailed, LocalEnvironment, deployed, error_text
+from local.environment import JobFailed, LocalEnvironment, deployed
+from local.kept import kept
 from local.mysql_installation import ToolMissing
-from local.mysql_server import StartFailed
 from local.scheduler import Delivery, delivery
-from stacks.environment_files import SettingsError
+from local.server_start import StartFailed
+from settings import names
+from settings.environment import JobSettings
+from settings.files import SettingsError
+from settings.project import ROOT, Project
+from settings.schedule import latest_times
+from settings.spelling import did_you_mean
 
-JOB = "heartbeat"
 RUNS_FROZEN = 3
 FREEZE_SECONDS = 1.0
-SETTLE_SECONDS = 5.0
-"""How long the server may take to notice a goodbye: a generous bound, it takes milliseconds."""
 
 NOT_PROVEN = """\
 [bold]What this does not prove.[/bold] AWS was an emulator and RDS a MySQL server on this machine: nothing here \
 shows that the network, its security groups, IAM permissions and IAM login, RDS itself, Lambda's own runtime \
-(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy the \
-environment dev for that."""
+(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy an \
+environment for that."""
+
+KEPT = """
+Everything stays up until Ctrl-C. In another terminal, with the files as they are saved by then:
+
+  run a job           make try JOB={job}
+  and roll it back    make try JOB={job} EVENT='{{"dry_run": true}}'
+  look at the ledger  .venv/bin/python -m local.sql 'SELECT * FROM ledger ORDER BY started_at DESC LIMIT 3'
+
+The scheduled time of a run is now, or for instance AT={now:%Y-%m-%dT%H:%M:%SZ}, if no recorded run covers it yet.
+Logs and templates are in {folder}.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shown:
+class Row:
     """A row of the table: one run."""
 
     job: str
@@ -54,17 +69,33 @@ class Shown:
     report: dict[str, Any]
     """What the run's log line says; of one that failed without a line: its event, `outcome` and `error`."""
     left_open: int
-    """The jobs' connections on the server after the handler returned."""
+    """The connections of this run that are on the server after the handler returned."""
+
+    @property
+    def name(self) -> str:
+        """Which run it is."""
+        return f"{self.start} run of {self.job} in the {self.where}"
 
     @property
     def good(self) -> bool:
-        """The job's work is done, by this run or before, and the run left nothing."""
-        return self.report["outcome"] in ("done", "duplicate") and self.left_open == 0
+        """See `run_report.is_good`."""
+        return run_report.is_good(self.report, self.left_open)
+
+    @property
+    def problems(self) -> Iterator[str]:
+        """What is wrong with it, if anything is."""
+        if "error" in self.report:
+            yield str(self.report["error"])
+        if self.report.get("leaked"):
+            yield f"left in the function's process: {', '.join(self.report['leaked'])}"
+        if self.left_open:
+            yield f"left open on the server: {self.left_open} of the jobs' connections"
 
 
 def main() -> int:
     """Run the program; returns its exit status: 0 if every run was good, 1 if not, 130 after Ctrl-C."""
     parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--environment", default="", help="a file in environments/, without .toml; else the first one")
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C (make run KEEP=1)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
@@ -72,7 +103,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     try:
-        return _main(console, keep=arguments.keep)
+        return _main(console, name=arguments.environment, keep=arguments.keep)
     except KeyboardInterrupt:
         console.print("Interrupted; everything was stopped and removed.")
         return 130
@@ -82,63 +113,84 @@ def main() -> int:
         return 1
 
 
-def _main(console: Console, *, keep: bool) -> int:
+def _main(console: Console, *, name: str, keep: bool) -> int:
     started = time.monotonic()
 
     def progress(line: str) -> None:
-        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {line}", highlight=False)
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {escape(line)}", highlight=False)
 
-    with _temporary_folder() as folder, deployed(folder, progress=progress) as environment:
-        shown = []
-        first, *others = _scheduled_times(1 + RUNS_FROZEN)
-        for run in chain(_in_emulator(environment, first), _frozen(environment, others)):
-            progress(f"{run.start} run of {run.job} in the {run.where}: {run.report['outcome']}")
-            shown.append(run)
-        progress(f'cdk diff "{NAME}/*" …')
-        environment.cli.diff(NAME)
+    project = Project(ROOT)
+    name = _choose(project, name)
+    with _temporary_folder() as folder, deployed(folder, project=project, name=name, progress=progress) as environment:
+        jobs = environment.settings.jobs
+        rows = []
+        for row in chain(_in_emulator(environment, jobs), _frozen(environment, jobs[:1])):
+            progress(f"{row.name}: {row.report['outcome']}")
+            rows.append(row)
+        progress(f'cdk diff "{name}/*" …')
+        environment.cli.diff(name)
         progress("cdk diff: no differences")
-        console.print(_table(shown), soft_wrap=False)
-        for run in shown:
-            if "error" in run.report:
-                where = f"{run.start} run of {run.job} in the {run.where}"
-                console.print(f"{where}: {run.report['error']}", style="red", markup=False, highlight=False)
+        _show(console, rows)
+        if not jobs:
+            console.print(f"environments/{name}.toml has no jobs: it was deployed and migrated, and nothing was run.")
         console.print(NOT_PROVEN, soft_wrap=False, highlight=False)
         if keep:
             _wait(console, environment)
         progress("Stopping and removing everything …")
-    progress("Done." if all(run.good for run in shown) else "A run was not good: see the table.")
-    return 0 if all(run.good for run in shown) else 1
+    good = all(row.good for row in rows)
+    progress("Done." if good else "A run was not good: see the table.")
+    return 0 if good else 1
 
 
-def _in_emulator(environment: LocalEnvironment, scheduled_time: datetime) -> Iterator[Shown]:
-    """A run of each job where it was deployed, and a second delivery of the same scheduled time."""
-    for job in environment.settings.jobs:
-        sent = delivery(environment.emulator, environment.function_name(job.name), scheduled_time)
+def _choose(project: Project, name: str) -> str:
+    """Return the name of the environment to deploy: `name`, or the first.
+
+    Raises:
+        SettingsError: there is no such environment.
+    """
+    there = sorted(file.stem for file in project.environments.glob("*.toml"))
+    if not there:
+        raise SettingsError("environments/ is empty: write a file like dev.toml")
+    if name and name not in there:
+        hint = did_you_mean(name, there, otherwise=f"there are {', '.join(there)}")
+        raise SettingsError(f"there is no environments/{name}.toml: {hint}")
+    return name or there[0]
+
+
+def _in_emulator(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Iterator[Row]:
+    """Run each job where it was deployed, and deliver the same scheduled time a second time."""
+    for job in jobs:
+        # Of the first job, later times are left for the runs that are frozen in between.
+        first = _scheduled_times(job, 1 + RUNS_FROZEN if job is jobs[0] else 1)[0]
+        sent = delivery(environment.emulator, environment.function_name(job.name), first)
         for start in ("cold", "warm"):
-            yield Shown(
+            leftovers = environment.leftovers()
+            yield Row(
                 job=job.name,
                 where="emulator",
                 start=start,
                 report=_report(environment, sent),
-                left_open=_left_open(environment),
+                left_open=leftovers.count(),
             )
 
 
-def _frozen(environment: LocalEnvironment, times: list[datetime]) -> Iterator[Shown]:
-    """Runs of the same code in Lambda's own runtime client, frozen in between."""
-    with environment.execution_environment(environment.function_name(JOB)) as client:
-        for scheduled_time in times:
-            sent = delivery(environment.emulator, environment.function_name(JOB), scheduled_time)
-            run = client.invoke(sent.event)
-            report: Any = _failed(sent, error_text(run.error), run.log_lines) if run.error else run.result
-            yield Shown(
-                job=JOB,
-                where="runtime",
-                start="cold" if run.cold else "thawed",
-                report=report,
-                left_open=_left_open(environment),
-            )
-            time.sleep(FREEZE_SECONDS)
+def _frozen(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Iterator[Row]:
+    """Run the same code of each job in Lambda's own runtime client, frozen in between."""
+    for job in jobs:
+        function = environment.function_name(job.name)
+        with environment.execution_environment(function) as client:
+            for scheduled_time in _scheduled_times(job, 1 + RUNS_FROZEN)[1:]:
+                sent = delivery(environment.emulator, function, scheduled_time)
+                leftovers = environment.leftovers()
+                run = client.invoke(sent.event)
+                yield Row(
+                    job=job.name,
+                    where="runtime",
+                    start="cold" if run.cold else "thawed",
+                    report=run_report.report(sent.event, run),
+                    left_open=leftovers.count(),
+                )
+                time.sleep(FREEZE_SECONDS)
 
 
 def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:
@@ -146,84 +198,69 @@ def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:
         report: dict[str, Any] = environment.invoke(sent.function, sent.event)
     except JobFailed as failure:
         # The emulator writes no JSON log: of a run's line it keeps the one word "run", but also the traceback.
-        return _failed(sent, f"{failure.error}\n{failure.log}".rstrip())
+        return run_report.failed(sent.event, f"{failure.error}\n{failure.log}".rstrip())
     return report
 
 
-def _failed(sent: Delivery, error: str, log_lines: Iterable[str] = ()) -> dict[str, Any]:
-    """The run's log line if it is among `log_lines`; it is not if the function was killed or could not start."""
-    report = {"outcome": "failed", "error": error, **sent.event}
-    for line in log_lines:
-        with suppress(ValueError):  # what a job prints is in no form
-            entry = json.loads(line)
-            if isinstance(entry, dict) and entry.get("message") == "run":
-                report |= entry
-    return report
-
-
-def _scheduled_times(count: int) -> list[datetime]:
-    """The last `count` times that rate(5 minutes) would have chosen."""
+def _scheduled_times(job: JobSettings, count: int) -> list[datetime]:
+    """Return the last `count` times of the job's schedule, or, if it has not begun yet, of the last minutes."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
-    latest = now - timedelta(minutes=now.minute % 5)
-    return [latest - timedelta(minutes=5 * back) for back in reversed(range(count))]
+    times = latest_times(job.schedule, job.time_zone, now=now, count=count)
+    return times if len(times) == count else [now - timedelta(minutes=back) for back in reversed(range(count))]
 
 
-def _left_open(environment: LocalEnvironment) -> int:
-    end = time.monotonic() + SETTLE_SECONDS
-    while (count := environment.open_connections(JOB)) and time.monotonic() < end:
-        time.sleep(0.02)
-    return count
+def _show(console: Console, rows: list[Row]) -> None:
+    if rows:
+        console.print(_table(rows), soft_wrap=False)
+    for row in rows:
+        for problem in row.problems:
+            console.print(f"{row.name}: {problem}", style="red", markup=False, highlight=False)
 
 
-def _table(shown: list[Shown]) -> Table:
-    first = datetime.fromisoformat(shown[0].report["scheduled_time"])
+def _table(rows: list[Row]) -> Table:
     table = Table(
-        title=f"The runs, as their log lines and the server saw them, {first:%Y-%m-%d}",
+        title="The runs, as their log lines and the server saw them",
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
         padding=(0, 1, 0, 0),  # fits a terminal of 80 characters
     )
-    for heading in ("UTC", "job", "ran in", "start", "outcome"):
+    table.add_column("UTC", no_wrap=True)
+    table.add_column("job", overflow="fold")
+    for heading in ("ran in", "start", "outcome"):
         table.add_column(heading, no_wrap=True)
     for heading in ("connect\nms", "work\nms", "destroy\nms", "left\nopen"):
-        table.add_column(heading, justify="right")
-    for run in shown:
-        report = run.report
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row in rows:
+        report = row.report
         table.add_row(
-            f"{datetime.fromisoformat(report['scheduled_time']):%H:%M}",
-            run.job,
-            run.where,
-            run.start,
+            _short(datetime.fromisoformat(report["scheduled_time"])),
+            row.job,
+            row.where,
+            row.start,
             report["outcome"],
             *(f"{report[key]:.1f}" if key in report else "-" for key in ("connect_ms", "work_ms", "destroy_ms")),
-            str(run.left_open),
-            style=None if run.good else "red",
+            str(row.left_open),
+            style=None if row.good else "red",
         )
     return table
 
 
+def _short(time: datetime) -> str:
+    """Return the time of day, or, if that would be another day's, the date."""
+    return f"{time:%H:%M}" if datetime.now(UTC) - time < timedelta(days=1) else f"{time:%m-%d}"
+
+
 def _wait(console: Console, environment: LocalEnvironment) -> None:
-    function, url = environment.function_name(JOB), environment.emulator.url
-    event = '{"dry_run": true}'
-    statement = "SELECT job, outcome, window_start, window_end FROM ledger"  # all columns are wider than a terminal
-    console.print(
-        f"""
-Everything stays up until Ctrl-C. In another terminal:
-
-  look at the ledger     .venv/bin/python -m local.sql {environment.folder} '{statement}'
-  try the job            .venv/bin/python -m local.invoke {url} {function} '{event}'
-  logs and templates     {environment.folder}
-
-The function of another job is called {environment.function_name("<job>")}.
-""",
-        markup=False,
-        highlight=False,
-    )
-    try:
-        signal.pause()
-    except KeyboardInterrupt:
-        console.print()
+    migrate = environment.variables(environment.function_name(names.MIGRATE))
+    with kept(folder=environment.folder, environment=environment.settings.name, variables=migrate):
+        job = next((each.name for each in environment.settings.jobs), "<job>")
+        text = KEPT.format(job=job, now=datetime.now(UTC), folder=environment.folder)
+        console.print(text, markup=False, highlight=False)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            console.print()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The Lambda Runtime API: hands events to one runtime and hears what becomes of them."""
+"""The Lambda Runtime API: gives events to one runtime and receives its responses and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stands in for EventBridge Scheduler: reads the deployed schedule and makes the event that it would send.
+"""In place of EventBridge Scheduler: the event that a deployed schedule would send.
 
 The emulator's scheduler fires on time but leaves <aws.scheduler.scheduled-time> as it stands in the template.
 """
@@ -24,7 +24,7 @@ class Delivery:
 
 
 def delivery(emulator: Emulator, schedule: str, scheduled_time: datetime) -> Delivery:
-    """What `schedule`, deployed in `emulator`, sends for `scheduled_time` (UTC)."""
+    """Return what `schedule`, deployed in `emulator`, sends for `scheduled_time` (UTC)."""
     target = emulator.client("scheduler").get_schedule(Name=schedule)["Target"]
     # https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
     attributes = {

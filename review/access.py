@@ -1,6 +1,6 @@
-"""Who may do what, and who reaches whom: what a change adds to it.
+"""The access that a change adds: permissions, and connections through security groups.
 
-Read from the whole environment: a permission that moves from one policy to another is no new one.
+The whole environment counts: a permission that moves from one policy to another is not new.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from review.grants import DATABASE_USER, grants
 from review.new_jobs import unlike_other_jobs
 from review.rules import Rule, rules
-from review.templates import Environment
+from review.templates import SynthesizedEnvironment
 
 
-def widened(before: Environment, after: Environment) -> Iterator[tuple[str, str]]:
-    """What only `after` lets happen: the path of the role, resource or security group, and a sentence."""
+def widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
+    """The access that only `after` gives: the path of the role, resource or security group, and a sentence."""
     yield from _more_granted(before, after)
     yield from _more_open(before, after)
 
 
-def _more_open(before: Environment, after: Environment) -> Iterator[tuple[str, str]]:
+def _more_open(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
     old, new = list(rules(before)), list(dict.fromkeys(rules(after)))
     added = [rule for rule in new if not any(each.covers(rule) for each in old)]
     for rule in unlike_other_jobs(added, old, new, before, after):
@@ -28,10 +28,10 @@ def _more_open(before: Environment, after: Environment) -> Iterator[tuple[str, s
         yield rule.group, f"{lets}, on {_ports(rule)}"
 
 
-def _more_granted(before: Environment, after: Environment) -> Iterator[tuple[str, str]]:
+def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
     old, new = list(dict.fromkeys(grants(before))), list(dict.fromkeys(grants(after)))
     added = [grant for grant in new if not grant.denies and not any(each.covers(grant) for each in old)]
-    # A table that no job had yet comes with the job that has it: that is no more than a new job.
+    # Rights to a table that no job could use before come with a new job, and are no danger.
     known = {grant.on for grant in old}
     added = [grant for grant in added if grant.who != DATABASE_USER or grant.on in known]
     added = unlike_other_jobs(added, old, new, before, after)

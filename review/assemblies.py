@@ -1,4 +1,4 @@
-"""The app, synthesized: as the working tree has it, and as a commit had it."""
+"""Two syntheses to compare: the app of the working tree, and the app of a commit."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from stacks.settings import ROOT
+from settings.project import ROOT
 
 CODE = ("lambda", "requirements.txt")
 """What the code of the functions is made from."""
 
 
 class ReviewFailed(Exception):
-    """There is nothing to compare; the message says why, and what to do."""
+    """The comparison failed; the message says why, and what to do."""
 
 
 def common_ancestor(base: str) -> str:
-    """The commit that the working tree and `base` have in common: what came to `base` since is no change of ours.
+    """Return the last commit that the working tree and `base` share: later commits are no part of the change.
 
     Raises:
-        ReviewFailed: there is no such commit here.
+        ReviewFailed: there is no such commit in this clone.
     """
     return _git("merge-base", base, "HEAD", hint=f"fetch {base} with its history, or name another commit")
 
 
 def changed_code(commit: str) -> list[str]:
-    """The files since `commit` that change the code of the functions.
+    """Return the files changed since `commit` that the code of the functions is made from.
 
     Raises:
-        ReviewFailed: git says why.
+        ReviewFailed: git failed; the message says why.
     """
     changed = _git("diff", "--name-only", commit, "--", *CODE).splitlines()
     return sorted({*changed, *_git("ls-files", "--others", "--exclude-standard", "--", *CODE).splitlines()})
@@ -43,10 +43,10 @@ def changed_code(commit: str) -> list[str]:
 
 @contextmanager
 def checked_out(commit: str, folder: Path) -> Iterator[Path]:
-    """The files of `commit`, in a git worktree in `folder`, which goes away with the block.
+    """Check `commit` out into a git worktree in `folder`, which is deleted at the end of the block.
 
     Raises:
-        ReviewFailed: git says why.
+        ReviewFailed: git failed; the message says why.
     """
     tree = folder / "base"
     _git("worktree", "add", "--detach", str(tree), commit)
@@ -58,9 +58,9 @@ def checked_out(commit: str, folder: Path) -> Iterator[Path]:
 
 
 def python_for(project: Path, folder: Path) -> Path:
-    """A Python with the packages of `project`: this one if they are the same, else one made in `folder`.
+    """Return a Python with the packages of `project`: this one if they are the same, else a new one in `folder`.
 
-    Only requirements.txt counts: neither the CDK CLI nor anything else of npm takes part in a synthesis.
+    Only requirements.txt counts: neither the CDK CLI nor any other npm package takes part in a synthesis.
 
     Raises:
         ReviewFailed: its packages can't be installed.
@@ -71,9 +71,7 @@ def python_for(project: Path, folder: Path) -> Path:
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
     install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
-    _run(
-        [str(python), *install, str(project / pinned)], hint="its packages are others than here and can't be installed"
-    )
+    _run([str(python), *install, str(project / pinned)], hint="its packages differ from these and can't be installed")
     return python
 
 
@@ -81,24 +79,24 @@ def synthesize(project: Path, assembly: Path, python: Path) -> None:
     """Write the assembly of `project` into the folder `assembly`, without the CLI, so without credentials or network.
 
     Raises:
-        ReviewFailed: the app says why.
+        ReviewFailed: the app failed; the message says why.
     """
     context = json.loads((project / "cdk.json").read_text())["context"]
     looked_up = project / "cdk.context.json"
     if looked_up.exists():
         context |= json.loads(looked_up.read_text())
-    # As the CLI sets them: constructs are named by their paths, and code by whether it is ours.
+    # As the CLI sets them: templates then have the paths of constructs, and say which code is bundled here.
     context |= {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
     variables = {
         **os.environ,
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(assembly),
-        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # Node is there
+        "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # Node is beside Python
     }
     _run([str(python), "app.py"], folder=project, variables=variables, hint="it doesn't synthesize")
 
 
-def _git(*arguments: str, hint: str = "see what git says") -> str:
+def _git(*arguments: str, hint: str = "git says why") -> str:
     return _run(["git", *arguments], hint=hint)
 
 

@@ -1,6 +1,6 @@
-"""What differs between two syntheses of an environment, resource by resource, and what CloudFormation replaces for it.
+"""The changes between two syntheses of an environment, per resource, and which make CloudFormation replace it.
 
-Not a change: metadata, the order of creation (DependsOn), a reference that means the same as before.
+Ignored: metadata, the order of creation (DependsOn), a reference that means the same resource as before.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from review.schemas import Place, schema
-from review.templates import Environment, Resource
+from review.templates import Resource, SynthesizedEnvironment
 
 Key = tuple[str, str, str]
-"""Stack, logical id and type: no resource becomes one of another type."""
+"""Stack, logical id and type: a resource never changes its type."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One property's; None where there is none."""
+    """A property that differs; None is a missing value."""
 
     place: Place
     before: Any
@@ -28,13 +28,13 @@ class Difference:
 
     @property
     def text(self) -> str:
-        """In words, with no more of two long values than where they differ."""
+        """The difference in words; of two long values, the parts that differ."""
         return f"`{'.'.join(self.place)}` changes {_from_to(self.before, self.after)}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Of one resource."""
+    """The change of one resource."""
 
     how: Literal["added", "removed", "changed", "replaced"]
     before: Resource | None
@@ -47,7 +47,7 @@ class Change:
 
     @property
     def resource(self) -> Resource:
-        """The resource as it will be, or was."""
+        """The resource after the change, or before it was removed."""
         found = self.after or self.before
         assert found is not None  # noqa: S101 - either is given
         return found
@@ -58,11 +58,11 @@ class Change:
         return bool(self.differences) and all(each.place[-1] == "S3Key" for each in self.differences)
 
 
-def compare(before: Environment, after: Environment) -> list[Change]:
+def compare(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> list[Change]:
     """The changes from `before` to `after`, in the order of the paths.
 
-    Of a stack that is in one of them only, the stack is the change, not what is in it: to leave a stack out of the app
-    deletes nothing.
+    A stack that only one of them has is one change, without its resources: a stack that is no longer in the app stays
+    deployed.
     """
     shared = before.stacks & after.stacks
     old, new = _by_key(before, shared), _by_key(after, shared)
@@ -70,7 +70,7 @@ def compare(before: Environment, after: Environment) -> list[Change]:
     return sorted(_spread(changes, old, new, after.region), key=lambda change: (change.resource.path, change.how))
 
 
-def _by_key(environment: Environment, shared: set[str]) -> dict[Key, Resource]:
+def _by_key(environment: SynthesizedEnvironment, shared: set[str]) -> dict[Key, Resource]:
     resources = environment.resources.values()
     return {_key(each): each for each in resources if each.stack in shared or each.kind == "Stack"}
 
@@ -115,7 +115,10 @@ def _spread(
     new: Mapping[Key, Resource],
     region: str,
 ) -> list[Change]:
-    """The changes, with what is replaced because it refers, where it can't change, to what is replaced."""
+    """Return the changes, and the replacements that follow from them.
+
+    A resource is replaced, too, if it refers to a replaced one in a property that can't be changed.
+    """
     found = {_key(change.resource): change for change in changes}
     replaced = [change.resource.path for change in found.values() if change.how == "replaced"]
     while replaced:
@@ -173,7 +176,7 @@ def _from_to(before: Any, after: Any) -> str:
 
 
 SHORT = 100
-"""Characters of a value that is shown whole."""
+"""The longest value that is shown whole, in characters."""
 
 
 def _short(value: Any) -> str:
@@ -189,7 +192,7 @@ def _text(value: Any) -> str:
 
 
 def _where_they_differ(one: str, other: str) -> tuple[str, str]:
-    """The part of each that the other has not, with a few characters around it."""
+    """Return the part of each that the other does not have, with a few characters around it."""
     start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     pairs = zip(reversed(one[start:]), reversed(other[start:]), strict=False)
     end = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)) - start)

@@ -1,4 +1,4 @@
-"""What of a change somebody has to say yes to: data lost or left behind, access widened, protection taken away."""
+"""The dangers of a change, which have to be accepted: data lost or orphaned, access widened, protection taken away."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from review.access import widened
 from review.changes import Change, compare
 from review.protection import lost
 from review.schemas import fixed_name, stateful
-from review.templates import Environment, Resource
+from review.templates import Resource, SynthesizedEnvironment
 
 KEEPS = {
     "AWS::Logs::LogGroup": ("RetentionInDays", math.inf),
     "AWS::RDS::DBInstance": ("BackupRetentionPeriod", 1),
     "AWS::SQS::Queue": ("MessageRetentionPeriod", 345_600),
 }
-"""Where it says how long data is kept, and the default: what is older is deleted at once when it says less."""
+"""The property that says how long data is kept, and its default: with a lower value, older data is deleted at once."""
 KEPT = ("Retain", "RetainExceptOnCreate")
 FATES = {
-    "Snapshot": "A last snapshot is all that stays of its data",
+    "Snapshot": "Only a final snapshot of its data is kept",
     "Delete": "Its data is lost",
-    "Retain": "The old one stays, with its data, and nothing manages it any more",
-    "RetainExceptOnCreate": "The old one stays, with its data, and nothing manages it any more",
+    "Retain": "The old one stays with its data, orphaned: no stack manages it",
+    "RetainExceptOnCreate": "The old one stays with its data, orphaned: no stack manages it",
 }
-"""By policy. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
+"""What happens to the data, by policy. https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Danger:
-    """One reason to look twice."""
+    """One danger of a change."""
 
     kind: str
     """"data", "access" or "protection"."""
@@ -39,8 +39,8 @@ class Danger:
     text: str
 
 
-def dangers(before: Environment, after: Environment) -> list[Danger]:
-    """Of the step from `before` to `after`, two syntheses of one environment."""
+def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> list[Danger]:
+    """Return the dangers of the change from `before` to `after`, two syntheses of one environment."""
     if (before.account, before.region) != (after.account, after.region):
         return [_moved(before, after)]
     changes = compare(before, after)
@@ -50,13 +50,13 @@ def dangers(before: Environment, after: Environment) -> list[Danger]:
     return [*sorted(data), *sorted(access), *sorted(protection)]
 
 
-def _moved(before: Environment, after: Environment) -> Danger:
+def _moved(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Danger:
     return Danger(
         kind="data",
         resource="account",
         text=(
             f"moves from {before.account}, {before.region} to {after.account}, {after.region}. "
-            "Everything is made anew there, and empty; what is deployed stays where it is, and goes on running"
+            "Everything is created there, empty; what is deployed stays where it is, and keeps running"
         ),
     )
 
@@ -65,31 +65,31 @@ def _danger(kind: str, resource: Resource, text: str) -> Danger:
     return Danger(kind=kind, resource=resource.path, text=text)
 
 
-def left_behind(environment: Environment) -> list[Danger]:
-    """Of an environment that is in the app no more."""
+def left_behind(environment: SynthesizedEnvironment) -> list[Danger]:
+    """Return the dangers of an environment that is no longer in the app."""
     if not _holds_data(environment):
         return []
-    text = "goes on running, with its data, and nothing manages it any more. `make destroy`, of the base, ends it"
+    text = "stays deployed with its data, orphaned: to delete it, run `make destroy` in a checkout of the base"
     return [Danger(kind="data", resource=environment.name, text=text)]
 
 
-def _holds_data(environment: Environment, stack: str | None = None) -> bool:
+def _holds_data(environment: SynthesizedEnvironment, stack: str | None = None) -> bool:
     resources = environment.resources.values()
     return any(each.kind in stateful() for each in resources if stack in (None, each.stack))
 
 
-def _losses(change: Change, before: Environment, after: Environment) -> Iterator[str]:
+def _losses(change: Change, before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[str]:
     resource = change.resource
     if resource.kind == "Stack" and change.how == "removed" and _holds_data(before, resource.stack):
-        yield "is no longer in the app. It stays deployed, with its data, and nothing manages it any more"
+        yield "is no longer in the app. It stays deployed with its data, orphaned: delete it by hand"
     if resource.kind not in stateful():
         return
     if change.how == "removed" and (successor := _successor(resource, before, after)):
         name = _fixed_name(resource, before)
         yield f"would be replaced: `{successor.path}` takes its place. {_refused(name)}"
     elif change.how == "removed" and resource.on_deletion not in KEPT:
-        # Also of a job that is taken out: its dead letters may be all that is known of a run that failed, and its log
-        # of those that did not. Who removes the job decides that, and says so.
+        # Also those of a removed job: its dead letters and its log may be the only record of its runs. Whoever removes
+        # the job has to accept that.
         yield f"would be deleted. {FATES[resource.on_deletion]}"
     if change.how == "changed" and (less := _kept_for_less(change)):
         yield less
@@ -107,7 +107,7 @@ def _kept_for_less(change: Change) -> str | None:
     return None
 
 
-def _fate(change: Change, after: Environment) -> str:
+def _fate(change: Change, after: SynthesizedEnvironment) -> str:
     if name := _kept_name(change, after):
         return _refused(name)
     return FATES[change.resource.on_replacement]
@@ -117,18 +117,18 @@ def _refused(name: str | None) -> str:
     return f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
 
 
-def _successor(resource: Resource, before: Environment, after: Environment) -> Resource | None:
-    """The resource that has the fixed name of `resource` in `after`: it would be made while the old one has it."""
+def _successor(resource: Resource, before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Resource | None:
+    """Return the resource with the same fixed name in `after`: it would be created while the old one exists."""
     name = _fixed_name(resource, before)
     same = (each for each in after.resources.values() if each.kind == resource.kind)
     return next((each for each in same if name is not None and _fixed_name(each, after) == name), None)
 
 
-def _fixed_name(resource: Resource, environment: Environment) -> str | None:
+def _fixed_name(resource: Resource, environment: SynthesizedEnvironment) -> str | None:
     return fixed_name(environment.region, resource.kind, resource.properties)
 
 
-def _kept_name(change: Change, environment: Environment) -> str | None:
-    """The fixed name that the resource has, before and after."""
+def _kept_name(change: Change, environment: SynthesizedEnvironment) -> str | None:
+    """Return the fixed name that the resource has both before and after, if there is one."""
     names = [_fixed_name(each, environment) for each in (change.before, change.after) if each]
     return names[0] if len(set(names)) == 1 else None

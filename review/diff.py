@@ -14,8 +14,8 @@ from review.assemblies import ReviewFailed, changed_code, checked_out, common_an
 from review.changes import Change, compare
 from review.danger import Danger, dangers, left_behind
 from review.report import EnvironmentReview, markdown
-from review.templates import Environment, file_name, read_environments
-from stacks.settings import ROOT
+from review.templates import SynthesizedEnvironment, file_name, read_environments
+from settings.project import ROOT
 
 UNCHANGED, CHANGED, DANGEROUS, FAILED = 0, 3, 4, 70
 STATUS = """exit status:
@@ -33,9 +33,9 @@ def main() -> int:
         prog="make diff", description=__doc__, epilog=STATUS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--base", required=True, help="compare with what the working tree and this commit have in common"
+        "--base", required=True, help="compare with the last commit that this one and the working tree share"
     )
-    parser.add_argument("--accept", default="", metavar="REASON", help="accept everything, for this reason")
+    parser.add_argument("--accept", default="", metavar="REASON", help="accept all dangers, for this reason")
     arguments = parser.parse_args()
     try:
         environments, report = _report(arguments.base, arguments.accept)
@@ -76,18 +76,22 @@ def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
 def review(
     old_project: Path, old_assembly: Path, project: Path, assembly: Path, accept: str = ""
 ) -> list[EnvironmentReview]:
-    """What happens to each environment from `old_assembly` to `assembly`; `accept` accepts everything."""
+    """Review the change of each environment; `accept`, if given, is the reason to accept all dangers."""
     old, new = read_environments(old_assembly), read_environments(assembly)
     reviews = []
     for name in sorted(old.keys() | new.keys()):
-        # What the base accepts already was another change of the same resource.
+        # What the base accepts already belongs to an earlier change of the same resource.
         accepted = _accepted(project, name).items() - _accepted(old_project, name).items()
         reviews.append(_environment(name, old.get(name), new.get(name), dict(accepted), accept))
     return reviews
 
 
 def _environment(
-    name: str, before: Environment | None, after: Environment | None, accepted: Mapping[str, str], accept: str
+    name: str,
+    before: SynthesizedEnvironment | None,
+    after: SynthesizedEnvironment | None,
+    accepted: Mapping[str, str],
+    accept: str,
 ) -> EnvironmentReview:
     changes: list[Change] = []
     found: list[Danger] = []
@@ -96,10 +100,10 @@ def _environment(
         changes, found = compare(before, after), dangers(before, after)
     elif before:
         found = left_behind(before)
-        note = "is no longer described. Nothing deletes what is deployed of it; `make destroy`, of the base, does"
+        note = "is no longer described. It stays deployed: to delete it, run `make destroy` in a checkout of the base"
     elif after:
-        # Who delivers gets into an account that is there already: that is asked about, however new its stage is.
-        nobody = Environment(name=name, account=after.account, region=after.region, resources={})
+        # Roles for workflows give access to an account that is in use: a danger although their stage is new.
+        nobody = SynthesizedEnvironment(name=name, account=after.account, region=after.region, resources={})
         found = [each for each in dangers(nobody, after) if each.kind == "access"] if name != file_name(name) else []
         note = f"is new: {sum('::' in each.kind for each in after.resources.values())} resources"
     if accept:
@@ -108,7 +112,7 @@ def _environment(
 
 
 def _accepted(project: Path, environment: str) -> dict[str, str]:
-    """The reasons in the environment's file, by resource."""
+    """Return the reasons in the environment's file, by resource."""
     file = project / "environments" / f"{file_name(environment)}.toml"
     if not file.is_file():
         return {}

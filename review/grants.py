@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
-from review.templates import Environment, Resource
+from review.templates import Resource, SynthesizedEnvironment, listed
 
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
@@ -71,7 +71,7 @@ class Grant:
         )
 
 
-def grants(environment: Environment) -> Iterator[Grant]:
+def grants(environment: SynthesizedEnvironment) -> Iterator[Grant]:
     """All in `environment`."""
     for resource in environment.resources.values():
         yield from _managed(resource)
@@ -87,15 +87,15 @@ def grants(environment: Environment) -> Iterator[Grant]:
 def _holders(resource: Resource) -> list[str]:
     """Whose policy it is: that of roles, users, groups, queues …, or the resource's own."""
     named = ("Roles", "Users", "Groups", "Queues", "Topics")
-    holders = [str(each).strip("{}") for key in named for each in resource.properties.get(key, ())]
+    holders = [str(each).strip("{}") for key in named for each in listed(resource.properties.get(key, []))]
     return holders or [resource.path]
 
 
 def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Of every policy document in `value`, wherever it is."""
+    """Every statement of a policy in `value`, wherever it is: behind a condition of the template, too."""
     match value:
-        case {"Statement": statements}:
-            yield from _listed(statements)
+        case {"Effect": str(), **rest} if rest.keys() & {"Action", "NotAction"}:
+            yield value
         case dict():
             for part in value.values():
                 yield from _statements(part)
@@ -120,8 +120,8 @@ def _each(statement: Mapping[str, Any], key: str, *, default: str) -> list[str]:
         return [f"{OPPOSITE}{json.dumps(statement[f'Not{key}'])}"]
     value = statement.get(key, default)
     if key == "Principal" and isinstance(value, dict):  # of others, it is a function of CloudFormation's
-        value = [each for part in value.values() for each in _listed(part)]
-    return [each if isinstance(each, str) else json.dumps(each) for each in _listed(value)]
+        value = [each for part in value.values() for each in listed(part)]
+    return [each if isinstance(each, str) else json.dumps(each) for each in listed(value)]
 
 
 def _worn(resource: Resource) -> Iterator[Grant]:
@@ -129,7 +129,7 @@ def _worn(resource: Resource) -> Iterator[Grant]:
         value: Any = resource.properties
         for key in place:
             value = value.get(key, []) if isinstance(value, Mapping) else []
-        for each in _listed(value):
+        for each in listed(value):
             yield _own(resource, words, each if isinstance(each, str) else json.dumps(each))
     if resource.kind == "AWS::Lambda::Function" and "VpcConfig" not in resource.properties:
         yield _own(resource, "run outside of the VPC", "the internet")
@@ -142,11 +142,12 @@ def _worn(resource: Resource) -> Iterator[Grant]:
 
 
 def _rights(resource: Resource) -> Iterator[Grant]:
-    """What the migrations grant to the jobs' database user: see stacks/job_variables.py."""
-    rights = resource.properties.get("Environment", {}).get("Variables", {}).get("RIGHTS")
-    for table, some in json.loads(rights or "{}").items():
-        for right in some.split(", "):
-            yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
+    """What the migrations grant to the jobs' database user: see settings/job_variables.py."""
+    match resource.properties:
+        case {"Environment": {"Variables": {"RIGHTS": str(rights)}}} if rights.startswith('{"'):
+            for table, some in json.loads(rights).items():
+                for right in str(some).split(", "):
+                    yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
 
 
 def _own(resource: Resource, action: str, on: str) -> Grant:
@@ -161,7 +162,7 @@ def _includes(wider: str, narrower: str) -> bool:
 
 
 def _managed(resource: Resource) -> Iterator[Grant]:
-    for policy in resource.properties.get("ManagedPolicyArns", ()):
+    for policy in listed(resource.properties.get("ManagedPolicyArns", [])):
         name = policy if isinstance(policy, str) else json.dumps(policy)
         yield Grant(holder=resource.path, effect="Allow", who="", action=f"all of {name}", on="*", condition="")
     if boundary := resource.properties.get("PermissionsBoundary"):
@@ -180,7 +181,3 @@ def _permission(resource: Resource) -> Grant:
         on=str(properties["FunctionName"]),
         condition=json.dumps(rest, sort_keys=True) if rest else "",
     )
-
-
-def _listed(value: Any) -> Iterable[Any]:
-    return value if isinstance(value, list) else [value]

@@ -1,6 +1,6 @@
-"""A new job gets access, as every job has. What another job had, each to what is its own, is nothing to ask about.
+"""The access of a new job is no danger as long as it is what another job has: each to its own resources.
 
-Its own is what is made with it (stacks/scheduled_job.py), by its path and by its name.
+A job's own resources are those made with it (stacks/jobs/scheduled_job.py), recognized by path and name.
 """
 
 from __future__ import annotations
@@ -12,21 +12,25 @@ from typing import Any, TypeVar
 
 from review.grants import Grant
 from review.rules import Rule
-from review.templates import ENVIRONMENT, Environment
+from review.templates import ENVIRONMENT, SynthesizedEnvironment
 
 Access = TypeVar("Access", Grant, Rule)
 
 PATH = "Jobs/Job-"
-"""Where jobs are: see stacks/jobs.py."""
+"""Where jobs are: see stacks/jobs/jobs.py."""
 
 
 def unlike_other_jobs(
-    added: Iterable[Access], old: Sequence[Access], new: Sequence[Access], before: Environment, after: Environment
+    added: Iterable[Access],
+    old: Sequence[Access],
+    new: Sequence[Access],
+    before: SynthesizedEnvironment,
+    after: SynthesizedEnvironment,
 ) -> list[Access]:
-    """Of the `added` access, what isn't a new job's, and what a new job has and the job most like it had not.
+    """Return the `added` access of others than new jobs, and of new jobs what the most similar old job did not have.
 
-    `old` and `new` are all access in `before` and `after`. What `before` had counts: else a change that widens the
-    access of all jobs would excuse itself.
+    `old` and `new` are all access in `before` and `after`. New jobs are compared with the jobs in `before`: otherwise a
+    change that widens the access of all jobs would pass.
     """
     others = _jobs(before)
     rest = list(added)
@@ -44,11 +48,11 @@ def _unlike(
     theirs = [_anonymous(each, other) for each in old if _owns(other, each)]
     own = [_anonymous(each, job) for each in new if _owns(job, each)]
     if not all(any(each.covers(denial) for each in own) for denial in theirs if denial.denies):
-        return list(added)  # the other is held back where this one is not
+        return list(added)  # the other is restricted where this one is not
     return [each for each in added if not any(one.covers(_anonymous(each, job)) for one in theirs)]
 
 
-def _jobs(environment: Environment) -> set[str]:
+def _jobs(environment: SynthesizedEnvironment) -> set[str]:
     paths = (resource.path for resource in environment.resources.values())
     return {path.removeprefix(PATH).partition("/")[0] for path in paths if path.startswith(PATH)}
 
@@ -58,7 +62,7 @@ def _owns(job: str, access: Grant | Rule) -> bool:
 
 
 def _anonymous(access: Access, job: str) -> Access:
-    """`access`, with <job> for the path and the name of `job`; another job's stay what they are."""
+    """Return `access` with <job> instead of the path and the name of `job`; those of other jobs stay."""
     own = re.compile(rf"({PATH}|{ENVIRONMENT}-){job}(?!\w)")
     texts: dict[str, Any] = {
         field.name: own.sub(r"\1<job>", value)

@@ -1,4 +1,4 @@
-"""What protects an environment, as a table: turning one of these off is a change that somebody has to say yes to."""
+"""What protects an environment, as a table: to turn one of these off is a danger that has to be accepted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from review.schemas import Place
 from review.templates import Resource
 
 NONE = "none"
-"""The property is not there."""
+"""The property is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Protection:
     kind: str
     place: Place
     off: tuple[str, ...]
-    """In small letters."""
+    """In lower case."""
     why: str
 
 
@@ -29,43 +29,52 @@ INSTANCE, PROXY, PARAMETERS = "AWS::RDS::DBInstance", "AWS::RDS::DBProxy", "AWS:
 BACKUP_DAYS, TLS = ("BackupRetentionPeriod",), ("Parameters", "require_secure_transport")
 
 PROTECTIONS = (
-    # A stack's is no property of a resource: templates.py gives it one.
+    # In no template: templates.py makes it a property of the stack.
     Protection(
         kind="Stack", place=("TerminationProtection",), off=("false", NONE), why="one command deletes the stack"
     ),
     Protection(
         kind=INSTANCE, place=("DeletionProtection",), off=("false", NONE), why="one command deletes the database"
     ),
-    Protection(kind=INSTANCE, place=("DeletionPolicy",), off=("delete",), why="no last snapshot stays of the data"),
+    Protection(kind=INSTANCE, place=("DeletionPolicy",), off=("delete",), why="no final snapshot of the data is kept"),
     Protection(
-        kind=INSTANCE, place=("UpdateReplacePolicy",), off=("delete",), why="no last snapshot stays of the data"
+        kind=INSTANCE, place=("UpdateReplacePolicy",), off=("delete",), why="no final snapshot of the data is kept"
     ),
     # Without the property, RDS keeps them for a day.
-    Protection(kind=INSTANCE, place=BACKUP_DAYS, off=("0",), why="RDS deletes the backups that there are, too"),
-    Protection(kind=INSTANCE, place=("MultiAZ",), off=("false", NONE), why="the database is gone while its zone is"),
-    Protection(kind=INSTANCE, place=("PubliclyAccessible",), off=("true",), why="the database gets a public address"),
-    Protection(kind=INSTANCE, place=("StorageEncrypted",), off=("false", NONE), why="disks and snapshots are readable"),
+    Protection(kind=INSTANCE, place=BACKUP_DAYS, off=("0",), why="RDS deletes the existing backups, too"),
     Protection(
-        kind=PARAMETERS, place=TLS, off=("0", "off", NONE), why="passwords and data may cross the network in clear"
+        kind=INSTANCE, place=("MultiAZ",), off=("false", NONE), why="the database is unavailable while its zone is"
     ),
-    Protection(kind="AWS::CloudWatch::Alarm", place=("ActionsEnabled",), off=("false",), why="it rings for nobody"),
-    Protection(kind=INSTANCE, place=("ManageMasterUserPassword",), off=("false", NONE), why="nobody rotates it"),
-    Protection(kind=PROXY, place=("RequireTLS",), off=("false", NONE), why="data may cross the network in clear"),
+    Protection(kind=INSTANCE, place=("PubliclyAccessible",), off=("true",), why="the database gets a public address"),
+    Protection(
+        kind=INSTANCE, place=("StorageEncrypted",), off=("false", NONE), why="disks and snapshots are not encrypted"
+    ),
+    Protection(
+        kind=PARAMETERS, place=TLS, off=("0", "off", NONE), why="passwords and data may cross the network unencrypted"
+    ),
+    Protection(kind="AWS::CloudWatch::Alarm", place=("ActionsEnabled",), off=("false",), why="it notifies nobody"),
+    Protection(
+        kind=INSTANCE,
+        place=("ManageMasterUserPassword",),
+        off=("false", NONE),
+        why="the master password is no longer rotated",
+    ),
+    Protection(kind=PROXY, place=("RequireTLS",), off=("false", NONE), why="data may cross the network unencrypted"),
 )
 """Defaults: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-rds-dbinstance.html,
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/mysql-ssl-connections.require-ssl.html"""
 
 
 GUARDS = {
-    "AWS::EC2::FlowLog": "nobody sees any more who talked to whom",
-    "AWS::SNS::Subscription": "who is told by it is told no more",
+    "AWS::EC2::FlowLog": "network traffic is no longer recorded",
+    "AWS::SNS::Subscription": "its subscriber is no longer notified",
     "Custom::VpcRestrictDefaultSG": "the VPC's default security group stays as it is, or is open again",
 }
-"""Resources that do nothing but protect."""
+"""Resources whose only purpose is protection."""
 
 
 def lost(change: Change) -> Iterator[str]:
-    """What `change` turns off, each as a sentence."""
+    """The protections that `change` turns off, each as a sentence."""
     if change.how == "removed" and change.resource.kind in GUARDS:
         yield f"would be removed: {GUARDS[change.resource.kind]}"
     if change.before is None or change.after is None:

@@ -1,4 +1,4 @@
-"""The report, in Markdown: what needs a yes first, then everything, folded up by environment and stack."""
+"""The report in Markdown: dangers first, then every change, folded by environment and stack."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEADINGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReview:
-    """What happens to one environment."""
+    """What changes in one environment."""
 
     name: str
     changes: Sequence[Change] = ()
@@ -31,12 +31,12 @@ class EnvironmentReview:
 
     @property
     def open(self) -> list[Danger]:
-        """The dangers that nobody said yes to."""
+        """The dangers that are not accepted."""
         return [danger for danger in self.dangers if danger.resource not in self.accepted]
 
     @property
     def changed(self) -> bool:
-        """Whether anything happens at all."""
+        """Whether anything changes at all."""
         return bool(self.changes or self.dangers or self.note)
 
 
@@ -56,11 +56,11 @@ def _verdict(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
     still_open = [each.name for each in environments if each.open]
     if still_open:
         yield (
-            f"**Not accepted yet** in {', '.join(still_open)}. Who wants it says why: in the environment's file "
-            'with `[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.'
+            f"**Not accepted yet** in {', '.join(still_open)}. To accept it, give the reason: in the environment's "
+            'file with `[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.'
         )
     elif any(each.dangers for each in environments):
-        yield "All that loses data, widens access or takes protection away is accepted."
+        yield "Everything that loses data, widens access or takes protection away is accepted."
     elif any(each.changed for each in environments):
         yield "Nothing loses data, widens access or takes protection away."
     else:
@@ -97,12 +97,12 @@ def _changes(environments: Iterable[EnvironmentReview], code: Sequence[str]) -> 
 
 
 def _named(line: str, names: Sequence[str]) -> str:
-    """The line, with the environment's name where it is about one only."""
+    """Return the line, with the environment's name if it is about one only."""
     return line.replace(ENVIRONMENT, file_name(names[0])) if len(names) == 1 else line
 
 
 def _lines(changes: Iterable[Change], code: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Stack and line of each change."""
+    """The stack and the line of each change."""
     functions: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for change in changes:
         resource = change.resource
@@ -126,7 +126,7 @@ def _function(resource: Resource) -> str:
 def _line(change: Change) -> str:
     resource = change.resource
     if resource.kind == "Stack" and change.how == "removed":
-        return f"- `{resource.path}` is no longer in the app. A deploy leaves it as it is: delete it by hand"
+        return f"- `{resource.path}` is no longer in the app. A deploy does not delete it: delete it by hand"
     reasons = [f"as {each}" for each in change.because] + [f"may be replaced, as {each}" for each in change.perhaps]
     said = {*change.because, *change.perhaps}
     rest = [each.text for each in change.differences if not _is_code(each) and each.text not in said]

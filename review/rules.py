@@ -1,4 +1,4 @@
-"""Who reaches whom, by the rules of security groups."""
+"""The network access that security groups allow, rule by rule."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from review.templates import Environment
+from review.templates import SynthesizedEnvironment
 
 ANY_PORT = (0, 65535)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A way that a security group opens."""
+    """Traffic that a security group allows."""
 
     group: str
     way: Literal["in", "out"]
@@ -42,10 +42,10 @@ class Rule:
         )
 
 
-def rules(environment: Environment) -> Iterator[Rule]:
-    """All in `environment`."""
+def rules(environment: SynthesizedEnvironment) -> Iterator[Rule]:
+    """All rules in `environment`."""
     resources = environment.resources.values()
-    # Any rule takes the default one away, a rule with a resource of its own, too: https://github.com/aws/aws-cdk/pull/998
+    # Any rule removes the default one, also a rule that is a resource of its own: https://github.com/aws/aws-cdk/pull/998
     ruled = {_group(each.properties["GroupId"]) for each in resources if each.kind == "AWS::EC2::SecurityGroupEgress"}
     for resource in resources:
         properties = resource.properties
@@ -55,11 +55,24 @@ def rules(environment: Environment) -> Iterator[Rule]:
             case "AWS::EC2::SecurityGroupEgress":
                 yield _rule(str(properties["GroupId"]), "out", properties)
             case "AWS::EC2::SecurityGroup":
-                yield from (_rule(resource.path, "in", each) for each in properties.get("SecurityGroupIngress", ()))
+                yield from (_rule(resource.path, "in", each) for each in _rules(properties.get("SecurityGroupIngress")))
                 # Without any, all is open: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
                 default = [] if resource.path in ruled else [{"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}]
                 egress = properties.get("SecurityGroupEgress", default)
-                yield from (_rule(resource.path, "out", each) for each in egress)
+                yield from (_rule(resource.path, "out", each) for each in _rules(egress))
+
+
+def _rules(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The rules in `value`: behind a condition of the template, too."""
+    match value:
+        case {"IpProtocol": _}:
+            yield value
+        case dict():
+            for part in value.values():
+                yield from _rules(part)
+        case list():
+            for part in value:
+                yield from _rules(part)
 
 
 def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rule:
@@ -71,7 +84,7 @@ def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rul
         way=way,
         peer=" ".join(sorted(f"`{_group(peer)}`" for peer in peers)),
         protocol=protocol,
-        ports=ANY_PORT if every else (_port(rule["FromPort"]), _port(rule["ToPort"])),
+        ports=ANY_PORT if every else (_port(rule["FromPort"]), _port(rule.get("ToPort"))),
     )
 
 

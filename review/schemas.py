@@ -1,8 +1,8 @@
 """Which properties CloudFormation can't change in place.
 
-Two sources, as each knows some that the other doesn't: the resource types' own schemas, which come with cfn-lint, and
-the "Update requires" of CloudFormation's documentation, which comes with the CDK CLI (it alone knows that another port
-replaces an RDS instance). Nothing is fetched.
+Two sources, as each knows some properties that the other doesn't: the resource types' own schemas, which come with
+cfn-lint, and the "Update requires" of CloudFormation's documentation, which comes with the CDK CLI (only it knows that
+another port replaces an RDS instance). Nothing is fetched.
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
 """
 
@@ -18,10 +18,10 @@ from typing import Any
 
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
-from stacks.settings import ROOT
+from settings.project import ROOT
 
 DOCUMENTED = ROOT / "node_modules" / "aws-cdk" / "db.json.gz"
-"""Of the CLI that is pinned in package.json, and its own format."""
+"""A file of the CLI that package.json pins, in a format of its own."""
 
 Place = tuple[str, ...]
 """Where a property is: ("Code", "S3Key")."""
@@ -29,12 +29,12 @@ Place = tuple[str, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Schema:
-    """What is fixed once a resource is made."""
+    """The properties of a resource type that can't be changed."""
 
     fixed: frozenset[Place]
     """createOnlyProperties, "Replacement": to change one of them is to replace the resource."""
     at_times_fixed: frozenset[Place]
-    """conditionalCreateOnlyProperties, "Some interruptions or replacement": nothing says on which condition."""
+    """conditionalCreateOnlyProperties, "Some interruptions or replacement": no source says on which condition."""
     identifier: frozenset[str]
 
     def replaces(self, place: Place) -> bool:
@@ -48,7 +48,7 @@ class Schema:
 
 @cache
 def schema(region: str, kind: str) -> Schema:
-    """Of the resource type `kind`; of one that nobody knows, any change may replace it."""
+    """Return the schema of the resource type `kind`; any change may replace a resource of an unknown type."""
     if "::" not in kind:
         return Schema(fixed=frozenset(), at_times_fixed=frozenset(), identifier=frozenset())
     try:
@@ -70,7 +70,7 @@ def stateful() -> frozenset[str]:
 
 
 def fixed_name(region: str, kind: str, properties: Mapping[str, Any]) -> str | None:
-    """The name that the template gives a resource: no second one can have it, so CloudFormation can't replace it.
+    """Return the name that the template gives a resource: CloudFormation can't replace it, as names are unique.
 
     https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-properties-name.html
     """
@@ -96,5 +96,5 @@ def _places(pointers: Iterable[str]) -> frozenset[Place]:
 
 
 def _meet(one: Place, other: Place) -> bool:
-    """Whether one holds the other: what is added as a whole changes all its parts."""
+    """Return whether one place contains the other: adding a whole changes all its parts."""
     return all("*" in pair or pair[0] == pair[1] for pair in zip(one, other, strict=False))

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ ENVIRONMENT = "<environment>"
 
 IGNORED = ("AWS::CDK::Metadata", "AWS::Lambda::Version")
 """What follows from everything else: the CDK's statistics, and the number of a function's code."""
+
+REFERENCE = re.compile(r"\{([^{}\"\\]+)\}")
+"""A reference in what was read."""
 
 WIRE = "PublishOutput"
 """The CDK's outputs that lead from stack to stack begin so; who uses one is read as using what it means."""
@@ -41,10 +45,12 @@ class Resource:
     """DeletionPolicy."""
     ours: bool = False
     """Whether its code is from lambda/, and not the CDK's own."""
+    after: tuple[str, ...] = ()
+    """DependsOn: the logical ids of those that have to be there first."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Environment:
+class SynthesizedEnvironment:
     """The stacks of one environment, or of another stage of it."""
 
     name: str
@@ -59,19 +65,39 @@ class Environment:
         """The names of its stacks."""
         return {stack for stack, _ in self.resources}
 
+    def of(self, *kinds: str) -> list[Resource]:
+        """The resources of these types, in the order of the templates."""
+        return [each for each in self.resources.values() if each.kind in kinds]
+
+    def meant(self, value: Any) -> list[Resource]:
+        """The resources that `value` refers to, wherever in it; a reference to something else means none."""
+        text = value if isinstance(value, str) else json.dumps(value)
+        found = (self._referred_to(reference) for reference in REFERENCE.findall(text))
+        return list({each.path: each for each in found if each}.values())
+
+    def _referred_to(self, reference: str) -> Resource | None:
+        """The resource whose path `reference` is, or whose path and attribute."""
+        while reference not in self._by_path and "." in reference:
+            reference = reference.rpartition(".")[0]
+        return self._by_path.get(reference)
+
+    @cached_property
+    def _by_path(self) -> dict[str, Resource]:
+        return {each.path: each for each in self.resources.values() if "::" in each.kind}
+
 
 def file_name(stage: str) -> str:
     """The environment's name, and its file's: dev, of the stages dev and dev-delivery."""
     return stage.partition("-")[0]
 
 
-def read_environments(assembly: Path) -> dict[str, Environment]:
+def read_environments(assembly: Path) -> dict[str, SynthesizedEnvironment]:
     """The environments in `assembly`, a synthesized app, by name."""
     manifests = sorted(assembly.glob("assembly-*/manifest.json"))
     return {environment.name: environment for environment in map(_read_environment, manifests)}
 
 
-def _read_environment(manifest: Path) -> Environment:
+def _read_environment(manifest: Path) -> SynthesizedEnvironment:
     name = manifest.parent.name.removeprefix("assembly-")
     artifacts = json.loads(manifest.read_text())["artifacts"].values()
     stacks = [each for each in artifacts if each["type"] == "aws:cloudformation:stack"]
@@ -91,7 +117,7 @@ def _read_environment(manifest: Path) -> Environment:
 
 def read_templates(
     name: str, account: str, region: str, templates: Mapping[str, Any], protected: Mapping[str, bool]
-) -> Environment:
+) -> SynthesizedEnvironment:
     """The environment `name`, from its templates, and whether its stacks are protected from deletion, by stack."""
     reader = _Reader(name, account, templates)
     found = []
@@ -107,7 +133,7 @@ def read_templates(
                 path = f"{stack}/{output}"
                 found.append(Resource(stack=stack, logical_id=path, path=path, kind="Output", properties=properties))
     resources = {(each.stack, each.logical_id): each for each in found}
-    return Environment(name=name, account=account, region=region, resources=resources)
+    return SynthesizedEnvironment(name=name, account=account, region=region, resources=resources)
 
 
 class _Reader:
@@ -118,7 +144,8 @@ class _Reader:
         self._templates = templates
         self._neutral = (
             (re.compile(rf"\b{account}\b"), "<account>"),
-            (re.compile(rf"(?<![\w-]){file_name(name)}(?=-|$)"), ENVIRONMENT),
+            # Not after a dot: an instance class ends in small, medium, large …, and so may an environment be named.
+            (re.compile(rf"(?<![\w.-]){file_name(name)}(?=-|$)"), ENVIRONMENT),
             # The CDK's unique ids: the whole path, without slashes, and a hash of it.
             (re.compile(rf"\b{name.replace('-', '')}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), r"\1"),
         )
@@ -133,6 +160,7 @@ class _Reader:
             on_replacement=resource.get("UpdateReplacePolicy", "Delete"),
             on_deletion=resource.get("DeletionPolicy", "Delete"),
             ours=resource.get("Metadata", {}).get("aws:asset:is-bundled", False),
+            after=tuple(listed(resource.get("DependsOn", []))),
         )
 
     def read(self, stack: str, value: Any) -> Any:  # noqa: PLR0911 - one for each form
@@ -170,3 +198,16 @@ class _Reader:
         for pattern, word in self._neutral:
             text = pattern.sub(word, text)
         return text
+
+
+def listed(value: Any) -> list[Any]:
+    """A value that may stand alone, as a list."""
+    return value if isinstance(value, list) else [value]
+
+
+def at(resource: Resource, *place: str) -> Any:
+    """The property at `place`; None where there is none."""
+    value: Any = resource.properties
+    for key in place:
+        value = value.get(key) if isinstance(value, Mapping) else None
+    return value

@@ -1,6 +1,6 @@
-"""cdk-nag's AwsSolutions over every environment, and each finding that is acknowledged, with the reason why.
+"""cdk-nag's AwsSolutions checks of every environment, and the findings that are acknowledged, with the reasons.
 
-A finding that is not acknowledged here fails the synth. An acknowledgement that is no longer needed fails a test.
+A finding that is not acknowledged here stops the synthesis. An acknowledgement that is not needed fails a test.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,14 +10,14 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
+from settings.environment import EnvironmentSettings
 from stacks.delivery import Delivery
 from stacks.environment import Environment
-from stacks.settings import EnvironmentSettings
 
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """One finding at one construct, and why it may stay."""
+    """One finding about one construct, and why it is accepted."""
 
     construct: str
     """Its path below the stage."""
@@ -26,17 +26,17 @@ class Acknowledgement:
 
 
 def check(app: cdk.App) -> None:
-    """Let the synth of `app` fail if anything in it has a finding that is not acknowledged."""
+    """Make the synthesis of `app` fail at a finding that is not acknowledged."""
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 
 def acknowledge(environment: Environment) -> None:
-    """Acknowledge what is acknowledged of `environment`."""
+    """Apply the acknowledgements for `environment`."""
     _acknowledge(environment, acknowledgements(environment.settings))
 
 
 def acknowledge_delivery(delivery: Delivery) -> None:
-    """Acknowledge what is acknowledged of `delivery`."""
+    """Apply the acknowledgements for `delivery`."""
     _acknowledge(delivery, delivery_acknowledgements(delivery.settings))
 
 
@@ -47,7 +47,7 @@ def _acknowledge(stage: cdk.Stage, acknowledged: Iterable[Acknowledgement]) -> N
 
 
 def acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
-    """What is acknowledged of the environment that `settings` describe."""
+    """The acknowledgements for the environment that `settings` describe."""
     yield from _network(settings)
     yield from _database(settings)
     for function in ("Migrations/Migrate", *(f"Job-{job.name}/Job" for job in settings.jobs)):
@@ -65,7 +65,7 @@ def acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]
 
 
 def delivery_acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
-    """What is acknowledged of what delivers to the environment that `settings` describe."""
+    """The acknowledgements for the delivery to the environment that `settings` describe."""
     stacks = f"arn:aws:cloudformation:{settings.region}:{settings.account}:stack/{settings.name}-*/*"
     for role in ("ReadOnly", "Deploy"):
         yield Acknowledgement(
@@ -86,7 +86,7 @@ def _network(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         yield Acknowledgement(
             "Network",
             "CloudFormation-Validate::F0001",
-            "Nothing is made for a VPC that is there, and the CDK CLI skips a stack without resources",
+            "Nothing is made for an existing VPC, and the CDK CLI skips a stack without resources",
         )
 
 

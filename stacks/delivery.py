@@ -1,6 +1,7 @@
-"""The Stage of what delivers to one environment: GitHub's identity provider, and the roles of its workflows.
+"""The Stage of the delivery to one environment: GitHub's identity provider, and the roles of its workflows.
 
-A Stage of its own, so that `make deploy` of the environment leaves it alone: a person deploys it. See docs/delivery.md.
+A Stage of its own, so that `make deploy` of the environment never changes it: a person deploys it, by `make delivery`.
+See docs/delivery.md.
 """
 
 from __future__ import annotations
@@ -9,25 +10,17 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from stacks.delivery_access import (
-    DEPLOY,
-    QUALIFIER,
-    READ_ONLY,
-    SESSION_HOURS,
-    bootstrap_role,
-    github_environment,
-    role_name,
-)
-from stacks.settings import DeliverySettings, EnvironmentSettings
+from settings import names
+from settings.environment import DeliverySettings, EnvironmentSettings
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
-"""What aws-actions/configure-aws-credentials asks GitHub for.
+"""The audience for which aws-actions/configure-aws-credentials requests tokens.
 https://docs.github.com/en/actions/how-tos/secure-your-work/security-harden-deployments/oidc-in-aws"""
 
 
 class Delivery(cdk.Stage):
-    """What delivers to one environment.
+    """The delivery to one environment.
 
     Attributes:
         roles: its only stack.
@@ -49,25 +42,25 @@ class Delivery(cdk.Stage):
 
 
 class Roles(cdk.Stack):
-    """GitHub's identity provider, and a role to look with and one to deploy with.
+    """GitHub's identity provider, and two roles for workflows.
 
     Attributes:
-        read_only: reads what is deployed; can't change it.
-        deploy: starts the deploys of the CDK CLI, whose own roles do the work.
+        read_only: compares with what is deployed; can't change it.
+        deploy: runs the CDK CLI, which assumes the roles of `cdk bootstrap` for the work.
     """
 
     def __init__(
         self, scope: Construct, construct_id: str, *, settings: EnvironmentSettings, delivery: DeliverySettings
     ) -> None:
-        """Build the roles that only jobs of the repository in `delivery` may work in."""
+        """Build the roles that only jobs of the repository in `delivery` may assume."""
         super().__init__(scope, construct_id, termination_protection=True)
         self._settings = settings
         self._repository = delivery.repository
         self._provider = self._identity_provider(make=delivery.provider)
-        self.read_only = self._role("ReadOnly", READ_ONLY, assumes=("lookup",), asks=("DescribeStacks",))
+        self.read_only = self._role("ReadOnly", names.READ_ONLY, assumes=("lookup",), asks=("DescribeStacks",))
         self.deploy = self._role(
             "Deploy",
-            DEPLOY,
+            names.DEPLOY,
             assumes=("deploy", "file-publishing", "lookup"),
             asks=("DescribeStackEvents", "DescribeStacks"),
         )
@@ -79,15 +72,15 @@ class Roles(cdk.Stack):
         return iam.OidcProviderNative.from_oidc_provider_arn(self, "Provider", arn)
 
     def _role(self, construct_id: str, role: str, *, assumes: tuple[str, ...], asks: tuple[str, ...]) -> iam.Role:
-        github = github_environment(self._settings.name, role)
+        github = names.github_environment(self._settings.name, role)
         return iam.Role(
             self,
             construct_id,
-            role_name=role_name(self._settings.name, role),
+            role_name=names.workflow_role(self._settings.name, role),
             description=f"Workflows of {self._repository} in the GitHub environment {github}",
             assumed_by=iam.OpenIdConnectPrincipal(
                 self._provider,
-                # Word for word: a pattern in a subject lets in whoever finds a name that fits.
+                # Exact: a pattern in a subject would admit every repository or environment whose name fits it.
                 conditions={
                     "StringEquals": {
                         f"{ISSUER}:aud": AUDIENCE,
@@ -95,16 +88,16 @@ class Roles(cdk.Stack):
                     }
                 },
             ),
-            max_session_duration=cdk.Duration.hours(SESSION_HOURS[role]),
-            inline_policies={"Cdk": iam.PolicyDocument(statements=self._what_the_cdk_needs(assumes, asks))},
+            max_session_duration=cdk.Duration.hours(names.SESSION_HOURS[role]),
+            inline_policies={"Cdk": iam.PolicyDocument(statements=self._rights(assumes, asks))},
         )
 
-    def _what_the_cdk_needs(self, assumes: tuple[str, ...], asks: tuple[str, ...]) -> list[iam.PolicyStatement]:
+    def _rights(self, assumes: tuple[str, ...], asks: tuple[str, ...]) -> list[iam.PolicyStatement]:
         settings = self._settings
-        # Those that `cdk bootstrap` made trust their whole account, so this decides who works in them.
-        roles = [bootstrap_role(settings, each) for each in assumes]
+        # The roles of `cdk bootstrap` trust their whole account, so it is these rights that decide who assumes them.
+        roles = [names.bootstrap_role(settings.account, settings.region, each) for each in assumes]
         version = self.format_arn(
-            service="ssm", resource="parameter", resource_name=f"cdk-bootstrap/{QUALIFIER}/version"
+            service="ssm", resource="parameter", resource_name=f"cdk-bootstrap/{names.QUALIFIER}/version"
         )
         stacks = self.format_arn(service="cloudformation", resource="stack", resource_name=f"{settings.name}-*/*")
         return [

@@ -1,4 +1,4 @@
-"""What the tests share: one synthesis, one MySQL server, one emulator."""
+"""What the tests share: one synthesis, one emulator. The MySQL server is a fixture of testkit/plugin.py."""
 
 import json
 import signal
@@ -6,16 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 
-from app import build
-from local import fault_matrix, mysql_installation
+from documents.synthesis import synthesize
+from lab import fault_matrix
+from lab.fault_bench import Observed
 from local.emulator import Emulator
-from local.environment import CACHE
-from local.fault_bench import Observed
-from local.mysql_server import MySQLServer
-from stacks.parameter_group import PARAMETERS
+from settings.project import Project
+from tests.fixture import PROJECT
 
 # Where tests are a shell's background job, Ctrl-C is ignored, and so it would be in every program that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,22 +50,23 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
 
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The synthesized app, every environment of it, as the CLI would get it."""
-    folder = tmp_path_factory.mktemp("cdk.out")
-    # The CLI hands over the context of both files; without it, this would be another app than the deployed one.
-    context = json.loads((ROOT / "cdk.json").read_text())["context"]
-    looked_up = ROOT / "cdk.context.json"
-    if looked_up.exists():
-        context |= json.loads(looked_up.read_text())
-    app = cdk.App(outdir=str(folder), context=context)
-    build(app)
-    app.synth()
-    return folder
+    """The fixture's project, synthesized, every environment of it, as the CLI would get it."""
+    return synthesized(PROJECT, tmp_path_factory.mktemp("cdk.out"))
 
 
 @pytest.fixture(scope="session")
 def templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
-    """The templates, by environment and stack."""
+    """The templates of the fixture's project, by environment and stack."""
+    return read_templates(assembly)
+
+
+def synthesized(project: Project, folder: Path) -> Path:
+    """The app of `project`, synthesized into `folder`."""
+    return synthesize(project, folder)
+
+
+def read_templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
+    """The templates in a synthesized app, by environment and stack."""
     found: dict[str, dict[str, dict[str, Any]]] = {}
     for manifest in sorted(assembly.glob("assembly-*/manifest.json")):
         stacks = found.setdefault(manifest.parent.name.removeprefix("assembly-"), {})
@@ -76,15 +75,6 @@ def templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 stack = artifact["properties"]["stackName"].partition("-")[2]
                 stacks[stack] = json.loads((manifest.parent / artifact["properties"]["templateFile"]).read_text())
     return found
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
-    """A real MySQL server with the parameter group's settings."""
-    installation = mysql_installation.find_or_fetch(CACHE, progress=print)
-    folder = tmp_path_factory.mktemp("mysql")
-    with MySQLServer.start(installation, folder, settings=PARAMETERS, progress=print) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

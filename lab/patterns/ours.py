@@ -1,11 +1,11 @@
-"""This project's way: a job, which gets a cursor from lambda/handler.py and never sees a connection."""
+"""This project's way: a job, which gets a cursor from lambda/mysql_jobs/handler.py and never sees a connection."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from lab.patterns.work import work
-from run import Run
+from mysql_jobs.run import Run
 
 TABLES = {"visit": ("INSERT",), "number": ("SELECT",)}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from run import Run
+from mysql_jobs import Run
 
 TABLES = {"heartbeat": ("SELECT", "INSERT")}
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from pymysql.cursors import Cursor
 
-from run import Run
+from mysql_jobs import Run
 
 EARLIEST = datetime(1000, 1, 1)  # noqa: DTZ001 (MySQL's DATETIME has no zone)
 """The first time that MySQL knows. Before it is only 0000-00-00, which is no time: it never expires, just like NULL.

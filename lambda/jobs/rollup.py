@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from request import Window
-from run import Run
+from mysql_jobs import Run, Window
 
 HOUR = timedelta(hours=1)
 TABLES = {"event": ("SELECT",), "event_hourly": ("SELECT", "INSERT", "DELETE")}

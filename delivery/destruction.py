@@ -1,0 +1,113 @@
+"""What destroying an environment would delete, what stays, what protects it, and what is left afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from delivery.aws import Aws, DeployedStack
+from delivery.states import sentence
+from settings import names
+from settings.environment import EnvironmentSettings
+
+METRICS_LOG = "RDSOSMetrics"
+"""Where Enhanced Monitoring writes, for all instances of the account and region.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.CloudWatchLogs.html"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What is deployed."""
+
+    stacks: Mapping[str, DeployedStack]
+    instance: Mapping[str, Any] | None
+    """The database as RDS describes it, or None if there is none."""
+
+
+def look(settings: EnvironmentSettings, aws: Aws, stacks: Mapping[str, DeployedStack]) -> Found:
+    """Return what is deployed of the environment with these `stacks`."""
+    client = aws.client("rds")
+    try:
+        [instance] = client.describe_db_instances(DBInstanceIdentifier=names.database(settings.name))["DBInstances"]
+    except client.exceptions.DBInstanceNotFoundFault:
+        instance = None
+    return Found(stacks=stacks, instance=instance)
+
+
+def protections(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
+    """Everything that has to be turned off first."""
+    if settings.database.deletion_protection:
+        yield f"environments/{settings.name}.toml says deletion_protection = true"
+    if found.instance and found.instance["DeletionProtection"]:
+        yield f"RDS protects {found.instance['DBInstanceIdentifier']} from being deleted"
+    for stack in found.stacks.values():
+        if stack.protected:
+            yield f"CloudFormation protects {stack.name} from being deleted"
+
+
+def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
+    """What is deleted, and what stays, line by line."""
+    yield f"{settings.name}, in account {settings.account}, {settings.region}: {', '.join(found.stacks)}"
+    yield "\nDeleted for ever:"
+    if found.instance:
+        yield (
+            f"- the database {found.instance['DBInstanceIdentifier']} ({found.instance['DBInstanceClass']}, "
+            f"{found.instance['AllocatedStorage']} GB) with its automated backups: point-in-time restore ends"
+        )
+    if settings.jobs:
+        yield f"- the jobs {', '.join(job.name for job in settings.jobs)}, with their schedules and dead letters"
+    yield "- all alarms, and the dashboard"
+    yield "- the logs of the jobs, of the database and of the network"
+    if settings.network.vpc_id is None:
+        yield f"- the VPC {settings.network.cidr}"
+    yield "\nStays, and some of it costs:"
+    if found.instance:
+        yield "- a final snapshot of the database: CloudFormation chooses its name, which is printed at the end"
+    yield "- every snapshot that was taken by hand"
+    if settings.network.vpc_id is not None:
+        yield f"- the VPC {settings.network.vpc_id}, which existed before"
+    if settings.encryption_key is not None:
+        yield f"- your key {settings.encryption_key}"
+    log_groups = "log groups that AWS services create themselves"
+    yield f"- {log_groups}, {METRICS_LOG} for one" if settings.database.monitoring_seconds else f"- {log_groups}"
+    yield "- what `make bootstrap` created in the account"
+    yield "\nIt may take 40 minutes: Lambda releases its network interfaces late."
+
+
+def leftovers(settings: EnvironmentSettings, aws: Aws, found: Found) -> Iterator[str]:
+    """What still exists afterwards, line by line."""
+    yield f"\nLeft of {settings.name}:"
+    lines = [*_stacks(settings, aws, found), *_snapshots(settings, aws), *_log_groups(settings, aws, found)]
+    yield from lines or ["nothing"]
+    yield f"\nNext: remove environments/{settings.name}.toml, unless you want to deploy it again, and `make snapshots`."
+
+
+def _stacks(settings: EnvironmentSettings, aws: Aws, found: Found) -> Iterator[str]:
+    for stack in aws.stacks(found.stacks).values():
+        yield f"- the stack {sentence(stack, settings.region)}"
+
+
+def _snapshots(settings: EnvironmentSettings, aws: Aws) -> Iterator[str]:
+    pages = aws.client("rds").get_paginator("describe_db_snapshots")
+    # A final one is among the manual ones; the automated ones go with the instance.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_DeleteInstance.html
+    for page in pages.paginate(DBInstanceIdentifier=names.database(settings.name), SnapshotType="manual"):
+        for snapshot in page["DBSnapshots"]:
+            yield f"- the snapshot {snapshot['DBSnapshotIdentifier']} ({snapshot['AllocatedStorage']} GB), billed"
+
+
+def _log_groups(settings: EnvironmentSettings, aws: Aws, found: Found) -> Iterator[str]:
+    """Those that AWS made, or made again because something still wrote after the stack's own was deleted."""
+    functions = (names.MIGRATE, *(job.name for job in settings.jobs))
+    prefixes = (
+        *(names.function_log(f"{stack}-") for stack in found.stacks),
+        *(names.function_log(names.function(settings.name, each)) for each in functions),
+        names.database_log(settings.name, ""),
+        names.proxy_log(settings.name),
+        *((METRICS_LOG,) if settings.database.monitoring_seconds else ()),
+    )
+    pages = aws.client("logs").get_paginator("describe_log_groups")
+    found_pages = (page for prefix in prefixes for page in pages.paginate(logGroupNamePrefix=prefix))
+    groups = (group["logGroupName"] for page in found_pages for group in page["logGroups"])
+    yield from (f"- the log group {group}" for group in dict.fromkeys(groups))

@@ -1,0 +1,187 @@
+"""Database credentials of a run: an IAM token signed here, or the password from Secrets Manager."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache
+from urllib.parse import SplitResult, urlsplit
+
+from mysql_jobs.configuration import ConfigurationError, Database, Login
+from mysql_jobs.deadline import Deadline, Watchdog, open_socket
+from mysql_jobs.signature import AccessKey, presigned_query, signed_headers
+
+TOKEN_SECONDS = 900
+"""How long an IAM token is valid; AWS allows no more.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html"""
+
+TRANSIENT_ERRORS = ("InternalServiceError", "ThrottlingException")
+"""Errors of Secrets Manager that are worth a retry:
+https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html"""
+
+
+class CredentialsError(Exception):
+    """The password could not be obtained; the message has the error of AWS, never a secret."""
+
+    def __init__(self, message: str, *, transient: bool = False) -> None:
+        """Take `message`, and whether the error is `transient`: another request may succeed."""
+        super().__init__(message)
+        self.transient = transient
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """A database user and its password, or the token that takes its place."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+class Authentication:
+    """The credentials of one login during one run; they are not kept for the next."""
+
+    def __init__(self, *, login: Login, database: Database) -> None:
+        """Prepare for `login` to `database`; nothing is requested yet."""
+        self._login = login
+        self._database = database
+        self._secret: Credentials | None = None
+
+    def credentials(self, deadline: Deadline) -> Credentials:
+        """Return a token signed now, or the secret as it was when the run first read it.
+
+        Raises:
+            ConfigurationError: the function has no AWS credentials.
+            CredentialsError: Secrets Manager refused or could not be reached, or the secret has no password.
+            DeadlineExceeded: no time is left for the request.
+        """
+        if self._login.auth == "iam":
+            token = iam_token(user=self._login.user, database=self._database, now=datetime.now(UTC))
+            return Credentials(self._login.user, token)
+        if self._secret is None:
+            self._secret = _read_secret(arn=self._login.secret, region=self._database.region, deadline=deadline)
+        return self._secret
+
+    def forget(self) -> None:
+        """Read the secret anew next time: the database refused it, so it may have been rotated."""
+        self._secret = None
+
+
+def iam_token(*, user: str, database: Database, now: datetime) -> str:
+    """Return a token with which `user` can log in to `database` within the next 15 minutes. Makes no network call.
+
+    Raises:
+        ConfigurationError: the function has no AWS credentials.
+    """
+    host = f"{database.host}:{database.port}"
+    query = presigned_query(
+        host=host,
+        parameters={"Action": "connect", "DBUser": user},
+        service="rds-db",
+        region=database.region,
+        key=_access_key(),
+        now=now,
+        expires_seconds=TOKEN_SECONDS,
+    )
+    return f"{host}/?{query}"
+
+
+def _read_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
+    answer = _get_secret_value(arn=arn, region=region, deadline=deadline)
+    try:
+        secret = json.loads(answer["SecretString"])
+        return Credentials(user=secret["username"], password=secret["password"])
+    except (KeyError, TypeError, ValueError):
+        # Without its cause, whose message quotes the secret.
+        raise CredentialsError(f"secret {arn} is not a JSON object with username and password") from None
+
+
+def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str, str]:
+    endpoint = _secrets_manager(region)
+    body = json.dumps({"SecretId": arn}).encode()
+    headers = signed_headers(
+        host=endpoint.netloc,
+        headers={
+            "content-type": "application/x-amz-json-1.1",
+            "x-amz-target": "secretsmanager.GetSecretValue",
+        },
+        body=body,
+        service="secretsmanager",
+        region=region,
+        key=_access_key(),
+        now=datetime.now(UTC),
+    )
+    try:
+        status, answer = _post(endpoint, body, headers, deadline)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        message = f"Secrets Manager at {endpoint.netloc} did not answer for {arn}: {error!r}"
+        raise CredentialsError(message, transient=not isinstance(error, ssl.SSLCertVerificationError)) from error
+    if status == http.client.OK:
+        return answer
+    kind = answer.get("__type", str(status)).rpartition("#")[2]
+    raise CredentialsError(
+        f"Secrets Manager refused {arn}: {kind}: {answer.get('message') or answer.get('Message')}",
+        transient=status >= http.client.INTERNAL_SERVER_ERROR or kind in TRANSIENT_ERRORS,
+    )
+
+
+def _post(
+    endpoint: SplitResult, body: bytes, headers: dict[str, str], deadline: Deadline
+) -> tuple[int, dict[str, str]]:
+    """Return the status and the JSON object of the endpoint's answer, received before the deadline."""
+    secure = endpoint.scheme == "https"
+    host, port = endpoint.hostname or "", endpoint.port or (443 if secure else 80)
+    deadline.require("asking Secrets Manager")
+    connected, _address = open_socket(host, port, deadline)
+    connection = http.client.HTTPConnection(host, port)
+    watchdog = None
+    try:
+        watchdog = Watchdog(connected, deadline)
+        connection.sock = _public().wrap_socket(connected, server_hostname=host) if secure else connected
+        connection.request("POST", "/", body=body, headers=headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    finally:
+        connection.close()
+        connected.close()
+        if watchdog is not None:
+            watchdog.dismiss()
+    if not isinstance(answer, dict):
+        raise ValueError("the answer is not a JSON object")
+    return response.status, answer
+
+
+def _secrets_manager(region: str) -> SplitResult:
+    # The environment variables of the AWS SDKs:
+    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
+    variable = os.environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or os.environ.get("AWS_ENDPOINT_URL")
+    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+    endpoint = urlsplit(variable or f"https://secretsmanager.{region}.{domain}")
+    loopback = endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost")
+    if not (endpoint.scheme == "https" or loopback):
+        raise ConfigurationError(
+            f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password is never sent in plaintext"
+        )
+    return endpoint
+
+
+@cache
+def _public() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _access_key() -> AccessKey:
+    try:
+        return AccessKey(
+            id=os.environ["AWS_ACCESS_KEY_ID"],
+            secret=os.environ["AWS_SECRET_ACCESS_KEY"],
+            session_token=os.environ.get("AWS_SESSION_TOKEN", ""),
+        )
+    except KeyError as missing:
+        name = missing.args[0]
+        raise ConfigurationError(
+            f"environment variable {name} is missing: Lambda sets it, from the function's role"
+        ) from None

@@ -1,0 +1,131 @@
+"""The deadline of a run, which limits everything that the run does, and a watchdog that enforces it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+MARGIN_SECONDS = 2.0
+"""Subtracted from Lambda's remaining time, for killing the session, destroying the connection and the log line."""
+
+
+class DeadlineExceeded(Exception):
+    """The run's time is used up; the message says what the run was doing."""
+
+
+class LambdaContext(Protocol):
+    """The part of Lambda's context object that a run uses."""
+
+    function_name: str
+    aws_request_id: str
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda kills the environment."""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment on the monotonic clock, in seconds, by which something must have ended."""
+
+    moment: float
+
+    @classmethod
+    def of(cls, context: LambdaContext) -> Deadline:
+        """Return the deadline of the run that `context` belongs to: its remaining time less `MARGIN_SECONDS`."""
+        return cls.after(context.get_remaining_time_in_millis() / 1000 - MARGIN_SECONDS)
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """Return the deadline `seconds` from now."""
+        return cls(time.monotonic() + seconds)
+
+    def within(self, seconds: float) -> Deadline:
+        """Return this deadline, or the one `seconds` from now if that is sooner."""
+        return Deadline(min(self.moment, time.monotonic() + seconds))
+
+    def remaining(self) -> float:
+        """Return the seconds left; 0 once the deadline has passed."""
+        return max(0.0, self.moment - time.monotonic())
+
+    def require(self, doing: str) -> float:
+        """Return the seconds left for `doing`.
+
+        Raises:
+            DeadlineExceeded: none are left.
+        """
+        seconds = self.remaining()
+        if seconds == 0:
+            raise DeadlineExceeded(f"no time left for {doing}: raise the job's timeout_seconds or do less in a run")
+        return seconds
+
+
+class Watchdog:
+    """Shuts a socket down at the deadline, whatever call is waiting on it.
+
+    A socket's own timeout limits a single call: a server that sends one byte per second never reaches it.
+    """
+
+    def __init__(
+        self, connected: socket.socket, deadline: Deadline, at_deadline: Callable[[], None] | None = None
+    ) -> None:
+        """Watch `connected` from now on, until `dismiss`; `at_deadline` is called once the socket is shut down."""
+        # A duplicate, because wrapping a socket object in TLS detaches its descriptor.
+        self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+        self._deadline = deadline
+        self._at_deadline = at_deadline
+        self._dismissed = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+        self.struck = False
+        """Whether the deadline came before `dismiss`."""
+        try:
+            self._thread.start()
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def dismiss(self) -> None:
+        """Stop watching; afterwards both the thread and the descriptor are gone."""
+        self._dismissed.set()
+        self._thread.join()
+        self._socket.close()
+
+    def _watch(self) -> None:
+        if self._dismissed.wait(self._deadline.remaining()):
+            return
+        self.struck = True
+        with contextlib.suppress(OSError):  # the server may have closed the connection at the same moment
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._at_deadline is not None:
+            self._at_deadline()
+
+
+def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
+    """Return a TCP connection to the first of the host's addresses that answers, and that IP address.
+
+    The host name is resolved anew at each call.
+
+    Raises:
+        OSError: the host name can't be resolved, or no address answers before the deadline.
+    """
+    failure: OSError = TimeoutError("no time is left")
+    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        if not deadline.remaining():
+            break
+        candidate = socket.socket(family, kind, protocol)
+        try:
+            candidate.settimeout(max(deadline.remaining(), 0.001))  # 0 would make it non-blocking
+            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            candidate.connect(address)
+        except OSError as error:
+            candidate.close()
+            failure = error
+        else:
+            candidate.settimeout(None)  # from now on, a watchdog limits it
+            return candidate, str(address[0])
+    raise failure

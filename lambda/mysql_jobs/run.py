@@ -1,0 +1,149 @@
+"""The run, which a job gets as its argument: its window, its transaction and its checkpoints."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Literal
+
+from pymysql.cursors import Cursor
+
+from mysql_jobs.connection import Connection
+from mysql_jobs.deadline import Deadline
+from mysql_jobs.ledger import Claim, Ledger
+from mysql_jobs.request import Request
+
+LONGEST_JSON = 16_384
+"""The most characters of a result or a progress: both go into the ledger and the log line, which holds 256 KB."""
+
+
+class JobError(Exception):
+    """A job's module breaks the contract with the handler; the message says how."""
+
+
+class RunEnded(BaseException):
+    """Ends a job at a checkpoint. Like SystemExit it is no Exception, so that `except Exception` does not catch it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a job ended, and what it returned."""
+
+    word: Literal["done", "partial", "dry_run"]
+    result: Mapping[str, Any] = field(default_factory=dict)
+    progress: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Run:
+    """One execution of a job.
+
+    Attributes:
+        scheduled_time: the time that the run was scheduled for, UTC.
+        window: the span of time that the run is to work on; the windows of a job's runs leave no gap and no overlap.
+        progress: what the last checkpoint of this window recorded, possibly in an earlier run; {} if there is none.
+        parameters: the job's `Parameters`, from the environment file; None if the module has none.
+        deadline: when the run must have ended.
+        dry_run: whether everything will be rolled back. For jobs that do something outside of the database.
+    """
+
+    def __init__(
+        self,
+        *,
+        request: Request,
+        claim: Claim,
+        ledger: Ledger,
+        parameters: Any,
+        deadline: Deadline,
+        connection: Connection,
+    ) -> None:
+        """Make the run for `request` that works on `claim`, in a transaction of `connection`."""
+        self.scheduled_time = request.scheduled_time
+        self.window = claim.window
+        self.progress = claim.progress
+        self.parameters = parameters
+        self.deadline = deadline
+        self.dry_run = request.dry_run
+        self._ended = False
+        self._claim = claim
+        self._ledger = ledger
+        self._connection = connection
+        self._batch_started = time.monotonic()
+        self._longest_batch = 0.0
+
+    def cursor(self, kind: type[Cursor] = Cursor) -> Cursor:
+        """Return a cursor in the run's transaction; `pymysql.cursors` has the other kinds.
+
+        Bind values (`cursor.execute("… WHERE id = %s", (id,))`); never format them into the statement.
+        """
+        return self._connection.cursor(kind)
+
+    def checkpoint(self, progress: Mapping[str, Any]) -> None:
+        """Commit what was done so far, together with `progress`; go on only if there is time for another batch.
+
+        Otherwise the run ends here as `partial`, and the next run gets the same window and this progress. There is time
+        if twice the longest batch so far fits before the deadline. A dry run ends at its first checkpoint.
+
+        Raises:
+            RunEnded: the run ends here; do not catch it.
+            JobError: `progress` can't be recorded.
+            OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see `Connection.commit`.
+        """
+        if self._ended:
+            raise RunEnded
+        self.progress = _as_json(progress, "run.checkpoint")
+        if self.dry_run:
+            self._end()
+        self._ledger.record(self._claim, "partial", progress=self.progress)
+        self._connection.commit()
+        now = time.monotonic()
+        self._longest_batch = max(self._longest_batch, now - self._batch_started)
+        if self.deadline.remaining() < 2 * self._longest_batch:
+            self._end()
+        self._connection.begin()
+        self._batch_started = now
+
+    def _finish(self, result: Mapping[str, Any]) -> Outcome:
+        if self.dry_run:
+            self._connection.rollback()
+            return Outcome(word="dry_run", result=result, progress=self.progress)
+        if self._ended:
+            return Outcome(word="partial", progress=self.progress)
+        self._ledger.record(self._claim, "done", progress=self.progress, result=result)
+        self._connection.commit()
+        return Outcome(word="done", result=result, progress=self.progress)
+
+    def _end(self) -> None:
+        self._ended = True
+        raise RunEnded
+
+
+def carry_out(job: ModuleType, run: Run) -> Outcome:
+    """Run the job, and commit its work together with its row in the ledger; roll a dry run back.
+
+    Raises:
+        JobError: the module has no `run`, or `run` returned something other than a dict or None.
+        OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see `Connection.commit`.
+    """
+    if not callable(getattr(job, "run", None)):
+        raise JobError(f"{job.__name__} has no function run(run)")
+    run._connection.begin()
+    try:
+        result = job.run(run)
+    except RunEnded:
+        result = None
+    # Before the commit, while the work can still be rolled back: the result may be no JSON.
+    return run._finish(_as_json({} if result is None else result, f"{job.__name__}.run"))
+
+
+def _as_json(value: object, where: str) -> dict[str, Any]:
+    """Return `value` as it will be read from the log line and from the ledger."""
+    if not isinstance(value, Mapping):
+        raise JobError(f"{where} gave {type(value).__name__}: give a dict")
+    text = json.dumps(value, default=str, allow_nan=False)
+    if len(text) > LONGEST_JSON:
+        raise JobError(f"{where} gave {len(text)} characters of JSON: give at most {LONGEST_JSON}")
+    decoded: dict[str, Any] = json.loads(text)
+    return decoded

@@ -1,0 +1,34 @@
+"""The CDK app of this machine: one environment of a project, localized."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+
+from local.localized import localized
+from settings.files import SettingsError, load_environment
+from settings.project import Project
+from stacks.environment import Environment
+
+
+def main() -> None:
+    """Synthesize the environment that the command line names, for the CDK CLI."""
+    parser = argparse.ArgumentParser(prog="python -m local.app", description=__doc__)
+    parser.add_argument("project", type=Path, help="the folder with environments/ and lambda/")
+    parser.add_argument("environment", help="the name of a file in environments/, without .toml")
+    arguments = parser.parse_args()
+    project = Project(arguments.project)
+    app = cdk.App()
+    try:
+        settings = load_environment(project, arguments.environment)
+    except SettingsError as error:
+        sys.exit(f"{error}")
+    Environment(app, settings=localized(settings), project=project)
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,222 @@
+"""Runs one job as it is saved now, in the environment that `make run KEEP=1` keeps up: python -m local.try_job NAME."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pymysql
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from local import kept, run_report, sql
+from local.execution_environment import ExecutionEnvironment, Invocation
+from local.leftovers import Leftovers
+from settings import names
+from settings.environment import JobSettings
+from settings.files import SettingsError, load_environment
+from settings.job_variables import rights_variable
+from settings.migrations import migration_mistakes
+from settings.project import ROOT, Project
+from stacks.jobs.bundle import bundle
+
+MIGRATE_SECONDS = 600
+TIMES = ("connect_ms", "work_ms", "destroy_ms", "duration_ms")
+DETAILS = ("scheduled_time", "window_start", "window_end", "result", "progress", "killed", "leaked")
+"""What is shown of the run's log line, besides its outcome and its times."""
+HINTS = {
+    "duplicate": "this scheduled time was recorded before: give another one, or none for now",
+    "superseded": "a run that is recorded covers this scheduled time: give a later one, or none for now",
+    "overlapping": "another run of this job is at work",
+}
+
+
+class CannotTry(Exception):
+    """The job cannot be run as it is saved; the message says why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Functions:
+    """The functions as they would be deployed now, with the kept environment's database and AWS."""
+
+    environment: kept.Kept
+    folder: Path
+    """For the code and the logs."""
+
+    @property
+    def code(self) -> Path:
+        """What would be in the zip."""
+        return self.folder / "code"
+
+    def migrate(self, rights: str) -> ExecutionEnvironment:
+        """Return what applies new migrations, and gives the jobs' user these `rights`."""
+        return self._function(
+            names.MIGRATE,
+            handler="mysql_jobs.migrate.lambda_handler",
+            variables={**self.environment.variables, "RIGHTS": rights},
+            timeout_seconds=MIGRATE_SECONDS,
+        )
+
+    def job(self, settings: JobSettings) -> ExecutionEnvironment:
+        """Return what runs the job, with the login of the jobs' user."""
+        migrate = self.environment.variables
+        login = {name: value for name, value in migrate.items() if name.startswith("JOBS_")}
+        common = {name: value for name, value in migrate.items() if name not in {*login, "RIGHTS"}}
+        as_jobs_user = {f"DATABASE_{name.removeprefix('JOBS_')}": value for name, value in login.items()}
+        return self._function(
+            settings.name,
+            handler="mysql_jobs.handler.lambda_handler",
+            variables={**common, **as_jobs_user, **settings.variables},
+            timeout_seconds=settings.timeout_seconds,
+        )
+
+    def _function(
+        self, name: str, *, handler: str, variables: Mapping[str, str], timeout_seconds: float
+    ) -> ExecutionEnvironment:
+        return ExecutionEnvironment(
+            code=self.code,
+            handler=handler,
+            environment=variables,
+            function_name=names.function(self.environment.environment, name),
+            timeout_seconds=timeout_seconds,
+            log=self.folder / f"{name}.log",
+        )
+
+
+def main() -> int:
+    """Run the program; returns its exit status: 1 if the job failed or left something, or could not be run."""
+    parser = argparse.ArgumentParser(prog="make try", description=__doc__)
+    parser.add_argument("job", help="the name of a module in lambda/jobs/")
+    parser.add_argument("--at", default="", help="the scheduled time, like 2026-11-23T08:00Z; else now")
+    parser.add_argument("--event", default="", help='more of the event, in JSON, like {"dry_run": true}')
+    arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        return _try(Project(ROOT), arguments.job, _event(arguments.at, arguments.event))
+    except KeyboardInterrupt:
+        return 130
+    except (CannotTry, SettingsError, kept.NothingKept, pymysql.MySQLError) as error:
+        parser.exit(1, f"{error}\n")
+
+
+def _event(at: str, more: str) -> dict[str, Any]:
+    """Return the event: for `at`, or for now, unless `more` asks for a window of its own.
+
+    Raises:
+        CannotTry: `more` is not a JSON object.
+    """
+    try:
+        event = json.loads(more or "{}")
+    except ValueError as error:
+        raise CannotTry(f'the event is not JSON: {error}: write an object like {{"dry_run": true}}') from error
+    if not isinstance(event, dict):
+        raise CannotTry(f'the event is {more}: write an object like {{"dry_run": true}}')
+    if at:
+        event["scheduled_time"] = at
+    elif not {"scheduled_time", "window"} & event.keys():
+        event["scheduled_time"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return event
+
+
+def _try(project: Project, name: str, event: dict[str, Any]) -> int:
+    console = Console(soft_wrap=True, highlight=False)
+    environment = kept.find()
+    if mistakes := list(migration_mistakes(project.migrations)):
+        raise SettingsError("\n".join(mistakes))
+    entered = {each.name: each for each in load_environment(project, environment.environment).jobs}
+    job = entered.get(name) or _not_entered(project, name, environment.environment)
+    if name not in entered:
+        console.print(f"{name} is not in environments/{environment.environment}.toml: it gets its default parameters")
+    with tempfile.TemporaryDirectory(prefix="mysql-jobs-") as folder:
+        functions = Functions(environment=environment, folder=Path(folder))
+        bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
+        with functions.migrate(rights_variable(each.rights for each in {**entered, name: job}.values())) as function:
+            migrated = function.invoke({})
+        if migrated.error is not None:
+            raise CannotTry(f"the migrations failed: {run_report.error_text(migrated.error)}")
+        for applied in run_report.returned(migrated)["applied"]:
+            console.print(f"applied {applied}", markup=False)
+        leftovers = Leftovers(partial(sql.connect, Path(environment.folder)), environment.variables["JOBS_USER"])
+        with functions.job(job) as function:
+            run = function.invoke(event)
+            report, left_open = run_report.report(event, run), leftovers.count()
+    _show(console, name, run, report, left_open=left_open, code=functions.code)
+    return 0 if run_report.is_good(report, left_open) else 1
+
+
+def _not_entered(project: Project, name: str, environment: str) -> JobSettings:
+    """Return the settings of a job that is in no [[jobs]] yet: its defaults.
+
+    Raises:
+        CannotTry: there is no such job, or it is wrong, or it has a parameter without a default.
+    """
+    try:
+        # The schedule decides how far its first window goes back, which is a day.
+        return JobSettings.model_validate({"name": name, "schedule": "rate(1 hour)"}, context=project)
+    except ValidationError as error:
+        mistakes = "; ".join(map(_mistake, error.errors(include_url=False)))
+        raise CannotTry(
+            f"{name} is not in environments/{environment}.toml, and cannot run with its defaults: {mistakes}"
+        ) from error
+
+
+def _mistake(detail: ErrorDetails) -> str:
+    where = ".".join(map(str, detail["loc"])).removeprefix("name")  # which is in the message anyway
+    return f"{where}: {detail['msg']}".removeprefix(": ").replace("Value error, ", "")
+
+
+def _show(
+    console: Console, name: str, run: Invocation, report: Mapping[str, Any], *, left_open: int, code: Path
+) -> None:
+    good = run_report.is_good(report, left_open)
+    outcome = report["outcome"]
+    hint = f": {HINTS[outcome]}" if outcome in HINTS else ""
+    console.print(f"[bold {'green' if good else 'red'}]{name} {outcome}[/]{hint}")
+    details = Table.grid(padding=(0, 2, 0, 2))
+    for key in DETAILS:
+        if report.get(key):
+            value = report[key]
+            details.add_row(key, Text(value if isinstance(value, str) else json.dumps(value), overflow="fold"))
+    times = (f"{key.removesuffix('_ms')} {report[key]:.1f}" for key in TIMES if key in report)
+    details.add_row("milliseconds", ", ".join(times))
+    details.add_row("left open", f"{left_open} connections")
+    console.print(details, soft_wrap=False)
+    for line in _said(run):
+        console.print(line, markup=False)
+    if run.error is not None:
+        traceback = "".join(run.error.get("stackTrace") or ())
+        console.print(traceback.replace(f"{code}/", "lambda/"), markup=False, end="")
+        console.print(run_report.error_text(run.error), style="red", markup=False)
+
+
+def _said(run: Invocation) -> Iterator[str]:
+    """What the job printed and logged: neither the run's line nor its error, which are shown as what they are."""
+    for line in run.log_lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            yield line
+            continue
+        if isinstance(entry, dict) and "errorType" in entry:
+            continue
+        if not isinstance(entry, dict) or "message" not in entry:
+            yield line
+        elif entry["message"] != "run":
+            yield f"{entry.get('level', '')} {entry['message']}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

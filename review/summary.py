@@ -1,0 +1,106 @@
+"""The summary of an environment that `make synth` prints: its jobs, its connections, its standing costs.
+
+Quantities, not prices: docs/cost.md has those, with their date.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from settings.connection_budget import connection_budget
+from settings.environment import EnvironmentSettings
+from settings.files import load_environments
+from settings.instance_class import read_instance_class
+from settings.project import ROOT, Project
+
+ASSEMBLY = ROOT / "cdk.out"
+
+COUNTED = {
+    "AWS::CloudWatch::Alarm": "alarms",
+    "AWS::Logs::MetricFilter": "metric filters",
+    "AWS::CloudWatch::Dashboard": "dashboards",
+    "AWS::SecretsManager::Secret": "secrets",
+}
+"""What is billed by the number of resources, by their type."""
+
+
+def main() -> None:
+    """Print the summary of every environment in cdk.out/."""
+    console = Console()
+    for settings in load_environments(Project(ROOT)):
+        console.print()
+        console.print(summary(settings, resources(ASSEMBLY / f"assembly-{settings.name}")))
+
+
+def summary(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Table:
+    """Return one environment as a table of its jobs, above its connections and the quantities that it is billed by.
+
+    `resources` counts the resources of its templates by their type.
+    """
+    table = Table(
+        title=f"{settings.name}, account {settings.account}, {settings.region}",
+        caption="\n".join(
+            (f"Connections: {connections(settings)}", f"Standing cost: {'; '.join(costs(settings, resources))}")
+        ),
+        title_justify="left",
+        caption_justify="left",
+    )
+    for heading in ("Job", "Schedule", "Timeout", "Memory", "Concurrency"):
+        table.add_column(heading, justify="left" if heading in ("Job", "Schedule") else "right")
+    for job in settings.jobs:
+        schedule = f"{job.schedule} {job.time_zone}" if job.schedule.startswith("cron") else job.schedule
+        table.add_row(job.name, schedule, f"{job.timeout_seconds} s", f"{job.memory_mb} MB", str(job.concurrency))
+    return table
+
+
+def connections(settings: EnvironmentSettings) -> str:
+    """Return the connection budget as a sum."""
+    budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
+    return (
+        f"{budget.used} of {budget.available} at worst: runs {budget.runs}, kills {budget.kills}, "
+        f"migrations {budget.migrations}, reserve {budget.reserve}"
+    )
+
+
+def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterator[str]:
+    """What is billed by the hour or the month, whether jobs run or not, item by item."""
+    database = settings.database
+    copies = "2 x " if database.multi_az else ""
+    yield f"{copies}{database.instance_class}"
+    yield f"{copies}{database.storage_gb} GB gp3 (up to {database.max_storage_gb} GB)"
+    if settings.proxy.enabled:
+        yield f"proxy of {read_instance_class(database.instance_class).vcpus} vCPUs"
+    if settings.network.secrets_endpoint:
+        yield f"endpoint in {len(settings.network.zones) or 'all'} zones"
+    if database.insights == "advanced":
+        yield f"advanced insights of {read_instance_class(database.instance_class).vcpus} vCPUs"
+    for kind, name in COUNTED.items():
+        # RDS makes the master's secret, so it's in no template.
+        if count := resources.get(kind, 0) + (kind == "AWS::SecretsManager::Secret"):
+            yield f"{name} {count}"
+
+
+def resources(assembly: Path) -> Counter[str]:
+    """Return how many resources of each type the templates in `assembly`, one environment's folder, contain.
+
+    Raises:
+        FileNotFoundError: the environment has not been synthesized.
+    """
+    templates = [file for file in assembly.iterdir() if file.name.endswith(".template.json")]
+    return Counter(resource["Type"] for template in templates for resource in _resources(template).values())
+
+
+def _resources(template: Path) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = json.loads(template.read_text())["Resources"]
+    return found
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Environment files, validated: typed, frozen settings, or every mistake in them."""

@@ -1,0 +1,308 @@
+"""Checks across the values of an environment: what must fit together."""
+
+import inspect
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from settings.connection_budget import connection_budget
+from settings.environment import (
+    DatabaseSettings,
+    EnvironmentSettings,
+    JobSettings,
+    NetworkSettings,
+    ProxySettings,
+    Risk,
+)
+from settings.instance_class import read_instance_class
+from settings.job_variables import rights_variable
+from settings.names import MIGRATE
+from settings.spelling import as_written
+
+MARGIN_SECONDS = 2
+"""A run's deadline is its timeout less this: MARGIN_SECONDS in lambda/mysql_jobs/deadline.py."""
+
+GP3_STEP_GB = 400
+"""From this size on, gp3 is faster, and its speed can be set."""
+GP3_IOPS = 12_000
+"""The speed of gp3 from GP3_STEP_GB on, unless the file says otherwise."""
+
+MOST_JOBS = 20
+"""A stack has 500 resources at most, and a job is about 21 of the Jobs stack's.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+
+TAGS = 45
+"""The most tags of one's own: AWS allows 50 per resource, and this project and the CDK set 5 on a subnet."""
+TAG_CHARACTERS = "letters, digits, spaces and _.:/=+-@, not aws: in front"
+
+Check = Callable[..., Iterator[str]]
+
+
+def provider_mistakes(environments: Iterable[EnvironmentSettings]) -> Iterator[str]:
+    """The environments that would make a second identity provider in their account, and what to write instead."""
+    makers: dict[str, str] = {}
+    for each in environments:
+        if each.delivery is None or not each.delivery.provider:
+            continue
+        first = makers.setdefault(each.account, each.name)
+        if first != each.name:
+            yield (
+                f"environments/{each.name}.toml: delivery.provider = true: {first} makes GitHub's identity provider in "
+                f"account {each.account}, and an account can have one: write false"
+            )
+
+
+def mistakes(sections: Mapping[str, Any], each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    """Every mistake across the values of an environment: its keys, the reason, and what to write.
+
+    `sections` are the valid fields of `EnvironmentSettings`, `each_job` the valid entries in [[jobs]], by their key.
+    A check gets those that its parameters name, and is left out while one of them is invalid.
+
+    Raises:
+        TypeError: a check has a parameter that is no field: a mistake in this module.
+    """
+    known = {**sections, "each_job": each_job}
+    for check in CHECKS:
+        needed = inspect.signature(check).parameters
+        if unknown := needed.keys() - {*EnvironmentSettings.model_fields, "each_job"}:
+            raise TypeError(f"{check.__name__} has the parameters {', '.join(sorted(unknown))}, which are no settings")
+        if needed.keys() <= known.keys():
+            yield from check(**{name: known[name] for name in needed})
+
+
+def _network_is_made_or_found(network: NetworkSettings) -> Iterator[str]:
+    stated = [key for key, value in (("cidr", network.cidr), ("zones", network.zones)) if value]
+    if network.vpc_id is not None and stated:
+        yield f"network: vpc_id names an existing VPC, {' and '.join(stated)} a new one: remove one or the other"
+    elif network.vpc_id is None and len(stated) < 2:
+        missing = " and ".join(key for key in ("cidr", "zones") if key not in stated)
+        yield (
+            f"network: {missing} missing: "
+            'write cidr = "10.0.0.0/20" and zones = ["a", "b"] for a new VPC, or vpc_id of an existing one'
+        )
+
+
+def _zones_differ(network: NetworkSettings) -> Iterator[str]:
+    if twice := _repeated(network.zones):
+        yield f"network.zones names {twice} more than once: name different zones, as RDS needs two"
+
+
+def _secrets_manager_is_reached(network: NetworkSettings) -> Iterator[str]:
+    if not network.secrets_endpoint and network.vpc_id is None:
+        yield (
+            "network.secrets_endpoint = false: a new VPC has no other way to Secrets Manager, and the migrations need "
+            "one: remove it"
+        )
+
+
+def _storage_can_grow(database: DatabaseSettings) -> Iterator[str]:
+    # RDS refuses less:
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html#USER_PIOPS.Autoscaling.Limits
+    least = -(-database.storage_gb * 11 // 10)
+    if database.max_storage_gb < least:
+        yield (
+            f"database: max_storage_gb is {database.max_storage_gb}, but RDS lets {database.storage_gb} GB grow only "
+            f"if that is 10 % more: write {least} or more"
+        )
+
+
+def _storage_speed_can_be_set(database: DatabaseSettings) -> Iterator[str]:
+    stated = {"storage_iops": database.storage_iops, "storage_mbps": database.storage_mbps}
+    if database.storage_gb < GP3_STEP_GB:
+        for key, value in stated.items():
+            if value is not None:
+                yield (
+                    f"database.{key} = {value}: below {GP3_STEP_GB} GB gp3 has 3000 IOPS and 125 MB/s, and "
+                    f"storage_gb is {database.storage_gb}: remove it, or write storage_gb = {GP3_STEP_GB} or more"
+                )
+        return
+    iops = database.storage_iops or GP3_IOPS
+    # https://docs.aws.amazon.com/ebs/latest/userguide/general-purpose.html#gp3-performance
+    if database.storage_mbps is not None and database.storage_mbps > iops / 4:
+        yield (
+            f"database.storage_mbps = {database.storage_mbps}: gp3 has 1 MB/s for 4 IOPS at most, and {iops} IOPS: "
+            f"write {iops // 4} at most, or storage_iops = {4 * database.storage_mbps} or more"
+        )
+
+
+def _insights_are_there(database: DatabaseSettings) -> Iterator[str]:
+    if database.insights != "off" and not read_instance_class(database.instance_class).has_insights:
+        yield (
+            f"database.insights = {as_written(database.insights)}: {database.instance_class} has no Database Insights: "
+            "remove it, or write a class of medium size or more"
+        )
+
+
+def _risks_are_accepted(database: DatabaseSettings, accept_risk: Sequence[Risk]) -> Iterator[str]:
+    risks: tuple[tuple[Risk, str, bool, str], ...] = (
+        (
+            "no_deletion_protection",
+            "deletion_protection",
+            not database.deletion_protection,
+            "one wrong command deletes the database: write true",
+        ),
+        (
+            "no_backups",
+            "backup_days",
+            database.backup_days < 7,
+            "what is lost on a Friday may be missed after a week: write 7 or more",
+        ),
+        ("single_zone", "multi_az", not database.multi_az, "the database stops with its zone: write true"),
+    )
+    for risk, key, taken, why in risks:
+        value = as_written(getattr(database, key))
+        if taken and risk not in accept_risk:
+            yield f'database.{key} = {value}: {why}, or add "{risk}" to accept_risk'
+        elif risk in accept_risk and not taken:
+            yield f"accept_risk: {risk} is no risk here, as database.{key} is {value}: remove it"
+
+
+def _key_is_near(region: str, encryption_key: str | None) -> Iterator[str]:
+    if encryption_key and _region_of(encryption_key) != region:
+        yield f"encryption_key is in {_region_of(encryption_key)}: write the ARN of a key in {region}"
+
+
+def _snapshot_is_near(region: str, database: DatabaseSettings) -> Iterator[str]:
+    snapshot = database.snapshot or ""
+    if snapshot.startswith("arn:") and _region_of(snapshot) != region:
+        yield f"database.snapshot is in {_region_of(snapshot)}: copy it to {region}, and write the copy's ARN"
+
+
+def _tags_are_allowed(tags: Mapping[str, str]) -> Iterator[str]:
+    # https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html#tag-conventions
+    if len(tags) > TAGS:
+        yield f"tags: there are {len(tags)}: write {TAGS} at most, as AWS allows 50 with those that this project sets"
+    for key, value in tags.items():
+        if key in ("project", "environment"):
+            yield f"tags.{key}: this project sets this tag itself: remove it"
+        if not _is_tag(key, shortest=1, longest=128):
+            yield f"tags.{key}: AWS refuses this key: write 1 to 128 of {TAG_CHARACTERS}"
+        if not _is_tag(value, shortest=0, longest=256):
+            yield f"tags.{key} = {as_written(value)}: AWS refuses this value: write 256 at most of {TAG_CHARACTERS}"
+
+
+def _is_tag(text: str, *, shortest: int, longest: int) -> bool:
+    return (
+        shortest <= len(text) <= longest
+        and re.fullmatch(r"[\w .:/=+@-]*", text) is not None
+        and not text.lower().startswith("aws:")
+    )
+
+
+def _runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        seconds = job.when.shortest_interval // timedelta(seconds=1)
+        if job.timeout_seconds >= seconds:
+            yield (
+                f"{key}: timeout_seconds is {job.timeout_seconds}, but {job.schedule} starts the next run after "
+                f"{seconds} s: write less than {seconds}, or a longer schedule"
+            )
+
+
+def _late_runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        spare = job.when.shortest_interval - timedelta(seconds=job.timeout_seconds)
+        if job.flexible_minutes and timedelta(minutes=job.flexible_minutes) >= spare:
+            most = max(0, -(-spare // timedelta(minutes=1)) - 1)
+            yield (
+                f"{key}: flexible_minutes is {job.flexible_minutes}, and with timeout_seconds, {job.timeout_seconds}, "
+                f"a run may last into the next of {job.schedule}: {_at_most(most)}, or write a longer schedule"
+            )
+
+
+def _retries_end_before_the_next_run(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        minutes = job.when.shortest_interval // timedelta(minutes=1)
+        if job.retry_minutes is not None and job.retry_minutes >= minutes:
+            yield (
+                f"{key}: retry_minutes is {job.retry_minutes}, but {job.schedule} starts the next run, whose window "
+                f"covers the failed one, after {minutes} min: {_at_most(minutes - 1)}"
+            )
+
+
+def _name_is_free(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        if job.name == MIGRATE:
+            yield f'{key}.name = "{MIGRATE}": the function of the migrations has this name: rename the job'
+
+
+def _proxy_answers_in_time(proxy: ProxySettings, each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        deadline = job.timeout_seconds - MARGIN_SECONDS
+        if proxy.enabled and proxy.borrow_timeout_seconds >= deadline:
+            yield (
+                f"proxy: borrow_timeout_seconds is {proxy.borrow_timeout_seconds}, but the runs of {key}, {job.name}, "
+                f"end after {deadline} s (timeout_seconds less {MARGIN_SECONDS}): "
+                f"write less than {deadline}, or a longer timeout_seconds"
+            )
+
+
+def _jobs_are_there_once(jobs: Sequence[JobSettings]) -> Iterator[str]:
+    if twice := _repeated(job.name for job in jobs):
+        yield f"jobs has more than one entry named {twice}: keep one"
+
+
+def _jobs_fit_a_stack(jobs: Sequence[JobSettings]) -> Iterator[str]:
+    if len(jobs) > MOST_JOBS:
+        yield (
+            f"jobs has {len(jobs)} entries, and a stack has room for {MOST_JOBS}: "
+            "move some to a file of their own, which is an environment with a database of its own"
+        )
+
+
+def _rights_fit_a_variable(jobs: Sequence[JobSettings]) -> Iterator[str]:
+    try:
+        rights_variable(job.rights for job in jobs)
+    except ValueError as error:
+        yield f"jobs: {error}"
+
+
+def _connections_suffice(
+    database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
+) -> Iterator[str]:
+    budget = connection_budget(database=database, proxy=proxy, jobs=jobs)
+    if budget.used > budget.available:
+        runs = ", ".join(f"{job.name} {job.concurrency}" for job in jobs)
+        yield (
+            f"jobs: they may open {budget.used} connections at once, and {database.instance_class} accepts "
+            f"{budget.available}: {budget.runs} of the runs ({runs}) + {budget.kills} to end their statements at the "
+            f"deadline + {budget.migrations} of the migrations + {budget.reserve} in reserve: "
+            f"write less concurrency, or a larger instance_class"
+        )
+
+
+def _at_most(number: int) -> str:
+    return f"write {number} at most" if number > 0 else "remove it"
+
+
+def _repeated(words: Iterator[str] | Sequence[str]) -> str:
+    return ", ".join(word for word, times in Counter(words).items() if times > 1)
+
+
+def _region_of(arn: str) -> str:
+    return arn.split(":")[3]
+
+
+CHECKS: tuple[Check, ...] = (
+    _key_is_near,
+    _tags_are_allowed,
+    _network_is_made_or_found,
+    _zones_differ,
+    _secrets_manager_is_reached,
+    _storage_can_grow,
+    _storage_speed_can_be_set,
+    _insights_are_there,
+    _snapshot_is_near,
+    _risks_are_accepted,
+    _proxy_answers_in_time,
+    _runs_end_before_the_next_begins,
+    _late_runs_end_before_the_next_begins,
+    _retries_end_before_the_next_run,
+    _name_is_free,
+    _jobs_are_there_once,
+    _jobs_fit_a_stack,
+    _rights_fit_a_variable,
+    _connections_suffice,
+)

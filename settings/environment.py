@@ -1,0 +1,366 @@
+"""What an environment file may say: typed, frozen settings, each value checked by itself.
+
+What must fit together across values is in checks.py.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from settings.instance_class import read_instance_class
+from settings.job_module import JobModule, Rights, read_job_module
+from settings.job_variables import parameters_variable
+from settings.project import ENGINE, Project
+from settings.schedule import Schedule, read_schedule
+from settings.spelling import did_you_mean
+
+REGIONS = sorted(path.stem for path in (ENGINE / "certificates").glob("*.pem"))
+"""Those whose certificate authorities are in the functions' zip."""
+
+SNAPSHOT = r"(arn:aws[\w-]*:rds:[\w-]+:\d{12}:(cluster-)?snapshot:)?[\w:-]{1,255}"
+KEY = r"arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})"
+OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})"
+REPOSITORY = rf"{OWNER}/[\w.-]{{1,100}}|{OWNER}@[0-9]+/[\w.-]{{1,100}}@[0-9]+"
+DEFAULT_TIMEOUT_SECONDS = 60
+SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
+Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
+"""What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
+
+
+def _project(info: ValidationInfo) -> Project:
+    """Whose jobs the environment names: the context of the validation."""
+    project: Project = info.context  # type: ignore[assignment]
+    return project
+
+
+def _region(value: str) -> str:
+    if value not in REGIONS:
+        hint = did_you_mean(value, REGIONS, otherwise=f"write one of {', '.join(REGIONS)}")
+        raise ValueError(f"lambda/mysql_jobs/certificates has no authorities for this region: {hint}")
+    return value
+
+
+def _network(value: str) -> str:
+    try:
+        network = ipaddress.IPv4Network(value)
+    except ValueError as error:
+        raise ValueError(f"{error}: write a network like 10.0.0.0/20") from None
+    # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    if not (16 <= network.prefixlen <= 24 and network.is_private):
+        raise ValueError("write a private network between /16 and /24, like 10.0.0.0/20")
+    return value
+
+
+def _job_module(value: str, info: ValidationInfo) -> str:
+    project = _project(info)
+    file = project.job_file(value)
+    if not file.is_file():
+        there = sorted(path.stem for path in project.jobs.glob("[!_]*.py"))
+        others = f", or name one of {', '.join(there)}" if there else ""
+        hint = did_you_mean(value, there, otherwise=f"write the job{others}")
+        raise ValueError(f"lambda/jobs/{value}.py does not exist: {hint}")
+    read_job_module(file)
+    return value
+
+
+def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    if "name" in info.data:  # else there is no job yet that would type them
+        module = read_job_module(_project(info).job_file(info.data["name"]))
+        module.read_rights(module.read_parameters(values))
+        parameters_variable(values)
+    return values
+
+
+def _schedule(value: str) -> str:
+    return read_schedule(value).expression
+
+
+def _max_window_minutes(value: int | None, info: ValidationInfo) -> int | None:
+    if value is not None and "schedule" in info.data:
+        interval = read_schedule(info.data["schedule"]).longest_interval // timedelta(minutes=1)
+        if value <= interval:
+            raise ValueError(f"write more than {interval}, the longest interval, or a catch-up would never end")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    if value not in available_timezones():
+        example = "write a name of the IANA time zone database, like Europe/Berlin"
+        raise ValueError(f"there is no such time zone: {did_you_mean(value, available_timezones(), otherwise=example)}")
+    return ZoneInfo(value).key
+
+
+def _instance_class(value: str) -> str:
+    return read_instance_class(value).name
+
+
+def _schema(value: str) -> str:
+    if value in SYSTEM_SCHEMAS:
+        raise ValueError("this schema is MySQL's own: write another name, like jobs")
+    return value
+
+
+@dataclass(frozen=True)
+class _Like:
+    """Requires a text to match `pattern`; else says what to `write`."""
+
+    pattern: str
+    write: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^({self.pattern})$", "x-write": self.write}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"write {self.write}")
+        return value
+
+
+# "<schema>.<job>" is the name of a lock, and those have 64 characters at most.
+# https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
+Identifier = Annotated[
+    str, _Like(r"[a-z][a-z0-9_]{0,30}", write="small letters, digits and underscores, a letter first, 31 at most")
+]
+
+
+class Settings(BaseModel):
+    """Settings don't change, and a key that nobody reads is a mistake."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
+
+
+class NetworkSettings(Settings):
+    """[network]: an isolated VPC of our own, by `cidr` and `zones`, or one that is there, by `vpc_id`."""
+
+    cidr: Annotated[str, AfterValidator(_network)] | None = None
+    """The addresses of the VPC: a private network between /16 and /24, like 10.0.0.0/20."""
+    zones: Annotated[
+        tuple[Annotated[str, _Like("[a-z]", write="the zone's letter, like a")], ...],
+        Field(min_length=2, max_length=3, strict=False),
+    ] = ()
+    """Letters of the region's availability zones; RDS needs two."""
+    vpc_id: Annotated[str, _Like("vpc-[0-9a-f]{8,17}", write="a VPC's id, like vpc-0123456789abcdef0")] | None = None
+    """A VPC that is there. What CDK looked up of it is in cdk.context.json, which is committed: synth asks nobody."""
+    secrets_endpoint: bool = True
+    """Whether to make an interface endpoint of Secrets Manager, about 7 USD a month and zone. False only where a VPC
+    that is there has a way to Secrets Manager already."""
+    flow_log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
+    """How long the record of who talked to whom is kept."""
+
+
+class DatabaseSettings(Settings):
+    """[database]: the RDS MySQL instance."""
+
+    name: Annotated[Identifier, AfterValidator(_schema)] = "jobs"
+    """The schema that the jobs work in."""
+    instance_class: Annotated[str, AfterValidator(_instance_class)]
+    """Without the leading "db.", like t4g.micro: one that RDS for MySQL has."""
+    storage_gb: Annotated[int, Field(ge=20, le=65536)] = 20
+    """Storage (gp3) that a new instance starts with."""
+    max_storage_gb: Annotated[int, Field(ge=20, le=65536)] = 100
+    """Storage grows by itself up to here."""
+    storage_iops: Annotated[int, Field(ge=12_000, le=64_000)] | None = None
+    """Reads and writes a second, from 400 GB on; see `storage_mbps`."""
+    storage_mbps: Annotated[int, Field(ge=500, le=4_000)] | None = None
+    """gp3 has 3,000 IOPS and 125 MB/s below 400 GB, and that can't be changed; 12,000 and 500 from there on, and more
+    if stated. https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#gp3-storage"""
+    multi_az: bool
+    """Whether a standby in a second zone takes over."""
+    backup_days: Annotated[int, Field(ge=0, le=35)]
+    """How long automatic backups are kept; 0 for none."""
+    deletion_protection: bool
+    """Of the instance, and of the stack that it is in."""
+    snapshot: Annotated[str, _Like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
+    """What a new instance starts from; it stays in the file, as removing it would ask for another instance."""
+    monitoring_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = 0
+    """Enhanced Monitoring: how often the operating system is looked at; 0 for never."""
+    insights: Literal["off", "standard", "advanced"] = "off"
+    """Database Insights: which statements wait for what, for 7 days, or, advanced, for 15 months."""
+    port: Annotated[int, Field(ge=1150, le=65535)] = 13306
+    """Where MySQL listens; 1150 is the lowest that RDS allows."""
+    auth: Literal["iam", "secret"] = "iam"
+    """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
+
+
+class ProxySettings(Settings):
+    """[proxy]: RDS Proxy between the jobs and the database."""
+
+    enabled: bool = False
+    """Whether there is one; nothing else changes for a job."""
+    borrow_timeout_seconds: Annotated[int, Field(ge=1, le=300)] = 5
+    """How long a run waits for a connection of the proxy; RDS's default, 120 s, outlasts most functions."""
+
+
+class AlarmSettings(Settings):
+    """[alarms]: who is told."""
+
+    email: Annotated[str, _Like(r"[^@\s]+@[^@\s]+\.[^@\s]+", write="an address like on-call@example.com")] | None = None
+    """Gets the alarms, once it has confirmed that it wants them. Without it, subscribe to the topic by other means."""
+
+
+class DeliverySettings(Settings):
+    """[delivery]: the workflows that may deploy; without it, only people do. See docs/delivery.md."""
+
+    repository: Annotated[
+        str,
+        _Like(
+            REPOSITORY,
+            write="it as GitHub's tokens do, like owner@id/name@id, or owner/name if it is an older repository",
+        ),
+    ]
+    """With the ids of owner and repository, which nobody can take over with the name. A repository made since
+    15 July 2026 has them in its tokens. https://docs.github.com/en/actions/reference/security/oidc"""
+    provider: bool = True
+    """Whether to make the identity provider of GitHub. An account can have one: false where it is there already."""
+    order: Annotated[int, Field(ge=1, le=99)] = 1
+    """When deploy.yml comes to this environment: 1 is first. If the deploy of one fails, no later one begins."""
+
+    @property
+    def full_name(self) -> str:
+        """The repository's owner and name, without ids."""
+        return re.sub(r"@[0-9]+", "", self.repository)
+
+
+class JobSettings(Settings):
+    """[[jobs]]: one scheduled job."""
+
+    name: Annotated[Identifier, AfterValidator(_job_module)]
+    """The module in lambda/jobs/."""
+    schedule: Annotated[str, AfterValidator(_schedule)]
+    """When it runs, as in EventBridge Scheduler: rate(5 minutes), cron(15 3 * * ? *)."""
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
+    """The IANA time zone of a cron expression, like Europe/Berlin."""
+    timeout_seconds: Annotated[int, Field(ge=10, le=900)] = DEFAULT_TIMEOUT_SECONDS
+    """How long a run may take; shorter than the schedule's interval."""
+    memory_mb: Annotated[int, Field(ge=128, le=10240)] = 256
+    """Memory of the function; Lambda gives it CPU in proportion."""
+    concurrency: Annotated[int, Field(ge=1, le=100)] = 1
+    """Reserved: how many of its runs there may be at once, and so how many connections; one is at work, all others end
+    as overlapping."""
+    flexible_minutes: Annotated[int, Field(ge=0, le=1440)] = 0
+    """Scheduler may start a run up to so much later, to spread many jobs of the same time."""
+    retry_minutes: Annotated[int, Field(ge=1, le=360)] | None = None
+    """How long a delivery or a failed run is tried again. Without it: half of the shortest interval, an hour at
+    most."""
+    max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
+    """The longest window that one run covers. Without it: a day, or twice the longest interval if that is more."""
+    parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}
+    """As in the file; the job's module says what they may be."""
+
+    _module: JobModule = PrivateAttr()
+
+    @model_validator(mode="after")
+    def _read_module(self, info: ValidationInfo) -> Self:
+        self._module = read_job_module(_project(info).job_file(self.name))
+        return self
+
+    @property
+    def module(self) -> JobModule:
+        """What the job's module says."""
+        return self._module
+
+    @property
+    def rights(self) -> Rights:
+        """What the job may do, with its parameters."""
+        return self.module.read_rights(self.module.read_parameters(self.parameters))
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables of its function that say what to run."""
+        variables = {"JOB": self.name, "MAX_WINDOW_MINUTES": str(self.max_window // timedelta(minutes=1))}
+        if self.parameters:
+            variables["PARAMETERS"] = parameters_variable(self.parameters)
+        return variables
+
+    @cached_property
+    def when(self) -> Schedule:
+        """When the schedule starts runs."""
+        return read_schedule(self.schedule)
+
+    @property
+    def retry_window(self) -> timedelta:
+        """How long a delivery or a failed run is tried again: then the next run, whose window covers it, is near.
+
+        Without retry_minutes: half of the shortest interval, an hour at most.
+        """
+        if self.retry_minutes is not None:
+            return timedelta(minutes=self.retry_minutes)
+        half = self.when.shortest_interval / 2
+        return max(timedelta(minutes=1), min(timedelta(hours=1), half))  # AWS takes no less than a minute
+
+    @property
+    def max_window(self) -> timedelta:
+        """The longest window that one run covers: whole minutes, and longer than any interval of the schedule.
+
+        Without max_window_minutes: a day, or twice the longest interval if that is more.
+        """
+        if self.max_window_minutes is not None:
+            return timedelta(minutes=self.max_window_minutes)
+        return max(timedelta(days=1), 2 * self.when.longest_interval)
+
+
+class AcceptedChange(Settings):
+    """[[accept_change]]: a change that loses data, widens access or takes protection away, and is meant.
+
+    See `make diff BASE=main`.
+    """
+
+    resource: Annotated[str, _Like(r"\S.*", write="a path, like Database/Instance")]
+    """Its path, as the report names it."""
+    reason: Annotated[str, _Like(r"\S.*", write="why it is meant, in a line")]
+    """Stands in the report beside the change."""
+
+
+class EnvironmentSettings(Settings):
+    """A whole environment: everything in which it differs from the others."""
+
+    name: Annotated[str, _Like("[a-z][a-z0-9]{0,15}", write="a file name of small letters and digits, 16 at most")]
+    """The file's name."""
+    account: Annotated[str, _Like("[0-9]{12}", write="the account's 12 digits, in quotes")]
+    """The AWS account's number."""
+    region: Annotated[str, AfterValidator(_region), Field(json_schema_extra={"enum": [*REGIONS]})]
+    """The AWS region."""
+    network: NetworkSettings
+    """The VPC."""
+    database: DatabaseSettings
+    """The RDS MySQL instance."""
+    proxy: ProxySettings = ProxySettings()
+    """RDS Proxy between the jobs and the database."""
+    alarms: AlarmSettings = AlarmSettings()
+    """Who is told."""
+    delivery: DeliverySettings | None = None
+    """The workflows that may deploy; without it, only people do."""
+    encryption_key: Annotated[str, _Like(KEY, write="a KMS key's ARN")] | None = None
+    """The customer's own key for the database, its secrets and the queues; else AWS's."""
+    permissions_boundary: Annotated[str, _Like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None
+    """For every role that is made here."""
+    tags: dict[str, str] = {}
+    """On everything, besides `project` and `environment`."""
+    accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
+    """What a production database should have and this one shall not."""
+    accept_change: Annotated[tuple[AcceptedChange, ...], Field(strict=False)] = ()
+    """Counts while it is new: once merged, it accepts nothing more, and may go."""
+    jobs: Annotated[tuple[JobSettings, ...], Field(strict=False)] = ()
+    """The scheduled jobs."""

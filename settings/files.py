@@ -1,0 +1,191 @@
+"""Environment files to settings, or to a list of every mistake in every file."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
+from typing import Any, get_args, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from settings.checks import mistakes, provider_mistakes
+from settings.environment import EnvironmentSettings, JobSettings, Settings
+from settings.job_module import read_job_module
+from settings.migrations import migration_mistakes
+from settings.project import Project
+from settings.spelling import as_written, did_you_mean
+
+REMEDIES = {  # by pydantic's name of the mistake: https://docs.pydantic.dev/latest/errors/validation_errors/
+    "string_type": "write it in quotes",
+    "bool_type": "write true or false, without quotes",
+    "int_type": "write a whole number, without quotes",
+    "tuple_type": "write an array, in square brackets",
+    "dict_type": "write a table",
+    "model_type": "write a table",
+    "dataclass_type": "write a table",
+    "too_short": "write {min_length} or more",
+    "too_long": "write {max_length} at most",
+    "greater_than_equal": "write {ge} or more",
+    "less_than_equal": "write {le} at most",
+}
+
+
+class SettingsError(Exception):
+    """One or more environment files are wrong; the message lists every mistake with what to write instead."""
+
+
+def load_environments(project: Project) -> tuple[EnvironmentSettings, ...]:
+    """Return the environments of `project`, one TOML file each, in the order of their names.
+
+    Raises:
+        SettingsError: a file or the name of a migration is wrong (all mistakes are listed), or there is no environment.
+    """
+    lines = list(migration_mistakes(project.migrations))
+    environments = []
+    for file in sorted(project.environments.glob("*.toml")):
+        try:
+            environments.append(load_environment(project, file.stem))
+        except SettingsError as error:
+            lines.append(str(error))
+    lines += provider_mistakes(environments)
+    if lines:
+        raise SettingsError("\n".join(lines))
+    if not environments:
+        raise SettingsError(f"{project.environments} has no environment: write a file like dev.toml")
+    return tuple(environments)
+
+
+def load_environment(project: Project, name: str) -> EnvironmentSettings:
+    """Return the settings of the environment `name` of `project`.
+
+    Raises:
+        SettingsError: the file is wrong; all its mistakes are listed.
+    """
+    file = project.environments / f"{name}.toml"
+    where = f"{file.parent.name}/{file.name}"
+    try:
+        content = tomllib.loads(file.read_text())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    lines = []
+    if "name" in content:
+        lines.append("name: the environment is named for its file: remove the key")
+    content["name"] = name
+    try:
+        settings = EnvironmentSettings.model_validate(content, context=project)
+    except ValidationError as error:
+        details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
+        lines += [_mistake(detail, content, project) for detail in details]
+        lines += mistakes(_right_sections(content, details, project), _right_jobs(content, details, project))
+    else:
+        lines += mistakes(dict(settings), _by_key(enumerate(settings.jobs)))
+    if lines:
+        raise SettingsError("\n".join(f"{where}: {line}" for line in lines))
+    return settings
+
+
+def _follows(detail: Mapping[str, Any]) -> bool:
+    """Return whether it follows from another mistake: pydantic takes a list with invalid entries for too short."""
+    return bool(detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"])
+
+
+def _right_sections(
+    content: Mapping[str, Any], details: Iterable[Mapping[str, Any]], project: Project
+) -> dict[str, Any]:
+    """Return the valid fields of the environment, to be checked against each other."""
+    wrong = {detail["loc"][0] for detail in details}
+    return {
+        name: TypeAdapter(field.rebuild_annotation()).validate_python(content[name], context=project)
+        if name in content
+        else field.default
+        for name, field in EnvironmentSettings.model_fields.items()
+        if name not in wrong
+    }
+
+
+def _right_jobs(
+    content: Mapping[str, Any], details: Iterable[Mapping[str, Any]], project: Project
+) -> dict[str, JobSettings]:
+    """Return the valid jobs, by their keys."""
+    wrong = {detail["loc"][1:2] for detail in details if detail["loc"][0] == "jobs"}
+    if () in wrong:  # no list at all
+        return {}
+    right = [(number, entry) for number, entry in enumerate(content.get("jobs", ())) if (number,) not in wrong]
+    return _by_key((number, JobSettings.model_validate(entry, context=project)) for number, entry in right)
+
+
+def _by_key(jobs: Iterable[tuple[int, JobSettings]]) -> dict[str, JobSettings]:
+    return {f"jobs[{number}] ({job.name})": job for number, job in jobs}
+
+
+def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any], project: Project) -> str:
+    place, value = detail["loc"], detail["input"]
+    key = _key(place, content)
+    match detail["type"]:
+        case "missing":
+            return f"{key}: missing: add it"
+        case "extra_forbidden" | "unexpected_keyword_argument":
+            known = _keys_at(place[:-1], content, project)
+            return f"{key}: there is no such key: {did_you_mean(place[-1], known, otherwise=_one_of(known))}"
+        case "value_error":
+            reason = str(detail["ctx"]["error"])
+        case "literal_error":
+            reason = _other_literal(value, detail["ctx"]["expected"])
+        case kind:
+            reason = REMEDIES.get(kind, str(detail["msg"])).format(**detail.get("ctx", {}))
+    # A check of a whole table quotes the values itself.
+    return f"{key}: {reason}" if isinstance(value, Mapping) else f"{key} = {as_written(value)}: {reason}"
+
+
+def _key(place: Sequence[str | int], content: Mapping[str, Any]) -> str:
+    """Return how a message names what is at `place`: database.multi_az, jobs[2] (purge_expired).schedule."""
+    match place:
+        case ("name",):
+            return "the file's name"
+        case ("jobs", int(number), *below):
+            # The name itself is in the message anyway, and may be wrong.
+            name = "" if below == ["name"] else _name(content["jobs"][number])
+            return f"jobs[{number}]{name}{_path(below)}"
+    return _path(place).removeprefix(".")
+
+
+def _name(entry: object) -> str:
+    match entry:
+        case {"name": str(name)} if name.isidentifier():
+            return f" ({name})"
+    return ""
+
+
+def _path(place: Sequence[str | int]) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+
+
+def _other_literal(value: object, expected: str) -> str:
+    """Return what to write instead of `value`; `expected` is pydantic's: "'off', 'standard' or 'advanced'"."""
+    known = [quoted or number for quoted, number in re.findall(r"'([^']*)'|(-?\d+)", expected)]
+    return did_you_mean(str(value), known, otherwise=_one_of(known)) if isinstance(value, str) else _one_of(known)
+
+
+def _one_of(words: Sequence[str]) -> str:
+    return f"write one of {', '.join(words)}"
+
+
+def _keys_at(place: Sequence[str | int], content: Mapping[str, Any], project: Project) -> list[str]:
+    """Return the keys that the table at `place` of an environment file may have."""
+    kind: Any = EnvironmentSettings
+    match place:
+        case ["jobs", int(number), "parameters", *place]:
+            kind = read_job_module(project.job_file(content["jobs"][number]["name"])).parameters
+    for part in place:
+        kind = _fields(kind)[part] if isinstance(part, str) else get_args(kind)[0]
+        if NoneType in get_args(kind):
+            [kind] = set(get_args(kind)) - {NoneType}
+    return [name for name in _fields(kind) if (kind, name) != (EnvironmentSettings, "name")]
+
+
+def _fields(kind: Any) -> dict[str, Any]:
+    if issubclass(kind, Settings):
+        return {name: field.annotation for name, field in kind.model_fields.items()}
+    return get_type_hints(kind)

@@ -1,0 +1,40 @@
+"""Where files are: the engine's, and those that a team writes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+"""The folder of this checkout."""
+ENGINE = ROOT / "lambda" / "mysql_jobs"
+"""The part of the engine that is in every function's zip."""
+
+
+@dataclass(frozen=True)
+class Project:
+    """What a team writes, in `folder`: environments, jobs and migrations. None of these files is the engine's.
+
+    The commands work on `Project(ROOT)`; the engine's tests have a project of their own, in tests/project/.
+    """
+
+    folder: Path
+
+    @property
+    def environments(self) -> Path:
+        """One TOML file per environment."""
+        return self.folder / "environments"
+
+    @property
+    def jobs(self) -> Path:
+        """One Python module per job."""
+        return self.folder / "lambda" / "jobs"
+
+    @property
+    def migrations(self) -> Path:
+        """The SQL files that create the jobs' tables."""
+        return self.folder / "lambda" / "migrations"
+
+    def job_file(self, name: str) -> Path:
+        """Return the module of the job `name`."""
+        return self.jobs / f"{name}.py"

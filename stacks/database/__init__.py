@@ -1,0 +1,1 @@
+"""RDS MySQL, and what leads to it."""

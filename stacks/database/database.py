@@ -1,0 +1,148 @@
+"""Database stack: RDS MySQL, and the network access and the logins that lead to it."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from settings import names
+from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, ProxySettings
+from stacks.database.alarm_topic import AlarmTopic
+from stacks.database.events import tell_of_events
+from stacks.database.instance import add_instance
+from stacks.database.login import JOBS_USER, Login
+from stacks.database.proxy import PORT as PROXY_PORT
+from stacks.database.proxy import DatabaseProxy
+from stacks.network.network import Network
+from stacks.network.secrets_endpoint import SecretsEndpoint
+
+
+class Database(cdk.Stack):
+    """A private MySQL that only accepts TLS.
+
+    Attributes:
+        instance: the RDS instance.
+        proxy: between the jobs and the instance, or None.
+        master_secret: made and rotated by RDS; only the migrations read it.
+        jobs_secret: the password of the jobs' user with auth = "secret", else None.
+        alarm_topic: notifies the people on call; RDS publishes its events to it.
+        name: the schema that the jobs work in.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: EnvironmentSettings, network: Network) -> None:
+        """Build the database that `settings` describe in `network`."""
+        super().__init__(scope, construct_id, termination_protection=settings.database.deletion_protection)
+        self.name = settings.database.name
+        self._network = network
+        key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
+        self.instance = add_instance(
+            self, environment=settings.name, settings=settings.database, network=network, encryption_key=key
+        )
+        self.master_secret = _given(self.instance.secret)
+        self._login = Login(self, "Login", auth=settings.database.auth, encryption_key=key)
+        self.jobs_secret = self._login.secret
+        self._endpoint = self._secrets_endpoint() if settings.network.secrets_endpoint else None
+        longest_run = max((job.timeout_seconds for job in settings.jobs), default=DEFAULT_TIMEOUT_SECONDS)
+        self._proxy = (
+            self._database_proxy(settings.name, settings.proxy, longest_run) if settings.proxy.enabled else None
+        )
+        self.proxy = self._proxy.proxy if self._proxy is not None else None
+        topic = AlarmTopic(self, "Alarms", name=names.alarm_topic(settings.name), email=settings.alarms.email)
+        self.alarm_topic = topic.topic
+        tell_of_events(self, "Events", instance=self.instance, topic=topic)
+
+    def job_variables(self) -> dict[str, str]:
+        """Return the environment variables that tell a job where the database is, and how to log in."""
+        if self.proxy is None:
+            return {**self.migration_variables(), **self._login.variables("DATABASE")}
+        return {
+            "DATABASE_HOST": self.proxy.endpoint,
+            "DATABASE_PORT": str(PROXY_PORT),
+            "DATABASE_NAME": self.name,
+            "DATABASE_ENDPOINT": "proxy",
+            **self._login.variables("DATABASE"),
+        }
+
+    def migration_variables(self) -> dict[str, str]:
+        """Return the environment variables that tell the migrations where the instance is: they never use the proxy."""
+        return {
+            "DATABASE_HOST": self.instance.db_instance_endpoint_address,
+            "DATABASE_PORT": self.instance.db_instance_endpoint_port,
+            "DATABASE_NAME": self.name,
+            "DATABASE_ENDPOINT": "instance",
+        }
+
+    def login_variables(self, prefix: str) -> dict[str, str]:
+        """Return the environment variables <prefix>_… that tell a function how the jobs' user logs in."""
+        return self._login.variables(prefix)
+
+    def grant_jobs_login(self, role: iam.IRole) -> None:
+        """Grant `role` the login as the jobs' user."""
+        if self.jobs_secret is not None:
+            self._login.grant_read(self.jobs_secret, role)
+        elif self._proxy is not None:
+            role.add_to_principal_policy(iam.PolicyStatement(actions=["rds-db:connect"], resources=[self._proxy.login]))
+        else:
+            self.instance.grant_connect(role, JOBS_USER)
+
+    def grant_migrations_login(self, role: iam.IRole) -> None:
+        """Grant `role` the login as the master user, and reading the password for the jobs' user."""
+        for secret in self._secrets():
+            self._login.grant_read(secret, role)
+
+    # The rules of security groups are made in the consumer's stack: here, the two stacks would depend on each other.
+
+    def allow_jobs_from(self, security_group: ec2.ISecurityGroup) -> None:
+        """Allow the connections that jobs in `security_group` need."""
+        if self.proxy is None:
+            security_group.connections.allow_to_default_port(self.instance)
+        else:
+            security_group.connections.allow_to(self.proxy, ec2.Port.tcp(PROXY_PORT))
+        if self.jobs_secret is not None:
+            self._allow_secrets_from(security_group)
+
+    def allow_migrations_from(self, security_group: ec2.ISecurityGroup) -> None:
+        """Allow the connections that the migrations in `security_group` need."""
+        security_group.connections.allow_to_default_port(self.instance)
+        self._allow_secrets_from(security_group)
+
+    def _allow_secrets_from(self, security_group: ec2.ISecurityGroup) -> None:
+        if self._endpoint is not None:
+            self._endpoint.allow_from(security_group)
+        else:
+            # Through an endpoint or a NAT that the VPC has already, whose addresses are not known here.
+            security_group.connections.allow_to_any_ipv4(ec2.Port.tcp(443), "Secrets Manager")
+
+    def _secrets(self) -> list[secretsmanager.ISecret]:
+        return [secret for secret in (self.master_secret, self.jobs_secret) if secret is not None]
+
+    def _secrets_endpoint(self) -> SecretsEndpoint:
+        return SecretsEndpoint(
+            self,
+            "SecretsEndpoint",
+            vpc=self._network.vpc,
+            subnets=self._network.subnets,
+            secrets=self._secrets(),
+        )
+
+    def _database_proxy(self, environment: str, settings: ProxySettings, longest_run_seconds: int) -> DatabaseProxy:
+        return DatabaseProxy(
+            self,
+            "Proxy",
+            environment=environment,
+            borrow_timeout_seconds=settings.borrow_timeout_seconds,
+            longest_run_seconds=longest_run_seconds,
+            vpc=self._network.vpc,
+            subnets=self._network.subnets,
+            instance=self.instance,
+            user=JOBS_USER,
+            secret=self.jobs_secret,
+        )
+
+
+def _given(secret: secretsmanager.ISecret | None) -> secretsmanager.ISecret:
+    if secret is None:
+        raise AssertionError("manage_master_user_password=True makes RDS provide a secret")
+    return secret

@@ -1,0 +1,1 @@
+"""What runs: the migrations at deploy, each job on its schedule."""

@@ -1,0 +1,93 @@
+"""DatabaseFunction construct: a function in the database's subnets, with a role and a log group of its own."""
+
+from collections.abc import Mapping
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from settings import names
+from stacks.network.network import Network
+
+NETWORK_INTERFACE_ACTIONS = (
+    # What Lambda does with the function's role to connect it to the VPC. AWS offers no narrower resource.
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+class DatabaseFunction(Construct):
+    """A function in the network's subnets whose role may only write its log, until more is granted.
+
+    Attributes:
+        function: the function.
+        role: its own role.
+        log_group: where it logs.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        name: str,
+        code: lambda_.Code,
+        description: str,
+        handler: str,
+        timeout_seconds: int,
+        memory_mb: int,
+        reserved_concurrency: int,
+        variables: Mapping[str, str],
+        network: Network,
+        security_group: ec2.ISecurityGroup,
+    ) -> None:
+        """Build the function `name`, which runs `handler` of `code` in `security_group`.
+
+        At most `reserved_concurrency` of its runs are at work at once."""
+        super().__init__(scope, construct_id)
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            log_group_name=names.function_log(name),
+            retention=logs.RetentionDays.THREE_MONTHS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+        )
+        self.role = self._role(self.log_group)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=name,
+            description=description,
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            code=code,
+            handler=handler,
+            timeout=cdk.Duration.seconds(timeout_seconds),
+            memory_size=memory_mb,
+            reserved_concurrent_executions=reserved_concurrency,
+            environment={
+                # Bounds name resolution, which Python can't: glibc's default is 10 s or more.
+                "RES_OPTIONS": "timeout:1 attempts:2",
+                **variables,
+            },
+            role=self.role,
+            log_group=self.log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+            vpc=network.vpc,
+            vpc_subnets=network.subnets,
+            security_groups=[security_group],
+        )
+
+    def _role(self, log_group: logs.ILogGroup) -> iam.Role:
+        role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+        log_group.grant_write(role)
+        role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_INTERFACE_ACTIONS), resources=["*"]))
+        return role

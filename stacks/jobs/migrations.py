@@ -1,0 +1,72 @@
+"""Migrations construct: updates tables and rights in the database, at every deploy that changes the function."""
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import triggers
+from constructs import Construct
+
+from settings import names
+from settings.environment import JobSettings
+from settings.job_variables import rights_variable
+from stacks.database.database import Database
+from stacks.database.login import MASTER_USER
+from stacks.jobs.function import DatabaseFunction
+from stacks.network.network import Network
+
+TIMEOUT_SECONDS = 600
+
+
+class Migrations(Construct):
+    """The function with the master secret, invoked by CloudFormation; a migration that fails stops the deploy.
+
+    Attributes:
+        trigger: what must not be deployed before the migrations were applied depends on it.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        code: lambda_.Code,
+        jobs: Sequence[JobSettings],
+        network: Network,
+        database: Database,
+    ) -> None:
+        """Build the function that migrates `database` and grants its jobs' user what `jobs` need."""
+        super().__init__(scope, construct_id)
+        security_group = ec2.SecurityGroup(
+            self, "SecurityGroup", vpc=network.vpc, description="The migrations", allow_all_outbound=False
+        )
+        migrate = DatabaseFunction(
+            self,
+            "Migrate",
+            name=names.function(environment, names.MIGRATE),
+            code=code,
+            description="Applies the migrations and makes the jobs' database user",
+            handler="mysql_jobs.migrate.lambda_handler",
+            timeout_seconds=TIMEOUT_SECONDS,
+            memory_mb=256,
+            reserved_concurrency=1,
+            variables={
+                **database.migration_variables(),
+                "DATABASE_USER": MASTER_USER,
+                "DATABASE_AUTH": "secret",
+                "DATABASE_SECRET": database.master_secret.secret_arn,
+                "RIGHTS": rights_variable(job.rights for job in jobs),
+                **database.login_variables("JOBS"),
+            },
+            network=network,
+            security_group=security_group,
+        )
+        database.allow_migrations_from(security_group)
+        database.grant_migrations_login(migrate.role)
+        self.trigger = triggers.Trigger(
+            self, "Trigger", handler=migrate.function, timeout=cdk.Duration.seconds(TIMEOUT_SECONDS)
+        )
+        # Otherwise a first deploy would invoke it before it can reach the database and read its secret.
+        self.trigger.execute_after(security_group, migrate)

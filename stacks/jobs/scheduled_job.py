@@ -1,0 +1,168 @@
+"""ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_scheduler as scheduler
+from aws_cdk import aws_scheduler_targets as targets
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from settings import names
+from settings.environment import JobSettings
+from stacks.database.database import Database
+from stacks.jobs.function import DatabaseFunction
+from stacks.jobs.run_metrics import RunMetrics
+from stacks.network.network import Network
+
+DESCRIPTION_LENGTH = 256
+"""https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
+RETRIES = 2
+"""The most that Lambda makes: a minute after the failed run, and two minutes after that.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
+
+
+class ScheduledJob(Construct):
+    """The resources of one [[jobs]] entry.
+
+    Attributes:
+        settings: the entry.
+        name: <environment>-<job>, the name of the function and of the schedule.
+        function: runs the job.
+        log_group: where it logs.
+        dead_letters: events that could not be delivered, and those of runs that failed with all retries.
+        schedule: starts the runs.
+        metrics: of its runs.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        settings: JobSettings,
+        code: lambda_.Code,
+        database: Database,
+        network: Network,
+        security_group: ec2.ISecurityGroup,
+        encryption_key: kms.IKey | None,
+    ) -> None:
+        """Build the job that `settings` describe; `encryption_key` encrypts its queue, else a key of SQS does."""
+        super().__init__(scope, construct_id)
+        self.settings = settings
+        self.name = names.function(environment, settings.name)
+        self._encryption_key = encryption_key
+        job = DatabaseFunction(
+            self,
+            "Job",
+            name=self.name,
+            code=code,
+            description=f"Job {settings.name}, {settings.schedule}. {settings.module.description}"[:DESCRIPTION_LENGTH],
+            handler="mysql_jobs.handler.lambda_handler",
+            timeout_seconds=settings.timeout_seconds,
+            memory_mb=settings.memory_mb,
+            reserved_concurrency=settings.concurrency,
+            variables={**settings.variables, **database.job_variables()},
+            network=network,
+            security_group=security_group,
+        )
+        database.grant_jobs_login(job.role)
+        self.function = job.function
+        self.log_group = job.log_group
+        self.metrics = RunMetrics(self, "Metrics", environment=environment, job=settings.name, log_group=job.log_group)
+        self.dead_letters = self._dead_letters()
+        self._retry(job)
+        self.schedule = self._schedule()
+
+    def _dead_letters(self) -> sqs.Queue:
+        key = self._encryption_key
+        return sqs.Queue(
+            self,
+            "DeadLetters",
+            queue_name=names.dead_letters(self.name),
+            encryption=sqs.QueueEncryption.SQS_MANAGED if key is None else sqs.QueueEncryption.KMS,
+            encryption_master_key=key,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+
+    def _retry(self, job: DatabaseFunction) -> None:
+        # Scheduler invokes asynchronously: it retries the delivery only; Lambda retries a run that fails.
+        # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
+        self._let_send_dead_letters(job.role)
+        retry = lambda_.CfnEventInvokeConfig(
+            self,
+            "Retry",
+            function_name=job.function.function_name,
+            qualifier="$LATEST",
+            maximum_retry_attempts=RETRIES,
+            maximum_event_age_in_seconds=self.settings.retry_window // timedelta(seconds=1),
+            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
+            ),
+        )
+        retry.node.add_dependency(job.role)  # Lambda refuses a destination that the role may not write to
+
+    def _schedule(self) -> scheduler.Schedule:
+        settings = self.settings
+        role = self._schedule_role()
+        schedule = scheduler.Schedule(
+            self,
+            "Schedule",
+            schedule_name=self.name,
+            description=f"Starts {self.name}",
+            schedule=scheduler.ScheduleExpression.expression(settings.schedule, cdk.TimeZone.of(settings.time_zone)),
+            time_window=scheduler.TimeWindow.flexible(cdk.Duration.minutes(settings.flexible_minutes))
+            if settings.flexible_minutes
+            else scheduler.TimeWindow.off(),
+            target=targets.LambdaInvoke(
+                self.function,
+                input=scheduler.ScheduleTargetInput.from_object(
+                    {
+                        "job": settings.name,
+                        "scheduled_time": scheduler.ContextAttribute.scheduled_time,
+                        "execution_id": scheduler.ContextAttribute.execution_id,
+                    }
+                ),
+                # Within that time, without a limit of our own: its default, 185 attempts, is the highest.
+                max_event_age=cdk.Duration.seconds(settings.retry_window // timedelta(seconds=1)),
+                dead_letter_queue=self.dead_letters,
+                role=role.without_policy_updates(),  # the CDK would let it invoke every version of the function
+            ),
+        )
+        schedule.node.add_dependency(role)
+        return schedule
+
+    def _schedule_role(self) -> iam.Role:
+        stack = cdk.Stack.of(self)
+        # Only for this account's schedules: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
+        group = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
+        conditions: Mapping[str, object] = {"aws:SourceAccount": stack.account, "aws:SourceArn": group}
+        role = iam.Role(
+            self,
+            "ScheduleRole",
+            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": conditions}),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
+        )
+        self._let_send_dead_letters(role)
+        return role
+
+    def _let_send_dead_letters(self, role: iam.Role) -> None:
+        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]))
+        if self._encryption_key is not None:
+            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=[self._encryption_key.key_arn],
+                    conditions={"StringEquals": {"kms:ViaService": f"sqs.{cdk.Stack.of(self).region}.amazonaws.com"}},
+                )
+            )

@@ -1,0 +1,92 @@
+"""Network stack: a new VPC, or an existing one."""
+
+import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from settings.environment import NetworkSettings
+
+RETENTION = {
+    1: logs.RetentionDays.ONE_DAY,
+    3: logs.RetentionDays.THREE_DAYS,
+    5: logs.RetentionDays.FIVE_DAYS,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    60: logs.RetentionDays.TWO_MONTHS,
+    90: logs.RetentionDays.THREE_MONTHS,
+    180: logs.RetentionDays.SIX_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+class Network(cdk.Stack):
+    """The network of an environment. A new VPC is isolated: no NAT, no internet.
+
+    Attributes:
+        vpc: the VPC.
+        subnets: the subnets that everything is in.
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, settings: NetworkSettings) -> None:
+        """Build the VPC that `settings` describe, or refer to the existing one that they name."""
+        super().__init__(scope, construct_id)
+        self._zones = [f"{self.region}{letter}" for letter in settings.zones]
+        self.vpc: ec2.IVpc
+        if settings.cidr is not None:
+            self.vpc = self._isolated_vpc(settings.cidr)
+            self._record_traffic(self.vpc, settings.flow_log_days)
+        elif settings.vpc_id is not None:
+            self.vpc = self._existing_vpc(settings.vpc_id)
+        else:
+            raise AssertionError("settings/checks.py asks for a cidr or a vpc_id")
+        self.subnets = ec2.SubnetSelection(
+            subnet_type=ec2.SubnetType.PRIVATE_ISOLATED
+            if self.vpc.isolated_subnets
+            else ec2.SubnetType.PRIVATE_WITH_EGRESS
+        )
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The zones of the settings: to ask AWS for them, synth would need credentials."""
+        return self._zones
+
+    def _isolated_vpc(self, cidr: str) -> ec2.Vpc:
+        return ec2.Vpc(
+            self,
+            "Vpc",
+            ip_addresses=ec2.IpAddresses.cidr(cidr),
+            availability_zones=self._zones,
+            nat_gateways=0,
+            subnet_configuration=[
+                ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=26)
+            ],
+            restrict_default_security_group=True,
+        )
+
+    def _existing_vpc(self, vpc_id: str) -> ec2.IVpc:
+        vpc = ec2.Vpc.from_lookup(self, "Vpc", vpc_id=vpc_id)
+        if vpc.vpc_id != vpc_id:  # the CDK's placeholder, vpc-12345: it was not looked up yet
+            # Not raised: the CLI looks it up after a first synthesis that has reported it as missing.
+            # https://docs.aws.amazon.com/cdk/v2/guide/context.html
+            cdk.Annotations.of(self).add_error(
+                f"cdk.context.json does not know {vpc_id}: run `npx cdk synth` once with credentials of the account "
+                f"{self.account}, and commit cdk.context.json"
+            )
+        return vpc
+
+    def _record_traffic(self, vpc: ec2.IVpc, days: int) -> None:
+        log_group = logs.LogGroup(
+            self, "FlowLogGroup", retention=RETENTION[days], removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        role = iam.Role(
+            self,
+            "FlowLogRole",
+            # Only for this account's flow logs: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+            assumed_by=iam.ServicePrincipal(
+                "vpc-flow-logs.amazonaws.com", conditions={"StringEquals": {"aws:SourceAccount": self.account}}
+            ),
+        )
+        vpc.add_flow_log("FlowLog", destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group, role))

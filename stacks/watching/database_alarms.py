@@ -1,0 +1,167 @@
+"""DatabaseAlarms construct: the alarms of the database and its proxy."""
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_rds as rds
+from constructs import Construct
+
+from settings import names
+from settings.instance_class import InstanceClass
+from stacks.database.database import Database
+from stacks.watching.alarm import add_alarm
+
+GIB = 2**30
+HIGH_CPU_PERCENT = 90
+LOW_CREDITS = 5
+"""A new instance has no credits, and earns more than this in half an hour."""
+LOW_STORAGE = 0.05
+"""The share of storage_gb: below 10 % of the present storage, RDS adds some.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html"""
+LOW_MEMORY = 0.05
+"""The share of the memory; the buffer pool takes three quarters from the start."""
+HIGH_CONNECTIONS = 0.8
+SLOW_BORROW = 0.5
+"""The share of the borrow timeout."""
+
+AT_MOST = cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+
+
+class DatabaseAlarms(Construct):
+    """The alarms of the database, named <environment>-database-<what>, and of its proxy, <environment>-proxy-<what>.
+
+    Attributes:
+        alarms: all of them.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: str,
+        database: Database,
+        instance_class: InstanceClass,
+        storage_gb: int,
+        runs: int,
+        borrow_timeout_seconds: int,
+    ) -> None:
+        """Add the alarms of `database`, which at most `runs` runs of jobs use at once; they notify its alarm topic."""
+        super().__init__(scope, construct_id)
+        self._environment = environment
+        self._topic = database.alarm_topic
+        self.alarms: list[cloudwatch.Alarm] = []
+        self._watch_instance(database.instance, instance_class, storage_gb)
+        if instance_class.burstable:
+            self._watch_credits(database.instance)
+        if database.proxy is not None:
+            self._watch_proxy(database.proxy, runs, borrow_timeout_seconds)
+
+    # Three periods of five minutes: a deploy or a nightly job is no reason for an alarm, and RDS itself reports a
+    # failover as an event.
+
+    def _watch_instance(self, instance: rds.DatabaseInstance, instance_class: InstanceClass, storage_gb: int) -> None:
+        connections = int(HIGH_CONNECTIONS * instance_class.max_connections)
+        self._add(
+            "database-cpu",
+            "The database's CPU is busy for 15 minutes. Look first which statements run: Database Insights, or SHOW "
+            "FULL PROCESSLIST.",
+            metric=instance.metric_cpu_utilization(),
+            threshold=HIGH_CPU_PERCENT,
+            periods=3,
+        )
+        self._add(
+            "database-storage",
+            f"The database has less than {LOW_STORAGE:.0%} of its {storage_gb} GB of storage left and did not grow in "
+            "time. Look first at max_storage_gb, and what grew: without room it stops.",
+            metric=instance.metric_free_storage_space(statistic="Minimum"),
+            threshold=LOW_STORAGE * storage_gb * GIB,
+            comparison=AT_MOST,
+            periods=3,
+        )
+        self._add(
+            "database-memory",
+            f"The database has less than {LOW_MEMORY:.0%} of its {instance_class.memory_gb:g} GB of memory left and "
+            "may be restarted. Look first at its connections, then at a larger instance_class.",
+            metric=instance.metric_freeable_memory(),
+            threshold=LOW_MEMORY * instance_class.memory_gb * GIB,
+            comparison=AT_MOST,
+            periods=3,
+        )
+        self._add(
+            "database-connections",
+            f"The database has {connections} connections or more; at about {instance_class.max_connections} it refuses "
+            "new ones. Look first who has them: SHOW FULL PROCESSLIST.",
+            metric=instance.metric_database_connections(statistic="Maximum"),
+            threshold=connections,
+            periods=2,
+        )
+
+    def _watch_credits(self, instance: rds.DatabaseInstance) -> None:
+        self._add(
+            "database-cpu-credits",
+            "The database has been without CPU credits for an hour: it costs more, or is slow. Look first at its CPU; "
+            "if that is its usual work, take a class that isn't burstable.",
+            metric=instance.metric("CPUCreditBalance", statistic="Maximum", period=cdk.Duration.minutes(5)),
+            threshold=LOW_CREDITS,
+            comparison=AT_MOST,
+            periods=12,
+        )
+
+    def _watch_proxy(self, proxy: rds.DatabaseProxy, runs: int, borrow_timeout_seconds: int) -> None:
+        self._add(
+            "proxy-pinned",
+            f"More sessions are pinned to a connection of the proxy than the {runs} that the jobs' runs explain. Look "
+            "first in the proxy's log for who pins, and why.",
+            metric=proxy_metric(proxy, "DatabaseConnectionsCurrentlySessionPinned", "Sum"),
+            threshold=runs + 1,
+            periods=5,
+        )
+        self._add(
+            "proxy-borrow-latency",
+            f"The proxy takes {SLOW_BORROW * borrow_timeout_seconds:g} s or more to find a connection; runs fail after "
+            f"{borrow_timeout_seconds} s. Look first at the database's connections, then at its CPU.",
+            metric=proxy_metric(proxy, "DatabaseConnectionsBorrowLatency", "Average"),
+            threshold=SLOW_BORROW * borrow_timeout_seconds * 1_000_000,  # microseconds
+            periods=5,
+            breaching_periods=3,
+        )
+        self._add(
+            "proxy-refused",
+            "The proxy keeps refusing clients for their login or their TLS. Look first in the proxy's log, then at the "
+            "jobs' role or secret.",
+            metric=proxy_metric(proxy, "ClientConnectionsSetupFailedAuth", "Sum", minutes=5),
+            threshold=1,
+            periods=3,
+            breaching_periods=2,
+        )
+        self._add(
+            "proxy-database-refused",
+            "The proxy keeps failing to connect to the database. Look first whether the database is available, then in "
+            "the proxy's log.",
+            metric=proxy_metric(proxy, "DatabaseConnectionsSetupFailed", "Sum", minutes=5),
+            threshold=1,
+            periods=3,
+            breaching_periods=2,
+        )
+
+    def _add(self, what: str, meaning: str, **rule: Any) -> None:
+        words = what.title().replace("-", "")
+        name = names.alarm(self._environment, what)
+        self.alarms.append(add_alarm(self, words, name=name, meaning=meaning, topic=self._topic, **rule))
+
+
+def proxy_metric(proxy: rds.DatabaseProxy, name: str, statistic: str, *, minutes: int = 1) -> cloudwatch.Metric:
+    """Return a metric of `proxy`, summed up over its hosts. The Sum of a present number is right per minute only.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.monitoring.html
+    """
+    return cloudwatch.Metric(
+        namespace="AWS/RDS",
+        metric_name=name,
+        dimensions_map={"ProxyName": proxy.db_proxy_name},
+        statistic=statistic,
+        period=cdk.Duration.minutes(minutes),
+        label=name,
+    )

@@ -1,0 +1,120 @@
+"""What make deploy and make destroy ask, what counts as a yes, and what protects an environment from the second."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from delivery import destruction, question
+from delivery.aws import DeployedStack
+from delivery.refusal import Refused
+from tests.fixture import ENVIRONMENTS
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environment", "typed", "deploys"),
+    [
+        ("basic", "y", True),
+        ("basic", "Yes", True),
+        ("basic", "basic", True),
+        ("basic", "n", False),
+        ("basic", "", False),
+        ("basic", "middle", False),
+        ("large", "large", True),
+        ("large", "y", False),
+        ("large", "Prod", False),
+        ("large", "", False),
+    ],
+)
+def test_a_protected_environment_has_to_be_named_and_others_take_a_yes(
+    environment: str, typed: str, deploys: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
+    assert question.deploy(ENVIRONMENTS[environment]) is deploys
+
+
+def test_the_question_names_the_account_and_the_region(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal("\n"))
+    question.deploy(ENVIRONMENTS["large"])
+    assert capsys.readouterr().out == (
+        "\nDeploy to large (account 333333333333, eu-central-1)? Type the environment's name: "
+    )
+
+
+def test_a_deploy_is_not_answered_by_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    with pytest.raises(Refused, match="`make deploy ENV=basic YES=1`"):
+        question.deploy(ENVIRONMENTS["basic"])
+
+
+@pytest.mark.parametrize("stream", [Terminal, io.StringIO])
+@pytest.mark.parametrize(("typed", "destroys"), [("basic\n", True), ("y\n", False), ("\n", False), ("", False)])
+def test_only_the_name_destroys_typed_or_piped(
+    stream: type[io.StringIO], typed: str, destroys: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", stream(typed))
+    assert question.destroy(ENVIRONMENTS["basic"]) is destroys
+
+
+def _found(*, protected: bool = False, instance: dict[str, Any] | None = None) -> destruction.Found:
+    changed = datetime(2026, 11, 24, tzinfo=UTC)
+    stack = DeployedStack(name="basic-Database", status="CREATE_COMPLETE", protected=protected, changed=changed)
+    return destruction.Found(stacks={stack.name: stack}, instance=instance)
+
+
+def _instance(*, protected: bool) -> dict[str, Any]:
+    return {
+        "DBInstanceIdentifier": "basic-mysql-jobs",
+        "DBInstanceClass": "db.t4g.micro",
+        "AllocatedStorage": 20,
+        "DeletionProtection": protected,
+    }
+
+
+def test_what_protects_an_environment_is_named_each_by_itself() -> None:
+    basic = ENVIRONMENTS["basic"]
+    assert list(destruction.protections(basic, _found(instance=_instance(protected=False)))) == []
+    assert list(destruction.protections(basic, _found(instance=_instance(protected=True)))) == [
+        "RDS protects basic-mysql-jobs from being deleted"
+    ]
+    assert list(destruction.protections(basic, _found(protected=True))) == [
+        "CloudFormation protects basic-Database from being deleted"
+    ]
+    assert list(destruction.protections(ENVIRONMENTS["large"], _found())) == [
+        "environments/large.toml says deletion_protection = true"
+    ]
+
+
+def test_what_stays_depends_on_what_was_there_before() -> None:
+    key = "arn:aws:kms:eu-central-1:111111111111:key/00000000-0000-0000-0000-000000000000"
+    network = ENVIRONMENTS["basic"].network.model_copy(update={"vpc_id": "vpc-01234567", "cidr": None})
+    monitored = ENVIRONMENTS["basic"].database.model_copy(update={"monitoring_seconds": 60})
+    changed = {"network": network, "encryption_key": key, "database": monitored}
+    given = ENVIRONMENTS["basic"].model_copy(update=changed)
+    found = _found(instance=_instance(protected=False))
+    ours, theirs = ("\n".join(destruction.explanation(each, found)) for each in (ENVIRONMENTS["basic"], given))
+    goes, stays = theirs.split("\nStays")
+    assert "VPC" not in goes
+    assert "- the VPC vpc-01234567, which existed before\n" in stays
+    assert f"- your key {key}\n" in stays
+    assert "RDSOSMetrics" in stays
+    assert "- the VPC 10.10.0.0/20\n" in ours.split("\nStays")[0]
+    assert "RDSOSMetrics" not in ours
+
+
+def test_without_jobs_none_are_listed() -> None:
+    without = ENVIRONMENTS["basic"].model_copy(update={"jobs": ()})
+    assert "- the jobs" not in "\n".join(destruction.explanation(without, _found()))
+    assert "- the jobs pulse, tally, sweep," in "\n".join(destruction.explanation(ENVIRONMENTS["basic"], _found()))
+
+
+def test_without_a_database_nothing_is_said_of_a_snapshot() -> None:
+    assert "a final snapshot" not in "\n".join(destruction.explanation(ENVIRONMENTS["basic"], _found()))

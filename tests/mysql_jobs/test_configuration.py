@@ -1,0 +1,127 @@
+"""A missing or malformed environment variable is named, with what to write."""
+
+from datetime import timedelta
+
+import pytest
+
+from mysql_jobs.configuration import (
+    ConfigurationError,
+    read_database,
+    read_job,
+    read_login,
+    read_max_window,
+    read_rights,
+)
+
+DATABASE = {
+    "AWS_REGION": "eu-central-1",
+    "DATABASE_HOST": "db.example.com",
+    "DATABASE_PORT": "13306",
+    "DATABASE_NAME": "jobs",
+    "DATABASE_ENDPOINT": "instance",
+}
+
+
+def test_the_regions_own_certificates_are_trusted() -> None:
+    assert read_database(DATABASE).certificates.name == "eu-central-1.pem"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("AWS_REGION", "", "AWS_REGION is missing: write the region"),
+        ("AWS_REGION", "atlantis-1", "no certificate authorities for AWS_REGION 'atlantis-1'"),
+        ("DATABASE_CERTIFICATES", "/no/such.pem", "/no/such.pem does not exist"),
+        ("DATABASE_HOST", "", "DATABASE_HOST is missing"),
+        ("DATABASE_PORT", "", "DATABASE_PORT is missing"),
+        ("DATABASE_PORT", "mysql", "DATABASE_PORT is 'mysql': write a whole number from 1 to 65535"),
+        ("DATABASE_PORT", "65536", "DATABASE_PORT is '65536'"),
+        ("DATABASE_PORT", "-1", "DATABASE_PORT is '-1'"),
+        ("DATABASE_ENDPOINT", "", "DATABASE_ENDPOINT is missing: write instance or proxy"),
+        ("DATABASE_ENDPOINT", "replica", "DATABASE_ENDPOINT is 'replica': write instance or proxy"),
+        ("DATABASE_NAME", "jobs`; DROP", "DATABASE_NAME is 'jobs`; DROP': write at most 31 small letters"),
+    ],
+)
+def test_a_wrong_database_variable_is_named(variable: str, value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_database({**DATABASE, variable: value})
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({}, "DATABASE_USER is missing"),
+        ({"DATABASE_USER": "jobs"}, "DATABASE_AUTH is missing: write iam or secret"),
+        ({"DATABASE_USER": "jobs", "DATABASE_AUTH": "password"}, "DATABASE_AUTH is 'password': write iam or secret"),
+        ({"DATABASE_USER": "jobs", "DATABASE_AUTH": "secret"}, "DATABASE_SECRET is missing: write the ARN"),
+    ],
+)
+def test_a_wrong_login_variable_is_named(variables: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_login(variables)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["", "../handler", "Pulse", "os.path", "j" * 32])
+def test_a_job_that_is_no_modules_name_is_refused(value: str) -> None:
+    with pytest.raises(ConfigurationError, match="JOB"):
+        read_job({"JOB": value})
+
+
+def test_a_name_may_have_31_characters() -> None:
+    assert read_job({"JOB": "j" * 31}) == "j" * 31
+
+
+def test_the_longest_window_is_in_minutes() -> None:
+    assert read_max_window({"MAX_WINDOW_MINUTES": "1440"}) == timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "MAX_WINDOW_MINUTES is missing: write a number of minutes"),
+        ("0", "MAX_WINDOW_MINUTES is '0': write a whole number from 1"),
+        ("-5", "MAX_WINDOW_MINUTES is '-5': write a whole number from 1"),
+        ("1.5", "MAX_WINDOW_MINUTES is '1.5': write a whole number from 1"),
+        ("a day", "MAX_WINDOW_MINUTES is 'a day': write a whole number from 1"),
+        ("²", "MAX_WINDOW_MINUTES is '²': write a whole number from 1"),
+    ],
+)
+def test_a_wrong_longest_window_is_named(value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_max_window({"MAX_WINDOW_MINUTES": value})
+    assert message in str(caught.value)
+
+
+def test_rights_are_read_per_table() -> None:
+    assert read_rights({"RIGHTS": '{"event":"SELECT","event_hourly":"DELETE, INSERT, SELECT"}'}) == {
+        "event": {"SELECT"},
+        "event_hourly": {"DELETE", "INSERT", "SELECT"},
+    }
+
+
+def test_jobs_may_need_no_rights_at_all() -> None:
+    assert read_rights({"RIGHTS": "{}"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "RIGHTS is missing: write the rights per table"),
+        ("pulse", "RIGHTS is 'pulse': write JSON like"),
+        ("[]", "RIGHTS is '[]': write JSON like"),
+        ('{"a":["SELECT"]}', "write JSON like"),
+        ('{"a`; DROP":"SELECT"}', "RIGHTS has 'a`; DROP': write the name of a table"),
+        ('{"A":"SELECT"}', "RIGHTS has 'A': write the name of a table"),
+        ('{"a\\n":"SELECT"}', "RIGHTS has 'a\\n': write the name of a table"),
+        ('{"a":""}', "RIGHTS['a'] has ['']: write some of ['DELETE', 'INSERT', 'SELECT', 'UPDATE']"),
+        ('{"a":"SELECT, DROP"}', "RIGHTS['a'] has ['DROP', 'SELECT']: write some of"),
+        ('{"a":"ALL PRIVILEGES"}', "RIGHTS['a'] has ['ALL PRIVILEGES']: write some of"),
+        ('{"a":"select"}', "RIGHTS['a'] has ['select']: write some of"),
+    ],
+)
+def test_wrong_rights_are_named(value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_rights({"RIGHTS": value})
+    assert message in str(caught.value)

@@ -1,0 +1,108 @@
+"""Tokens and signatures are those of AWS's own client; no secret is shown or sent in clear."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import botocore.session
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+
+from mysql_jobs.configuration import ConfigurationError, Database, Login
+from mysql_jobs.credentials import Authentication, Credentials, iam_token
+from mysql_jobs.deadline import Deadline
+from mysql_jobs.signature import AccessKey, signed_headers
+
+KEY_ID, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
+DATABASE = Database(
+    host="db.abc.eu-central-1.rds.amazonaws.com",
+    port=13306,
+    name="jobs",
+    endpoint="instance",
+    region="eu-central-1",
+    certificates=Path("unused.pem"),
+)
+
+
+@pytest.fixture(params=["", "IQoJb3JpZ2luX2VjE/+==session"])
+def session_token(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEY_ID)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", request.param)
+    token: str = request.param
+    return token
+
+
+def test_iam_token_is_the_one_that_botocore_makes(session_token: str) -> None:
+    rds = botocore.session.Session().create_client(
+        "rds",
+        region_name=DATABASE.region,
+        aws_access_key_id=KEY_ID,
+        aws_secret_access_key=SECRET,
+        aws_session_token=session_token or None,
+    )
+    expected = rds.generate_db_auth_token(DBHostname=DATABASE.host, Port=DATABASE.port, DBUsername="jobs")
+
+    ours = iam_token(user="jobs", database=DATABASE, now=_signing_time(expected))
+
+    assert _parts(ours) == _parts(expected)
+
+
+def test_signed_headers_are_those_that_botocore_makes(session_token: str) -> None:
+    host, body = "secretsmanager.eu-central-1.amazonaws.com", b'{"SecretId": "arn"}'
+    headers = {
+        "content-type": "application/x-amz-json-1.1",
+        "x-amz-target": "secretsmanager.GetSecretValue",
+        "host": host,
+    }
+    request = AWSRequest("POST", f"https://{host}/", headers=headers, data=body)
+    keys = BotocoreCredentials(KEY_ID, SECRET, session_token or None)
+    SigV4Auth(keys, "secretsmanager", "eu-central-1").add_auth(request)
+
+    ours = signed_headers(
+        host=host,
+        headers=headers,
+        body=body,
+        service="secretsmanager",
+        region="eu-central-1",
+        key=AccessKey(id=KEY_ID, secret=SECRET, session_token=session_token),
+        now=_signing_time(request.headers["X-Amz-Date"]),
+    )
+
+    assert ours["authorization"] == request.headers["Authorization"]
+
+
+def test_missing_aws_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID is missing"):
+        iam_token(user="jobs", database=DATABASE, now=datetime.now(UTC))
+
+
+@pytest.mark.usefixtures("session_token")
+@pytest.mark.parametrize(
+    "endpoint", ["http://secrets.example.com", "http://127.0.0.1.example.com:80", "ftp://localhost"]
+)
+def test_a_password_is_not_asked_for_in_clear(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    login = Login(user="jobs", auth="secret", secret="arn:aws:secretsmanager:eu-central-1:1:secret:x")
+    with pytest.raises(ConfigurationError, match="write an https address"):
+        Authentication(login=login, database=DATABASE).credentials(Deadline.after(5))
+
+
+def test_nothing_shows_a_password_or_a_key() -> None:
+    shown = repr(Credentials("jobs", "hunter2")) + repr(AccessKey(id="A", secret="hunter2", session_token="hunter2"))
+    assert "hunter2" not in shown
+
+
+def _signing_time(text: str) -> datetime:
+    found = re.search(r"\d{8}T\d{6}Z", text)
+    assert found
+    return datetime.strptime(found[0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def _parts(token: str) -> tuple[str, list[str]]:
+    # The order of the parameters differs; the signature covers them sorted.
+    address, query = token.split("?")
+    return address, sorted(query.split("&"))

@@ -1,0 +1,57 @@
+"""One budget for a run, and a watchdog that nothing outlasts."""
+
+import socket
+import threading
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from mysql_jobs.deadline import MARGIN_SECONDS, Deadline, DeadlineExceeded, Watchdog
+
+
+def test_the_deadline_is_lambdas_remaining_time_less_the_margin() -> None:
+    context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
+    assert 50 < Deadline.of(context).remaining() <= 60 - MARGIN_SECONDS
+
+
+def test_nothing_begins_after_the_deadline() -> None:
+    deadline = Deadline.after(-5)
+    assert deadline.remaining() == 0
+    with pytest.raises(DeadlineExceeded, match="no time left for connecting: raise the job's timeout_seconds"):
+        deadline.require("connecting")
+
+
+def test_the_watchdog_ends_a_call_that_waits_for_a_dripping_peer() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stop = threading.Event()
+        drip = threading.Thread(target=_drip, args=(theirs, stop))
+        drip.start()
+        watchdog = Watchdog(ours, Deadline.after(0.3))
+        while ours.recv(1):  # would go on for ever: each byte comes within any timeout of a call
+            pass
+        watchdog.dismiss()
+        assert watchdog.struck
+        stop.set()
+        drip.join()
+
+
+def test_a_dismissed_watchdog_leaves_no_thread_and_no_descriptor() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        watchdog = Watchdog(ours, Deadline.after(60))
+        watchdog.dismiss()
+        assert not watchdog.struck
+        assert not [thread for thread in threading.enumerate() if thread.name == "watchdog"]
+        assert watchdog._socket.fileno() == -1
+        ours.send(b"still open")
+        assert theirs.recv(100) == b"still open"
+
+
+def _drip(theirs: socket.socket, stop: threading.Event) -> None:
+    while not stop.wait(0.02):
+        try:
+            theirs.send(b".")
+        except OSError:
+            return

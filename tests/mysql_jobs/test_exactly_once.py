@@ -1,0 +1,390 @@
+"""Exactly once, never two at a time, nothing missed: runs of one job through the real handler, on a real server."""
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from lab.fault_proxy import Fault, FaultProxy
+from local.mysql_server import MySQLServer
+from mysql_jobs import ledger, migrate
+from mysql_jobs.connection import OutcomeUnknownError, TransactionEndedError
+from mysql_jobs.deadline import Deadline, DeadlineExceeded
+from mysql_jobs.handler import lambda_handler
+from mysql_jobs.run import Run, RunEnded
+
+Query = Callable[[str], list[tuple[Any, ...]]]
+Job = Callable[[Run], dict[str, Any] | None]
+EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
+FIVE_MINUTES = timedelta(minutes=5)
+
+
+class Function:
+    """The function of one job, in this process."""
+
+    def __init__(self, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.context = context
+        self._monkeypatch = monkeypatch
+        self.do(work)
+
+    def do(self, job: Job) -> None:
+        """Let this be the job from now on."""
+        module = SimpleNamespace(__name__="jobs.pulse", run=job)
+        self._monkeypatch.setitem(sys.modules, "jobs.pulse", module)
+
+    def deliver(self, time: datetime = EIGHT, **more: object) -> dict[str, Any]:
+        """Deliver an event for `time`."""
+        return lambda_handler({"scheduled_time": time.isoformat(), **more}, self.context)
+
+    def by_hand(self, event: dict[str, Any], request_id: str = "request-1") -> dict[str, Any]:
+        """Deliver an event as it is."""
+        self.context.aws_request_id = request_id
+        return lambda_handler(event, self.context)
+
+    def fail(self, error: type[BaseException], time: datetime = EIGHT) -> None:
+        """Deliver an event and see the run end with `error`."""
+        with pytest.raises(error):
+            self.deliver(time)
+
+
+def work(run: Run) -> dict[str, Any]:
+    """Each of its runs shows in the table: doing it twice would be seen."""
+    with run.cursor() as cursor:
+        cursor.execute("INSERT INTO work (start, end) VALUES (%s, %s)", (run.window.start, run.window.end))
+    return {"inserted": 1}
+
+
+@pytest.fixture
+def function(context: Any, query: Query, monkeypatch: pytest.MonkeyPatch) -> Function:
+    migrate.lambda_handler({}, context)
+    query("CREATE TABLE work (id INT AUTO_INCREMENT PRIMARY KEY, start DATETIME(6) NULL, end DATETIME(6) NULL)")
+    monkeypatch.setenv("JOB", "pulse")
+    monkeypatch.setenv("MAX_WINDOW_MINUTES", "60")
+    return Function(context, monkeypatch)
+
+
+@pytest.fixture
+def proxy(server: MySQLServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    with FaultProxy(server) as proxy:
+        monkeypatch.setenv("DATABASE_PORT", str(proxy.port))
+        yield proxy
+
+
+def test_the_ledgers_row_describes_the_run(function: Function, query: Query) -> None:
+    before = datetime.now(UTC).replace(tzinfo=None)
+    report = function.deliver(execution_id="one")
+    after = datetime.now(UTC).replace(tzinfo=None)
+    [row] = query("SELECT * FROM ledger")
+    start, end = EIGHT - timedelta(hours=1), EIGHT
+    assert row[:7] == ("pulse", 1, _naive(EIGHT), "one", _naive(start), _naive(end), "done")
+    assert (row[7], json.loads(row[8])) == (None, {"inserted": 1})
+    assert before <= row[9] <= after
+    assert 0 <= row[10] <= 30_000
+    assert (report["outcome"], report["window_start"], report["window_end"]) == (
+        "done",
+        "2026-11-23T07:00:00+00:00",
+        "2026-11-23T08:00:00+00:00",
+    )
+
+
+def test_a_duplicate_delivery_does_nothing_and_is_no_error(
+    function: Function, query: Query, caplog: pytest.LogCaptureFixture
+) -> None:
+    function.deliver()
+    for _ in range(3):
+        report = function.deliver()
+        assert (report["outcome"], report["destroyed"]) == ("duplicate", "polite")
+    assert len(_done(query)) == 1
+    assert {record.levelno for record in caplog.records if record.message == "run"} == {logging.INFO}
+
+
+def test_a_retry_after_a_failure_does_the_work(function: Function, query: Query) -> None:
+    def fails(run: Run) -> None:
+        work(run)
+        raise ValueError("no such customer")
+
+    function.do(fails)
+    function.fail(ValueError)
+    assert query("SELECT * FROM ledger") == []
+    function.do(work)
+    assert function.deliver()["outcome"] == "done"
+    assert len(_done(query)) == 1
+
+
+@pytest.mark.parametrize("action", ["reset", "close"])
+def test_a_retry_after_a_lost_commit_answer_does_nothing(
+    action: Any, function: Function, query: Query, proxy: FaultProxy
+) -> None:
+    proxy.strike(Fault(stage="answer", action=action, statement=b"COMMIT"))
+    function.fail(OutcomeUnknownError)
+    assert len(_done(query)) == 1
+    assert function.deliver()["outcome"] == "duplicate"
+    assert len(_done(query)) == 1
+
+
+def test_a_retry_after_a_commit_that_never_arrived_does_the_work(
+    function: Function, query: Query, proxy: FaultProxy
+) -> None:
+    proxy.strike(Fault(stage="statement", action="reset", statement=b"COMMIT"))
+    function.fail(OutcomeUnknownError)
+    assert _done(query) == []
+    assert function.deliver()["outcome"] == "done"
+    assert len(_done(query)) == 1
+
+
+def test_an_overlapping_run_ends_at_once(
+    function: Function, query: Query, server: MySQLServer, variables: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    function.deliver()
+    with _locked(server, f"{variables['DATABASE_NAME']}.pulse"):
+        report = function.deliver(EIGHT + FIVE_MINUTES)
+    assert (report["outcome"], report["destroyed"]) == ("overlapping", "polite")
+    assert {record.levelno for record in caplog.records if record.message == "run"} == {logging.INFO}
+    assert function.deliver(EIGHT + 2 * FIVE_MINUTES)["window_start"] == EIGHT.isoformat()
+    assert function.deliver(EIGHT + FIVE_MINUTES)["outcome"] == "superseded"
+    assert len(_done(query)) == 2
+
+
+@pytest.mark.parametrize("other", ["other.pulse", "{schema}.tally"])
+def test_another_job_or_another_schema_keeps_nobody_out(
+    other: str, function: Function, server: MySQLServer, variables: dict[str, str]
+) -> None:
+    with _locked(server, other.format(schema=variables["DATABASE_NAME"])):
+        assert function.deliver()["outcome"] == "done"
+
+
+def test_the_servers_lock_excludes_a_second_run(function: Function, query: Query) -> None:
+    """Both through the handler: the second one inside the first one's work."""
+    inner: list[str] = []
+
+    def meets_itself(run: Run) -> dict[str, Any]:
+        function.do(work)
+        inner.append(function.deliver(EIGHT + FIVE_MINUTES)["outcome"])
+        inner.append(function.deliver(EIGHT)["outcome"])
+        return work(run)
+
+    function.do(meets_itself)
+    assert (function.deliver()["outcome"], inner) == ("done", ["overlapping", "overlapping"])
+    assert len(_done(query)) == 1
+
+
+def test_a_catch_up_takes_one_longest_window_per_run(function: Function, query: Query) -> None:
+    function.deliver(EIGHT)
+    for number in range(5):
+        function.deliver(EIGHT + timedelta(hours=3) + number * FIVE_MINUTES)
+    windows = _done(query)
+    hours = [(8, 0), (9, 0), (10, 0), (11, 0), (11, 15), (11, 20)]
+    assert [end for _start, end in windows] == [datetime(2026, 11, 23, *time) for time in hours]  # noqa: DTZ001
+    _follow_each_other(windows)
+
+
+def test_late_and_reordered_deliveries_leave_no_gap_and_no_overlap(function: Function, query: Query) -> None:
+    outcomes = [function.deliver(EIGHT + number * FIVE_MINUTES)["outcome"] for number in (0, 3, 1, 2, 3, 0, 5, 4)]
+    assert outcomes == ["done", "done", "superseded", "superseded", "duplicate", "duplicate", "done", "superseded"]
+    _follow_each_other(_done(query))
+
+
+def test_times_are_utc_whatever_the_servers_time_zone(function: Function, query: Query) -> None:
+    query("SET GLOBAL time_zone = '+05:30'")
+    try:
+        function.deliver(EIGHT + timedelta(microseconds=1))
+        function.deliver(EIGHT + timedelta(microseconds=2))
+    finally:
+        query("SET GLOBAL time_zone = 'SYSTEM'")
+    assert _done(query)[1] == (
+        _naive(EIGHT + timedelta(microseconds=1)),
+        _naive(EIGHT + timedelta(microseconds=2)),
+    )
+    _follow_each_other(_done(query))
+
+
+def _batches(count: int, end: Callable[[Run, int], None] = lambda _run, _number: None) -> Job:
+    """A job of `count` batches, each of which shows in the table."""
+
+    def job(run: Run) -> dict[str, Any]:
+        first = int(run.progress.get("batches", 0))
+        for number in range(first + 1, count + 1):
+            with run.cursor() as cursor:
+                cursor.execute("INSERT INTO work (id) VALUES (%s)", (number,))
+            end(run, number)
+            run.checkpoint({"batches": number})
+        return {"from": first}
+
+    return job
+
+
+def _out_of_time_after_two(run: Run, number: int) -> None:
+    if number == 2:
+        run.deadline = Deadline.after(0)
+
+
+def test_a_job_that_has_time_for_all_its_batches_is_done(function: Function, query: Query) -> None:
+    function.do(_batches(4))
+    report = function.deliver()
+    assert (report["outcome"], report["result"], report["progress"]) == ("done", {"from": 0}, {"batches": 4})
+    assert query("SELECT outcome, progress, result FROM ledger") == [("done", '{"batches": 4}', '{"from": 0}')]
+    assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
+
+
+def test_the_next_run_continues_a_partial_run(function: Function, query: Query) -> None:
+    function.do(_batches(4, _out_of_time_after_two))
+    report = function.deliver()
+    assert (report["outcome"], report["progress"], report["result"]) == ("partial", {"batches": 2}, {})
+    assert query("SELECT outcome, progress, result FROM ledger") == [("partial", '{"batches": 2}', None)]
+    assert query("SELECT id FROM work") == [(1,), (2,)]
+    report = function.deliver(EIGHT + FIVE_MINUTES)
+    assert (report["outcome"], report["result"], report["window_end"]) == ("done", {"from": 2}, EIGHT.isoformat())
+    assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
+    function.do(work)
+    assert function.deliver(EIGHT + 2 * FIVE_MINUTES)["window_start"] == EIGHT.isoformat()
+    assert function.deliver(EIGHT)["outcome"] == "duplicate"
+
+
+@pytest.mark.parametrize("retried", [EIGHT, EIGHT + FIVE_MINUTES])
+def test_a_failure_after_a_checkpoint_loses_and_repeats_nothing(
+    retried: datetime, function: Function, query: Query
+) -> None:
+    def fails(_run: Run, number: int) -> None:
+        if number == 3:
+            raise ValueError("in the third batch")
+
+    function.do(_batches(4, fails))
+    function.fail(ValueError)
+    assert query("SELECT outcome, progress FROM ledger") == [("partial", '{"batches": 2}')]
+    function.do(_batches(4))
+    assert function.deliver(retried)["result"] == {"from": 2}
+    assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
+
+
+def test_except_exception_does_not_stop_a_checkpoint(function: Function, query: Query) -> None:
+    caught = []
+
+    def stubborn(run: Run) -> dict[str, Any]:
+        run.deadline = Deadline.after(0)
+        for number in range(1, 4):
+            try:
+                with run.cursor() as cursor:
+                    cursor.execute("INSERT INTO work (id) VALUES (%s)", (number,))
+                run.checkpoint({"batches": number})
+            except RunEnded:  # the job's mistake
+                caught.append(number)
+        return {"batches": 3}
+
+    function.do(stubborn)
+    assert function.deliver()["outcome"] == "partial"
+    assert caught == [1, 2, 3]
+    assert query("SELECT id FROM work") == [(1,)]
+    assert query("SELECT outcome, progress FROM ledger") == [("partial", '{"batches": 1}')]
+
+
+@pytest.mark.parametrize("statement", ["COMMIT", "BEGIN", "CREATE TABLE other (n INT)"])
+def test_a_job_that_commits_by_itself_fails_and_is_not_recorded(
+    statement: str, function: Function, query: Query
+) -> None:
+    def commits(run: Run) -> dict[str, Any]:
+        work(run)
+        run.cursor().execute(statement)
+        return work(run)
+
+    function.do(commits)
+    function.fail(TransactionEndedError)
+    assert query("SELECT * FROM ledger") == []
+    assert len(_done(query)) == 1  # what its own statement committed; nothing can take that back
+
+
+def test_a_dry_run_says_what_it_would_have_done_and_does_nothing(function: Function, query: Query) -> None:
+    function.deliver()
+    report = function.by_hand({"dry_run": True})
+    assert (report["outcome"], report["result"]) == ("dry_run", {"inserted": 1})
+    assert report["window_start"] == EIGHT.isoformat()
+    assert function.by_hand({"dry_run": True, "scheduled_time": EIGHT.isoformat()})["outcome"] == "duplicate"
+    assert len(_done(query)) == 1
+    assert len(query("SELECT * FROM ledger")) == 1
+
+
+def test_a_dry_run_ends_at_its_first_checkpoint(function: Function, query: Query) -> None:
+    """It would otherwise hold the locks of all batches until its end."""
+    function.do(_batches(4))
+    report = function.by_hand({"dry_run": True})
+    assert (report["outcome"], report["progress"]) == ("dry_run", {"batches": 1})
+    assert query("SELECT * FROM ledger") == query("SELECT * FROM work") == []
+
+
+def test_a_window_by_hand_is_done_once_per_execution_id(function: Function, query: Query) -> None:
+    function.deliver()
+    window = {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}
+    assert function.by_hand({"window": window})["outcome"] == "done"
+    assert function.by_hand({"window": window})["outcome"] == "duplicate"  # Lambda's own retry
+    assert function.by_hand({"window": window}, "request-2")["outcome"] == "done"
+    assert function.by_hand({"window": window, "execution_id": "mine"}, "request-3")["outcome"] == "done"
+    assert function.by_hand({"window": window, "execution_id": "mine"}, "request-4")["outcome"] == "duplicate"
+    assert function.by_hand({"window": window, "dry_run": True}, "request-5")["outcome"] == "dry_run"
+    november = (datetime(2026, 11, 1), datetime(2026, 11, 2))  # noqa: DTZ001
+    assert _done(query)[1:] == [november] * 3
+    assert function.deliver(EIGHT + FIVE_MINUTES)["window_start"] == EIGHT.isoformat()
+
+
+def test_a_window_by_hand_continues_where_its_deadline_stopped_it(function: Function, query: Query) -> None:
+    event = {"window": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}, "execution_id": "mine"}
+    function.do(_batches(4, _out_of_time_after_two))
+    assert function.by_hand(event)["outcome"] == "partial"
+    assert function.by_hand(event, "request-2")["result"] == {"from": 2}
+    assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
+    assert query("SELECT outcome, scheduled_time FROM ledger") == [("done", None)]
+
+
+def test_the_ledger_is_pruned_but_keeps_the_last_window(
+    function: Function, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "KEPT_RUNS", 5)
+    for number in range(12):
+        function.deliver(EIGHT + number * FIVE_MINUTES)
+    assert query("SELECT sequence FROM ledger") == [(number,) for number in range(8, 13)]
+    for number in range(8):
+        event = {"window": {"start": "2026-11-01T00:00:00Z", "end": "2026-11-02T00:00:00Z"}}
+        function.by_hand(event, f"request-{number}")
+    assert query("SELECT sequence FROM ledger WHERE scheduled_time IS NOT NULL") == [(12,)]
+    assert function.deliver(EIGHT)["outcome"] == "superseded"
+    _follow_each_other([window for window in _done(query) if window[0] > datetime(2026, 11, 3)])  # noqa: DTZ001
+    report = function.deliver(EIGHT + 12 * FIVE_MINUTES)
+    assert report["window_start"] == (EIGHT + 11 * FIVE_MINUTES).isoformat()
+
+
+def test_a_run_without_time_for_its_work_is_not_recorded(function: Function, query: Query) -> None:
+    def sleeps(run: Run) -> None:
+        work(run)
+        run.cursor().execute("DO SLEEP(60)")
+
+    function.do(sleeps)
+    function.context.get_remaining_time_in_millis = lambda: 3000
+    function.fail(DeadlineExceeded)
+    assert query("SELECT * FROM ledger") == _done(query) == []
+
+
+def _done(query: Query) -> list[tuple[datetime, datetime]]:
+    return [(start, end) for start, end in query("SELECT start, end FROM work ORDER BY id")]
+
+
+def _follow_each_other(windows: list[tuple[datetime, datetime]]) -> None:
+    assert all(start < end for start, end in windows)
+    assert [end for _start, end in windows[:-1]] == [start for start, _end in windows[1:]]
+
+
+def _naive(time: datetime) -> datetime:
+    return time.replace(tzinfo=None)
+
+
+@contextmanager
+def _locked(server: MySQLServer, name: str) -> Iterator[None]:
+    """Another session, an orphan perhaps, holds the lock."""
+    with server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT GET_LOCK(%s, 0)", (name,))
+        assert cursor.fetchone() == (1,)
+        yield
+        cursor.execute("DO RELEASE_LOCK(%s)", (name,))

@@ -1,0 +1,1 @@
+"""The jobs: one module each, named as in the environment files, with a function `run(run)`."""

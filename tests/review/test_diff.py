@@ -1,0 +1,247 @@
+"""make diff BASE=main, on a copy of the repository: what it says of the changes that people make, and its status."""
+
+import os
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from review.assemblies import ReviewFailed, synthesize
+from review.diff import CHANGED, DANGEROUS, FAILED, UNCHANGED, review, status
+from review.report import EnvironmentReview, markdown
+from settings.project import ROOT
+from tests.working_copy import commit, git, working_copy
+
+pytestmark = pytest.mark.deployment
+
+ENVIRONMENTS = ("basic", "large", "middle")
+
+JOB = '"""Greets."""\n\nTABLES = {"greeting": ("INSERT",)}\n\n\ndef run(run):\n    return {}\n'
+SETTINGS = '[[jobs]]\nname = "greeting"\nschedule = "rate(1 hour)"\n\n'
+
+CHANGES = {
+    "schedule": (("environments/*.toml", "rate(15 minutes)", "rate(30 minutes)"),),
+    "instance": (("environments/large.toml", "m7g.large", "m7g.xlarge"),),
+    "schema": (("environments/*.toml", "multi_az = ", 'name = "work"\nmulti_az = '),),
+    "access": (
+        (
+            "stacks/database/database.py",
+            "        self.master_secret = ",
+            '        self.instance.connections.allow_default_port_from(ec2.Peer.ipv4("10.0.0.0/8"))\n'
+            "        self.master_secret = ",
+        ),
+    ),
+    "rename": (
+        ("stacks/database/instance.py", '        "Instance",\n', '        "Server",\n'),
+        ("stacks/compliance.py", "Database/Instance", "Database/Server"),
+    ),
+    "job": (("environments/*.toml", '[[jobs]]\nname = "tally"', f'{SETTINGS}[[jobs]]\nname = "tally"'),),
+    "protection": (
+        ("environments/middle.toml", "deletion_protection = true", "deletion_protection = false"),
+        ("environments/middle.toml", "[network]", 'accept_risk = ["no_deletion_protection"]\n\n[network]'),
+    ),
+}
+"""Files, and what is replaced in them by what."""
+
+ACCEPTED = """
+[[accept_change]]
+resource = "Database/Instance"
+reason = "basic starts anew"
+"""
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with the working tree's files, committed as main; the environments are those that are deployed."""
+    folder = working_copy(tmp_path_factory.mktemp("repository") / "clone")
+    (folder / "environments" / "local.toml").unlink()
+    git(folder, "checkout", "--quiet", "-B", "main")
+    commit(folder, "base")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[EnvironmentReview]]:
+    """What each change does, by its name in CHANGES; the base is synthesized once."""
+    folder = tmp_path_factory.mktemp("changes")
+    projects = {"base": repository}
+    for name, edits in CHANGES.items():
+        projects[name] = folder / name
+        shutil.copytree(repository, projects[name], ignore=shutil.ignore_patterns(".git"))
+        for edit in edits:
+            _edit(projects[name], *edit)
+    (projects["job"] / "lambda" / "jobs" / "greeting.py").write_text(JOB)
+    assemblies = {name: folder / f"{name}.out" for name in projects}
+    with ThreadPoolExecutor(2) as pool:
+        ends = [pool.submit(synthesize, projects[name], assemblies[name], Path(sys.executable)) for name in projects]
+    for end in ends:
+        end.result()
+    found = {name: review(repository, assemblies["base"], projects[name], assemblies[name]) for name in projects}
+    basic = projects["schema"] / "environments" / "basic.toml"
+    basic.write_text(basic.read_text() + ACCEPTED)
+    found["accepted"] = review(repository, assemblies["base"], projects["schema"], assemblies["schema"])
+    found["all accepted"] = review(repository, assemblies["base"], projects["schema"], assemblies["schema"], "new data")
+    # Once it is in the base, it is no answer to the next change.
+    found["long ago"] = review(projects["schema"], assemblies["base"], projects["schema"], assemblies["schema"])
+    return found
+
+
+def test_no_change_is_no_change(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    assert _report(reviews["base"]) == "# Changes\n\nNothing changes in any environment.\n"
+    assert status(reviews["base"]) == UNCHANGED
+
+
+def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["schedule"])
+    assert "### basic, large, middle\n" in report
+    assert report.count("`Jobs/Job-tally/Schedule`") == 1
+    assert (
+        "- `Jobs/Job-tally/Schedule` (AWS::Scheduler::Schedule) changed: `ScheduleExpression` changes from "
+        "`rate(15 minutes)` to `rate(30 minutes)`; `Target.RetryPolicy.MaximumEventAgeInSeconds` changes from `450` "
+        "to `900`\n"
+    ) in report
+    assert status(reviews["schedule"]) == CHANGED
+
+
+def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["instance"])
+    assert [line for line in report.splitlines() if line.startswith("### ")] == ["### large"]
+    assert (
+        "- `Database/Instance` (AWS::RDS::DBInstance) changed: "
+        "`DBInstanceClass` changes from `db.m7g.large` to `db.m7g.xlarge`\n"
+    ) in report
+    assert status(reviews["instance"]) == CHANGED
+
+
+def test_a_change_that_replaces_the_database_comes_first_and_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["schema"])
+    assert report.startswith(
+        "# Changes\n\n"
+        "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
+        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "## Replaces or deletes what holds data\n\n"
+        "- basic, large, middle: `Database/Instance`: would be replaced: `DBName` changes from `jobs` to `work`. "
+        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
+        "**Not accepted.**\n\n"
+        "## Everything that changes\n"
+    )
+    assert status(reviews["schema"]) == DANGEROUS
+
+
+def test_an_environments_file_accepts_for_that_environment(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["accepted"])
+    assert "**Not accepted yet** in large, middle." in report
+    assert "(`basic-mysql-jobs`): the deploy would fail. Accepted: basic starts anew\n" in report
+    assert status(reviews["accepted"]) == DANGEROUS
+
+
+def test_an_option_accepts_for_all(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    assert "the deploy would fail. Accepted: new data\n" in _report(reviews["all accepted"])
+    assert status(reviews["all accepted"]) == CHANGED
+
+
+def test_what_the_base_accepted_accepts_nothing_more(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    assert "**Not accepted yet** in basic, large, middle." in _report(reviews["long ago"])
+
+
+def test_a_widened_security_group_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["access"])
+    assert (
+        "## Widens access\n\n- basic, large, middle: `Database/SecurityGroup`: lets `10.0.0.0/8` in, "
+        "on tcp `{Database/Instance.Endpoint.Port}`. **Not accepted.**\n"
+    ) in report
+    assert status(reviews["access"]) == DANGEROUS
+
+
+def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
+    reviews: dict[str, list[EnvironmentReview]],
+) -> None:
+    report = _report(reviews["rename"])
+    assert report.startswith(
+        "# Changes\n\n"
+        "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
+        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "## Replaces or deletes what holds data\n\n"
+        "- basic, large, middle: `Database/Instance`: would be replaced: `Database/Server` takes its place. "
+        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
+        "**Not accepted.**\n\n"
+        "## Widens access\n"
+    )
+    assert "- `Database/Instance` (AWS::RDS::DBInstance) removed\n" in report
+    assert "- `Database/Server` (AWS::RDS::DBInstance) added\n" in report
+    assert status(reviews["rename"]) == DANGEROUS
+
+
+def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["job"])
+    assert report.startswith("# Changes\n\nNothing loses data, widens access or takes protection away.\n")
+    assert "- `Jobs/Job-greeting/Job/Role` (AWS::IAM::Role) added\n" in report
+    assert "`Environment.Variables.RIGHTS` changes from" in report  # what it may do in the database is shown
+    assert status(reviews["job"]) == CHANGED
+
+
+def test_protection_that_is_turned_off_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    assert (
+        "## Takes protection away\n\n"
+        "- middle: `Database`: `TerminationProtection` changes from `true` to `false`: one command deletes the stack. "
+        "**Not accepted.**\n"
+        "- middle: `Database/Instance`: `DeletionProtection` changes from `true` to `false`: one command deletes the "
+        "database. **Not accepted.**\n\n## Everything that changes\n"
+    ) in _report(reviews["protection"])
+    assert status(reviews["protection"]) == DANGEROUS
+
+
+def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    git(repository, "clone", "--quiet", str(repository), str(project))
+    for name in (".venv", "node_modules"):
+        (project / name).symlink_to(ROOT / name)
+    _edit(project, "lambda/jobs/tally.py", '"""', '"""', extra="# A line.\n")
+    done = subprocess.run(
+        ["make", "--old-file=.venv/ready", "diff", "BASE=main"],  # installs nothing, however new the lock files look
+        cwd=project,
+        env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MAKE"))},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    head = git(project, "rev-parse", "--short=7", "HEAD").strip()
+    assert done.stdout == (
+        f"# Against main ({head})\n\nNothing loses data, widens access or takes protection away.\n\n"
+        "## Everything that changes\n\n"
+        "### basic, large, middle\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "- code of `pulse`, `sweep`, `tally`, `migrate` changed: `lambda/jobs/tally.py`\n\n</details>\n"
+    )
+    assert (project / "cdk.out" / "diff.md").read_text() == done.stdout
+    assert git(project, "worktree", "list").count("\n") == 1
+
+
+def test_a_base_that_does_not_exist_is_a_failure_of_its_own_kind(repository: Path) -> None:
+    command = [sys.executable, "-m", "review.diff", "--base", "no-such"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (FAILED, "")
+    assert "fetch no-such with its history, or name another commit" in done.stderr
+
+
+def test_a_tree_that_does_not_synthesize_says_why(repository: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    shutil.copytree(repository, project, ignore=shutil.ignore_patterns(".git"))
+    _edit(project, "environments/basic.toml", "t4g.micro", "t4g.mikro")
+    with pytest.raises(ReviewFailed, match=r"environments/basic\.toml: database\.instance_class"):
+        synthesize(project, tmp_path / "out", Path(sys.executable))
+
+
+def _report(environments: list[EnvironmentReview]) -> str:
+    assert set(ENVIRONMENTS) <= {each.name for each in environments}
+    return markdown("Changes", environments, ())
+
+
+def _edit(project: Path, files: str, old: str, new: str, *, extra: str = "") -> None:
+    for file in project.glob(files):
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new) + extra)

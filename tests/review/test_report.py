@@ -1,0 +1,114 @@
+"""The report, word for word."""
+
+from dataclasses import replace
+from typing import Any
+
+from review.changes import compare
+from review.danger import Danger
+from review.report import EnvironmentReview, markdown
+from review.templates import read_templates
+
+LOSS = Danger(kind="data", resource="Database/Instance", text="would be deleted. Its data is lost")
+ACCESS = Danger(kind="access", resource="Jobs/Role", text="it may now `s3:*` on `<environment>-bucket`")
+
+
+def _review(name: str, before: dict[str, Any], after: dict[str, Any]) -> EnvironmentReview:
+    old, new = (
+        read_templates(name, "111111111111", "eu-central-1", {"Jobs": {"Resources": resources}}, {})
+        for resources in (before, after)
+    )
+    return EnvironmentReview(name=name, changes=compare(old, new))
+
+
+def _schedule(name: str, expression: str) -> dict[str, Any]:
+    properties = {"Name": f"{name}-tally", "ScheduleExpression": expression}
+    return {"Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": properties}}
+
+
+def _function(key: str) -> dict[str, Any]:
+    properties = {"FunctionName": "basic-tally", "Code": {"S3Bucket": "assets", "S3Key": key}}
+    metadata = {"aws:asset:is-bundled": True, "aws:cdk:path": "basic/Jobs/Job-tally/Function/Resource"}
+    return {"Function": {"Type": "AWS::Lambda::Function", "Properties": properties, "Metadata": metadata}}
+
+
+def test_without_changes_it_is_one_sentence() -> None:
+    nothing = [EnvironmentReview(name="basic"), EnvironmentReview(name="large")]
+    assert markdown("Against main", nothing, ()) == "# Against main\n\nNothing changes in any environment.\n"
+
+
+def test_environments_with_the_same_change_are_shown_once() -> None:
+    def halved(name: str) -> EnvironmentReview:
+        return _review(name, _schedule(name, "rate(5 minutes)"), _schedule(name, "rate(10 minutes)"))
+
+    def renamed(name: str) -> EnvironmentReview:
+        return _review(name, {}, _schedule(name, "rate(5 minutes)"))
+
+    assert markdown("Against main", [halved("basic"), renamed("local"), halved("large")], ()) == (
+        "# Against main\n\nNothing loses data, widens access or takes protection away.\n\n"
+        "## Everything that changes\n\n"
+        "### basic, large\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "- `Jobs/Schedule` (AWS::Scheduler::Schedule) changed: "
+        "`ScheduleExpression` changes from `rate(5 minutes)` to `rate(10 minutes)`\n\n</details>\n\n"
+        "### local\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "- `Jobs/Schedule` (AWS::Scheduler::Schedule) added\n\n</details>\n"
+    )
+
+
+def test_changed_code_is_named_by_function_and_file_and_never_by_its_hash() -> None:
+    one, other = "a" * 64, "b" * 64
+    text = markdown("Against main", [_review("basic", _function(one), _function(other))], ["lambda/jobs/tally.py"])
+    assert text.endswith(
+        "<details><summary>Jobs: 1</summary>\n\n- code of `tally` changed: `lambda/jobs/tally.py`\n\n</details>\n"
+    )
+
+
+def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> None:
+    basic = EnvironmentReview(name="basic", dangers=[LOSS])
+    large = EnvironmentReview(name="large", dangers=[LOSS, ACCESS])
+    assert markdown("Against main", [basic, large], ()) == (
+        "# Against main\n\n"
+        "**Not accepted yet** in basic, large. To accept it, give the reason: in the environment's file with "
+        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "## Replaces or deletes what holds data\n\n"
+        "- basic, large: `Database/Instance`: would be deleted. Its data is lost. **Not accepted.**\n\n"
+        "## Widens access\n\n"
+        "- large: `Jobs/Role`: it may now `s3:*` on `large-bucket`. **Not accepted.**\n"
+    )
+
+
+def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -> None:
+    bare = Danger(kind="protection", resource="Database/Instance", text="`MultiAZ` changes from `true` to `false`")
+    text = markdown("Against main", [EnvironmentReview(name="basic", dangers=[bare, ACCESS, LOSS])], ())
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Replaces or deletes what holds data",
+        "## Widens access",
+        "## Takes protection away",
+    ]
+
+
+def test_another_stage_of_an_environment_speaks_of_the_environment_by_its_name() -> None:
+    delivery = EnvironmentReview(name="basic-delivery", dangers=[ACCESS])
+    assert "- basic-delivery: `Jobs/Role`: it may now `s3:*` on `basic-bucket`." in markdown(
+        "Against main", [delivery], ()
+    )
+
+
+def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
+    basic = EnvironmentReview(name="basic", dangers=[LOSS], accepted={"Database/Instance": "it moved to large"})
+    assert basic.open == []
+    assert markdown("Against main", [basic], ()) == (
+        "# Against main\n\nEverything that loses data, widens access or takes protection away is accepted.\n\n"
+        "## Replaces or deletes what holds data\n\n"
+        "- basic: `Database/Instance`: would be deleted. Its data is lost. Accepted: it moved to large\n"
+    )
+
+
+def test_a_danger_that_is_accepted_for_another_resource_is_still_open() -> None:
+    basic = EnvironmentReview(name="basic", dangers=[LOSS, ACCESS], accepted={"Database/Instance": "it moved"})
+    assert basic.open == [ACCESS]
+    assert replace(basic, accepted={}).open == [LOSS, ACCESS]
+
+
+def test_an_environment_that_comes_or_goes_is_said() -> None:
+    text = markdown("Against main", [EnvironmentReview(name="qa", note="is new: 3 resources")], ())
+    assert text.endswith("## Everything that changes\n\nqa is new: 3 resources.\n")

@@ -1,0 +1,84 @@
+"""What `make synth` says of an environment is what its file and its templates say, without the CDK."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from review.summary import connections, costs, resources, summary
+from settings.environment import EnvironmentSettings
+from settings.project import ROOT
+from tests.fixture import load
+
+LARGE = load("large")
+
+
+def _with(settings: EnvironmentSettings, section: str, **values: object) -> EnvironmentSettings:
+    changed = getattr(settings, section).model_copy(update=values)
+    return settings.model_copy(update={section: changed})
+
+
+def test_every_job_is_listed_with_what_it_may_take() -> None:
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(summary(LARGE, {}))
+    rows = {line.split()[1]: line for line in capture.get().splitlines() if line.startswith("│")}
+    assert list(rows) == [job.name for job in LARGE.jobs]
+    assert [cell.strip() for cell in rows["sweep"].split("│")[1:-1]] == [
+        "sweep",
+        "cron(15 3 * * ? *) UTC",
+        "300 s",
+        "256 MB",
+        "1",
+    ]
+
+
+def test_it_fits_a_usual_terminal() -> None:
+    console = Console(width=80)
+    with console.capture() as capture:
+        console.print(summary(LARGE, {}))
+    assert "…" not in capture.get()
+
+
+def test_the_connections_add_up() -> None:
+    assert connections(LARGE) == "69 of 616 at worst: runs 3, kills 3, migrations 2, reserve 61"
+
+
+def test_what_is_billed_while_nothing_runs_is_listed() -> None:
+    counted = {"AWS::CloudWatch::Alarm": 12, "AWS::SecretsManager::Secret": 1, "AWS::Lambda::Function": 4}
+    assert list(costs(LARGE, counted)) == [
+        "2 x m7g.large",
+        "2 x 100 GB gp3 (up to 1000 GB)",
+        "endpoint in 3 zones",
+        "alarms 12",
+        "secrets 2",
+    ]
+
+
+def test_what_a_setting_adds_is_listed() -> None:
+    plain = set(costs(LARGE, {}))
+    assert set(costs(_with(LARGE, "proxy", enabled=True), {})) - plain == {"proxy of 2 vCPUs"}
+    assert set(costs(_with(LARGE, "database", insights="advanced"), {})) - plain == {"advanced insights of 2 vCPUs"}
+    assert "m7g.large" in set(costs(_with(LARGE, "database", multi_az=False), {}))
+    assert plain - set(costs(_with(LARGE, "network", secrets_endpoint=False), {})) == {"endpoint in 3 zones"}
+
+
+def test_the_resources_of_all_templates_of_an_environment_are_counted(tmp_path: Path) -> None:
+    alarm, queue = {"Type": "AWS::CloudWatch::Alarm"}, {"Type": "AWS::SQS::Queue"}
+    (tmp_path / "one.template.json").write_text(json.dumps({"Resources": {"A": alarm, "B": queue}}))
+    (tmp_path / "two.template.json").write_text(json.dumps({"Resources": {"A": alarm}}))
+    (tmp_path / "manifest.json").write_text("{}")
+    assert resources(tmp_path) == {"AWS::CloudWatch::Alarm": 2, "AWS::SQS::Queue": 1}
+
+
+def test_an_environment_that_was_not_synthesized_is_no_empty_one(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        resources(tmp_path / "assembly-basic")
+
+
+def test_it_is_fast_as_it_does_without_the_cdk() -> None:
+    code = "import sys, review.summary; sys.exit('aws_cdk' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0

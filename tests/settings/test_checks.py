@@ -1,0 +1,278 @@
+"""What must fit together in an environment: what is just allowed, what is just not, and the sums in between."""
+
+import inspect
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from mysql_jobs.deadline import MARGIN_SECONDS as DEADLINE_MARGIN_SECONDS
+from settings import checks
+from settings.connection_budget import connection_budget
+from settings.files import SettingsError
+from tests.fixture import PROJECT, load_file
+
+PULSE = '[[jobs]]\nname = "pulse"\nschedule = "rate(5 minutes)"\n'
+TALLY = '[[jobs]]\nname = "tally"\nschedule = "rate(15 minutes)"\n'
+
+
+def _mistakes(
+    folder: Path,
+    *,
+    top: str = "",
+    network: str = 'cidr = "10.10.0.0/20"\nzones = ["a", "b"]',
+    database: str = 'instance_class = "t4g.micro"',
+    jobs: str = PULSE,
+) -> list[str]:
+    file = folder / "basic.toml"
+    file.write_text(
+        f'account = "111111111111"\nregion = "eu-central-1"\n{top}\n'
+        f"[network]\n{network}\n"
+        f"[database]\nmulti_az = true\nbackup_days = 7\ndeletion_protection = true\n{database}\n"
+        f"{jobs}"
+    )
+    try:
+        load_file(file)
+    except SettingsError as error:
+        return str(error).replace(f"{folder.name}/basic.toml: ", "").splitlines()
+    return []
+
+
+def test_connections_beyond_what_the_class_accepts_are_refused_with_the_sum(tmp_path: Path) -> None:
+    jobs = f"{PULSE}concurrency = 18\n{TALLY}"
+    assert _mistakes(tmp_path, jobs=jobs) == [
+        "jobs: they may open 50 connections at once, and t4g.micro accepts 49: 19 of the runs (pulse 18, tally 1) "
+        "+ 19 to end their statements at the deadline + 2 of the migrations + 10 in reserve: "
+        "write less concurrency, or a larger instance_class"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "was", "then"),
+    [
+        ("less concurrency", "concurrency = 18", "concurrency = 17"),
+        ("a larger class", "t4g.micro", "t4g.small"),
+    ],
+)
+def test_what_the_connections_message_proposes_helps(change: str, was: str, then: str, tmp_path: Path) -> None:
+    database, jobs = 'instance_class = "t4g.micro"', f"{PULSE}concurrency = 18\n{TALLY}"
+    assert _mistakes(tmp_path, database=database, jobs=jobs)
+    assert _mistakes(tmp_path, database=database.replace(was, then), jobs=jobs.replace(was, then)) == [], change
+
+
+def test_through_a_proxy_nothing_is_killed_so_twice_the_runs_fit(tmp_path: Path) -> None:
+    top = "proxy.enabled = true"
+    assert _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 37\n") == []
+    [mistake] = _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 38\n")
+    assert "38 of the runs (pulse 38) + 0 to end their statements" in mistake
+
+
+def test_of_a_large_instance_a_tenth_is_reserved(tmp_path: Path) -> None:
+    assert _mistakes(tmp_path, database='instance_class = "m7g.large"') == []
+    settings = load_file(tmp_path / "basic.toml")
+    budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
+    assert (budget.runs, budget.kills, budget.migrations, budget.reserve) == (1, 1, 2, 61)
+    assert (budget.used, budget.available) == (65, 616)
+
+
+@pytest.mark.parametrize(
+    ("database", "right"),
+    [
+        ("storage_gb = 100\nmax_storage_gb = 110", True),
+        ("storage_gb = 100\nmax_storage_gb = 109", False),
+        ("storage_gb = 25\nmax_storage_gb = 28", True),
+        ("storage_gb = 25\nmax_storage_gb = 27", False),
+        ("storage_gb = 90", True),
+        ("storage_gb = 91", False),
+    ],
+)
+def test_storage_grows_by_a_tenth_at_least(database: str, right: bool, tmp_path: Path) -> None:
+    assert (_mistakes(tmp_path, database=f'instance_class = "m7g.large"\n{database}') == []) == right
+
+
+@pytest.mark.parametrize(
+    ("database", "mistakes"),
+    [
+        ("storage_gb = 400\nstorage_iops = 12000\nstorage_mbps = 3000", 0),
+        ("storage_gb = 399\nstorage_iops = 12000\nstorage_mbps = 3000", 2),
+        ("storage_gb = 400\nstorage_mbps = 3000", 0),
+        ("storage_gb = 400\nstorage_mbps = 3001", 1),
+        ("storage_gb = 400\nstorage_iops = 16000\nstorage_mbps = 4000", 0),
+    ],
+)
+def test_the_speed_of_storage_is_one_that_gp3_has(database: str, mistakes: int, tmp_path: Path) -> None:
+    database = f'instance_class = "m7g.large"\nmax_storage_gb = 1000\n{database}'
+    assert len(_mistakes(tmp_path, database=database)) == mistakes
+
+
+@pytest.mark.parametrize(
+    ("name", "there"), [("t4g.micro", False), ("t3.small", False), ("t4g.medium", True), ("m7g.large", True)]
+)
+@pytest.mark.parametrize("mode", ["standard", "advanced"])
+def test_insights_need_a_class_that_has_them(name: str, there: bool, mode: str, tmp_path: Path) -> None:
+    found = _mistakes(tmp_path, database=f'instance_class = "{name}"\ninsights = "{mode}"')
+    assert (found == []) == there
+
+
+@pytest.mark.parametrize(
+    ("setting", "risk"),
+    [
+        (("multi_az = true", "multi_az = false"), "single_zone"),
+        (("backup_days = 7", "backup_days = 0"), "no_backups"),
+        (("deletion_protection = true", "deletion_protection = false"), "no_deletion_protection"),
+    ],
+)
+def test_a_risk_is_accepted_by_its_own_word_only(setting: tuple[str, str], risk: str, tmp_path: Path) -> None:
+    words = ("single_zone", "no_backups", "no_deletion_protection")
+    for word in words:
+        _mistakes(tmp_path, top=f'accept_risk = ["{word}"]')
+        file = tmp_path / "basic.toml"
+        file.write_text(file.read_text().replace(*setting))
+        if word == risk:
+            load_file(file)
+        else:
+            with pytest.raises(SettingsError, match=f'or add "{risk}" to accept_risk'):
+                load_file(file)
+
+
+def test_an_existing_vpc_needs_neither_cidr_nor_zones_nor_an_endpoint(tmp_path: Path) -> None:
+    assert _mistakes(tmp_path, network='vpc_id = "vpc-0123456789abcdef0"\nsecrets_endpoint = false') == []
+
+
+def test_the_smallest_network_has_room_for_a_subnet_in_every_zone(tmp_path: Path) -> None:
+    # So no check is needed; stacks/network/network.py makes /26 subnets.
+    assert _mistakes(tmp_path, network='cidr = "10.0.0.0/24"\nzones = ["a", "b", "c"]') == []
+    assert _mistakes(tmp_path, network='cidr = "10.0.0.0/25"\nzones = ["a", "b", "c"]')
+    assert len(list(IPv4Network("10.0.0.0/24").subnets(new_prefix=26))) >= 3
+
+
+def test_the_longest_names_fit_what_aws_allows(tmp_path: Path) -> None:
+    # So no check is needed. Functions and schedules have 64 characters at most, queues 80:
+    # https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html
+    (tmp_path / "jobs").mkdir()
+    (tmp_path / "jobs" / f"{'j' * 31}.py").write_text((PROJECT.jobs / "pulse.py").read_text())
+    assert _mistakes(tmp_path, jobs=PULSE.replace("pulse", "j" * 31)) == []
+    file = (tmp_path / "basic.toml").rename(tmp_path / f"{'e' * 16}.toml")
+    settings = load_file(file)
+    assert len(f"{settings.name}-{settings.jobs[0].name}-dead-letters") <= 64
+
+
+@pytest.mark.parametrize(
+    ("arn", "right"),
+    [
+        ("arn:aws:kms:eu-central-1:111111111111:key/12345678-1234-1234-1234-123456789012", True),
+        ("arn:aws:kms:eu-central-1:111111111111:key/mrk-1234abcd12ab34cd56ef1234567890ab", True),
+        ("arn:aws:kms:us-east-1:111111111111:key/mrk-1234abcd12ab34cd56ef1234567890ab", False),
+    ],
+)
+def test_the_key_is_one_of_the_region(arn: str, right: bool, tmp_path: Path) -> None:
+    assert (_mistakes(tmp_path, top=f'encryption_key = "{arn}"') == []) == right
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "right"),
+    [
+        ("before-the-move", True),
+        ("arn:aws:rds:eu-central-1:111111111111:snapshot:before", True),
+        ("arn:aws:rds:eu-west-1:111111111111:snapshot:before", False),
+    ],
+)
+def test_the_snapshot_is_one_of_the_region(snapshot: str, right: bool, tmp_path: Path) -> None:
+    database = f'instance_class = "t4g.micro"\nsnapshot = "{snapshot}"'
+    assert (_mistakes(tmp_path, database=database) == []) == right
+
+
+@pytest.mark.parametrize(
+    ("tag", "right"),
+    [
+        ('"cost-center/Größe: 1+1=2 @home" = "a b"', True),
+        (f'{"k" * 128} = "{"v" * 256}"', True),
+        ('empty = ""', True),
+        ('"" = "x"', False),
+        (f'{"k" * 129} = "x"', False),
+        (f'long = "{"v" * 257}"', False),
+        ('"AWS:team" = "x"', False),
+        ('team = "aws:x"', False),
+        ('awsome = "aws x"', True),
+        ('team = "a;b"', False),
+        ('environment = "x"', False),
+        ('Environment = "x"', True),
+    ],
+)
+def test_a_tag_is_one_that_aws_takes(tag: str, right: bool, tmp_path: Path) -> None:
+    assert (_mistakes(tmp_path, top=f"tags.{tag}") == []) == right
+
+
+def test_there_are_no_more_tags_than_aws_takes(tmp_path: Path) -> None:
+    tags = [f'tags.t{number} = "x"' for number in range(46)]
+    assert _mistakes(tmp_path, top="\n".join(tags[1:])) == []
+    assert _mistakes(tmp_path, top="\n".join(tags)) == [
+        "tags: there are 46: write 45 at most, as AWS allows 50 with those that this project sets"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("job", "right"),
+    [
+        ("timeout_seconds = 299", True),
+        ("timeout_seconds = 300", False),
+        ("timeout_seconds = 60\nflexible_minutes = 3", True),
+        ("timeout_seconds = 60\nflexible_minutes = 4", False),
+        ("timeout_seconds = 59\nflexible_minutes = 4", True),
+        ("retry_minutes = 4", True),
+        ("retry_minutes = 5", False),
+    ],
+)
+def test_a_run_has_ended_when_the_next_begins(job: str, right: bool, tmp_path: Path) -> None:
+    assert (_mistakes(tmp_path, jobs=PULSE + job) == []) == right
+
+
+def test_what_the_flexible_minutes_message_proposes_is_right(tmp_path: Path) -> None:
+    for timeout in (10, 59, 60, 61, 179, 180, 299):
+        job = f"{PULSE}timeout_seconds = {timeout}\nflexible_minutes = "
+        [mistake] = _mistakes(tmp_path, jobs=f"{job}5")
+        most = int(mistake.partition(": write ")[2].partition(" ")[0]) if ": write " in mistake else 0
+        assert _mistakes(tmp_path, jobs=f"{job}{most}") == []
+        assert _mistakes(tmp_path, jobs=f"{job}{most + 1}") != []
+
+
+@pytest.mark.parametrize(
+    ("enabled", "borrow", "right"), [("true", 7, True), ("true", 8, False), ("false", 8, True), ("true", 9, False)]
+)
+def test_the_proxy_answers_before_the_run_must_end(enabled: str, borrow: int, right: bool, tmp_path: Path) -> None:
+    proxy = f"proxy = {{enabled = {enabled}, borrow_timeout_seconds = {borrow}}}"
+    assert (_mistakes(tmp_path, top=proxy, jobs=f"{PULSE}timeout_seconds = 10") == []) == right
+
+
+def test_there_are_no_more_jobs_than_fit_a_stack(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    names = [f"job{number}" for number in range(checks.MOST_JOBS + 1)]
+    for name in names:
+        (tmp_path / "jobs" / f"{name}.py").write_text((PROJECT.jobs / "pulse.py").read_text())
+    jobs = [PULSE.replace("pulse", name) for name in names]
+    assert _mistakes(tmp_path, jobs="".join(jobs[1:]), database='instance_class = "m7g.large"') == []
+    [mistake] = _mistakes(tmp_path, jobs="".join(jobs), database='instance_class = "m7g.large"')
+    assert mistake.startswith("jobs has 21 entries, and a stack has room for 20: move some to a file of their own")
+
+
+def test_the_margin_is_that_of_the_runs() -> None:
+    assert checks.MARGIN_SECONDS == DEADLINE_MARGIN_SECONDS
+
+
+def test_a_check_that_asks_for_no_setting_is_a_mistake_of_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _databases_are_there(databases: object) -> Iterator[str]:
+        yield f"never said of {databases}"
+
+    monkeypatch.setattr(checks, "CHECKS", (*checks.CHECKS, _databases_are_there))
+    with pytest.raises(TypeError, match="_databases_are_there has the parameters databases, which are no settings"):
+        _mistakes(tmp_path)
+
+
+def test_every_check_is_made() -> None:
+    yielding = {
+        name
+        for name, function in inspect.getmembers(checks, inspect.isfunction)
+        if "Iterator[str]" in str(function.__annotations__["return"])
+    }
+    assert {check.__name__ for check in checks.CHECKS} == yielding - {"mistakes", "provider_mistakes"}

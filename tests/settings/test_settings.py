@@ -1,0 +1,42 @@
+"""What the settings say beyond the values in an environment file."""
+
+from datetime import timedelta
+
+import pytest
+
+from tests.fixture import ENVIRONMENTS, a_job
+
+
+@pytest.mark.parametrize(
+    ("schedule", "given", "expected"),
+    [
+        ("rate(5 minutes)", None, timedelta(days=1)),
+        ("rate(5 minutes)", 6, timedelta(minutes=6)),
+        ("rate(12 hours)", None, timedelta(days=1)),
+        ("rate(13 hours)", None, timedelta(hours=26)),
+        ("cron(15 3 ? * MON-FRI *)", None, timedelta(days=6)),
+        ("cron(15 3 ? * MON-FRI *)", 4321, timedelta(days=3, minutes=1)),
+    ],
+)
+def test_the_longest_window_is_given_or_a_day_or_twice_the_longest_interval(
+    schedule: str, given: int | None, expected: timedelta
+) -> None:
+    assert a_job(name="pulse", schedule=schedule, max_window_minutes=given).max_window == expected
+
+
+@pytest.mark.parametrize(
+    ("schedule", "given", "expected"),
+    [
+        ("rate(1 minute)", None, timedelta(minutes=1)),
+        ("rate(5 minutes)", None, timedelta(minutes=2, seconds=30)),
+        ("rate(1 day)", None, timedelta(hours=1)),
+        ("rate(1 day)", 90, timedelta(minutes=90)),
+    ],
+)
+def test_retries_end_long_before_the_next_run(schedule: str, given: int | None, expected: timedelta) -> None:
+    assert a_job(name="pulse", schedule=schedule, retry_minutes=given).retry_window == expected
+
+
+def test_settings_cannot_change() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        ENVIRONMENTS["basic"].database.multi_az = True

@@ -1,0 +1,82 @@
+"""The templates of each environment of the fixture's project, and of environments that no file describes."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from documents import synthesis
+from settings.environment import EnvironmentSettings
+from settings.project import ROOT, Project
+from stacks import compliance
+from stacks.environment import Environment
+from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.stacks.templates import Resources, Stacks, Synthesize
+
+
+@pytest.fixture(params=ENVIRONMENTS)
+def environment(request: pytest.FixtureRequest) -> str:
+    """Each environment in turn, by name."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def network(environment: str, templates: dict[str, Any]) -> Resources:
+    """The environment's network, by logical id."""
+    resources: Resources = templates[environment]["Network"]["Resources"]
+    return resources
+
+
+@pytest.fixture
+def jobs(environment: str, templates: dict[str, Any]) -> Resources:
+    """All that runs in the environment, by logical id."""
+    resources: Resources = templates[environment]["Jobs"]["Resources"]
+    return resources
+
+
+@pytest.fixture(scope="session")
+def without_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The app of a project with nothing but two environments: no job, no migration, not even folders for them."""
+    folder = tmp_path_factory.mktemp("without_jobs")
+    project = Project(folder)
+    project.environments.mkdir()
+    for name in ("basic", "large"):
+        settings = (PROJECT.environments / f"{name}.toml").read_text().partition("[[jobs]]")[0]
+        (project.environments / f"{name}.toml").write_text(
+            f"proxy.enabled = {str(name == 'large').lower()}\n{settings}"
+        )
+    return synthesis.synthesize(project, folder / "cdk.out")
+
+
+@pytest.fixture(scope="session")
+def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """The stacks of an environment, with sections of its settings changed; `context` is as in cdk.context.json."""
+    flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    flags["aws:cdk:bundling-stacks"] = []  # what isn't bundled costs no time
+
+    def synthesize(
+        settings: EnvironmentSettings, context: Mapping[str, Any] = {}, **changes: Mapping[str, Any]
+    ) -> Stacks:
+        for section, values in changes.items():
+            settings = settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
+        folder = tmp_path_factory.mktemp("cdk.out")
+        app = cdk.App(outdir=str(folder), context={**flags, **context})
+        environment = Environment(app, project=PROJECT, settings=settings)
+        compliance.acknowledge(environment)
+        app.synth()
+        templates = folder / f"assembly-{settings.name}"
+        return {
+            stack.node.id: _resources(templates / stack.template_file)
+            for stack in (environment.network, environment.database, environment.jobs)
+        }
+
+    return synthesize
+
+
+def _resources(template: Path) -> Resources:
+    resources: Resources = json.loads(template.read_text()).get("Resources", {})
+    return resources

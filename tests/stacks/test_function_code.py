@@ -1,0 +1,66 @@
+"""What runs in AWS is what the repository and its pins say, and no more."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from settings.project import ENGINE, ROOT, Project
+from stacks.jobs.bundle import bundle
+from tests.fixture import PROJECT
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    bundle(tmp_path, project=PROJECT, region="eu-central-1")
+    return tmp_path
+
+
+def test_it_holds_pymysql_the_sources_and_one_regions_certificates(code: Path) -> None:
+    [metadata] = code.glob("pymysql-*.dist-info")
+    assert _names(code) == {"jobs", "migrations", "mysql_jobs", "pymysql", metadata.name}
+    sources = {path.name for path in ENGINE.glob("*.py")}
+    assert _names(code / "mysql_jobs") == {"certificates", "migrations", *sources}
+    assert _names(code / "mysql_jobs" / "migrations") == _names(ENGINE / "migrations")
+    assert _names(code / "mysql_jobs" / "certificates") == {"eu-central-1.pem"}
+    assert _names(code / "jobs") == {path.name for path in PROJECT.jobs.glob("*.py")}
+    assert _names(code / "migrations") == _names(PROJECT.migrations)
+    assert {path.suffix for path in code.rglob("*") if path.is_file()} <= {".py", ".pem", ".sql", ""}
+
+
+def test_it_is_small(code: Path) -> None:
+    # Without cryptography: with it, it would be 5 MB.
+    assert sum(path.stat().st_size for path in code.rglob("*") if path.is_file()) < 500_000
+
+
+def test_its_pymysql_is_the_pinned_one(code: Path) -> None:
+    pinned = re.search(r"^pymysql==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert pinned
+    assert [path.name for path in code.glob("*.dist-info")] == [f"pymysql-{pinned[1]}.dist-info"]
+
+
+def test_it_is_the_same_every_time(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    again = tmp_path_factory.mktemp("again")
+    bundle(again, project=PROJECT, region="eu-central-1")
+    assert _contents(again) == _contents(code)
+
+
+def test_it_starts_with_nothing_but_itself(code: Path) -> None:
+    # -S: no site-packages, so neither this project's virtual environment nor Lambda's boto3 can help out.
+    script = f"import sys; sys.path.insert(0, {str(code)!r}); import mysql_jobs.handler, mysql_jobs.migrate, jobs.pulse"
+    subprocess.run([sys.executable, "-I", "-S", "-B", "-c", script], check=True)
+
+
+def test_a_project_without_jobs_and_migrations_has_code_too(tmp_path: Path) -> None:
+    bundle(tmp_path / "code", project=Project(tmp_path), region="eu-central-1")
+    assert _names(tmp_path / "code") >= {"mysql_jobs", "pymysql"}
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def _contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

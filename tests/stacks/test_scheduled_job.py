@@ -1,0 +1,211 @@
+"""What a job is deployed with, in every environment: how it is started, tried again, and what it may do."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any, get_args, get_type_hints
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk.assertions import Template
+
+from mysql_jobs.connection import Destroyed
+from mysql_jobs.ledger import Refusal
+from mysql_jobs.report import Report
+from mysql_jobs.run import Outcome
+from settings.environment import EnvironmentSettings
+from settings.project import ROOT
+from stacks.environment import Environment
+from stacks.jobs.run_metrics import OUTCOMES, WORKED
+from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
+from tests.stacks.templates import Resources
+
+CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
+KEY = "arn:aws:kms:eu-central-1:333333333333:key/01234567-89ab-cdef-0123-456789abcdef"
+
+
+@pytest.fixture
+def settings(environment: str) -> EnvironmentSettings:
+    return ENVIRONMENTS[environment]
+
+
+@pytest.fixture(scope="module")
+def with_key() -> Resources:
+    """The environment large with a key of its own, and a job that says otherwise than the defaults."""
+    job = a_job(name="pulse", schedule="rate(1 day)", concurrency=3, retry_minutes=45, flexible_minutes=15)
+    settings = load("large").model_copy(update={"encryption_key": KEY, "jobs": (job,)})
+    resources: Resources = Template.from_stack(
+        Environment(cdk.App(context=CONTEXT), project=PROJECT, settings=settings).jobs
+    ).to_json()["Resources"]
+    return resources
+
+
+def test_a_job_never_runs_more_often_at_once_than_its_file_says(
+    settings: EnvironmentSettings, jobs: Resources, with_key: Resources
+) -> None:
+    for job in settings.jobs:
+        assert _function(jobs, f"{settings.name}-{job.name}")["ReservedConcurrentExecutions"] == job.concurrency
+    assert _function(with_key, "large-pulse")["ReservedConcurrentExecutions"] == 3
+
+
+def test_a_run_is_delivered_and_tried_again_until_the_next_one_is_near(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    for job in settings.jobs:
+        window = job.retry_window / timedelta(seconds=1)
+        name = f"{settings.name}-{job.name}"
+        assert _schedule(jobs, name)["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == window
+        retry = _retry(jobs, name)
+        assert (retry["MaximumRetryAttempts"], retry["MaximumEventAgeInSeconds"]) == (2, window)
+
+
+def test_what_fails_for_good_is_in_one_place(settings: EnvironmentSettings, jobs: Resources) -> None:
+    for job in settings.jobs:
+        name = f"{settings.name}-{job.name}"
+        undelivered = _schedule(jobs, name)["Target"]["DeadLetterConfig"]["Arn"]
+        failed = _retry(jobs, name)["DestinationConfig"]["OnFailure"]["Destination"]
+        assert undelivered == failed
+        queue = jobs[failed["Fn::GetAtt"][0]]["Properties"]
+        assert (queue["QueueName"], queue["SqsManagedSseEnabled"]) == (f"{name}-dead-letters", True)
+
+
+def test_dead_letters_travel_over_tls_only(settings: EnvironmentSettings, jobs: Resources) -> None:
+    policies = [each["PolicyDocument"]["Statement"] for each in _of_type(jobs, "AWS::SQS::QueuePolicy").values()]
+    assert len(policies) == len(settings.jobs)
+    for [statement] in policies:
+        assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
+        assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+def test_the_customers_key_encrypts_the_dead_letters_and_both_senders_may_use_it(with_key: Resources) -> None:
+    [queue] = _of_type(with_key, "AWS::SQS::Queue").values()
+    assert queue["KmsMasterKeyId"] == KEY
+    for role in ("JobRole", "ScheduleRole"):
+        assert (KEY, {"kms:Decrypt", "kms:GenerateDataKey"}) in _rights(with_key, f"Jobpulse{role}")
+        # Nothing else that the key protects, the database's own storage for one.
+        assert '"kms:ViaService": "sqs.eu-central-1.amazonaws.com"' in json.dumps(with_key)
+
+
+def test_a_flexible_job_starts_within_its_window_and_others_on_time(jobs: Resources, with_key: Resources) -> None:
+    windows = [each["FlexibleTimeWindow"] for each in _of_type(jobs, "AWS::Scheduler::Schedule").values()]
+    assert windows
+    assert all(window == {"Mode": "OFF"} for window in windows)
+    flexible = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    assert _schedule(with_key, "large-pulse")["FlexibleTimeWindow"] == flexible
+
+
+def test_a_schedule_may_start_its_own_function_leave_dead_letters_and_nothing_else(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    for job in settings.jobs:
+        prefix = "Job" + job.name.replace("_", "")
+        [function] = [name for name in _of_type(jobs, "AWS::Lambda::Function") if name.startswith(prefix)]
+        [queue] = [name for name in _of_type(jobs, "AWS::SQS::Queue") if name.startswith(prefix)]
+        assert _rights(jobs, f"{prefix}ScheduleRole") == [
+            (f"{function}.Arn", {"lambda:InvokeFunction"}),
+            (f"{queue}.Arn", {"sqs:SendMessage"}),
+        ]
+
+
+def test_only_schedules_of_this_account_may_take_the_schedules_role(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    roles = [each for name, each in _of_type(jobs, "AWS::IAM::Role").items() if "ScheduleRole" in name]
+    assert len(roles) == len(settings.jobs)
+    for role in roles:
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == settings.account
+
+
+def test_a_job_may_log_log_in_leave_dead_letters_and_nothing_else(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    login = {"rds-db:connect"}
+    if settings.database.auth == "secret":
+        login = {"secretsmanager:GetSecretValue"}
+    for job in settings.jobs:
+        rights = _rights(jobs, "Job" + job.name.replace("_", "") + "JobRole")
+        wide = set().union(*(actions for resource, actions in rights if resource == "*"))
+        narrow = set().union(*(actions for resource, actions in rights if resource != "*"))
+        assert narrow == {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"} | login
+        assert {action.partition(":")[0] for action in wide} == {"ec2"}  # the function's network interface
+
+
+def test_no_schedule_and_no_function_of_a_job_is_there_before_the_migrations_ran(jobs: Resources) -> None:
+    [trigger] = [name for name, each in jobs.items() if each["Type"] == "Custom::Trigger"]
+    for name, each in jobs.items():
+        if each["Type"] in ("AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig"):
+            assert trigger in each["DependsOn"], name
+
+
+def test_logs_are_json_and_every_field_that_a_metric_is_filtered_from_is_in_the_log_line(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    for job in settings.jobs:
+        assert _function(jobs, f"{settings.name}-{job.name}")["LoggingConfig"]["LogFormat"] == "JSON"
+    filters = json.dumps(list(_of_type(jobs, "AWS::Logs::MetricFilter").values()))
+    assert set(re.findall(r"\$\.(\w+)", filters)) <= {"message", *_log_line()}
+
+
+def test_the_outcomes_are_those_that_runs_have() -> None:
+    ended = get_args(get_type_hints(Outcome)["word"])
+    assert set(OUTCOMES) == {*get_args(Refusal), *ended, _log_line(fail=True)["outcome"]}
+    assert set(WORKED) < set(ended)
+
+
+def _log_line(*, fail: bool = False) -> dict[str, Any]:
+    """What the function itself writes about a run."""
+    report = Report(job="pulse", request_id="1")
+    with report.timing("connect"):
+        pass
+    report.destroyed(Destroyed(how="polite", seconds=0.001, killed=""))
+    if fail:
+        report.failed(ValueError("no"))
+    report.leaked([])
+    report.write()
+    return {**report.entries, "attempts": 1}
+
+
+def _function(resources: Resources, name: str) -> dict[str, Any]:
+    [function] = [
+        each for each in _of_type(resources, "AWS::Lambda::Function").values() if each.get("FunctionName") == name
+    ]
+    return function
+
+
+def _schedule(resources: Resources, name: str) -> dict[str, Any]:
+    [schedule] = [each for each in _of_type(resources, "AWS::Scheduler::Schedule").values() if each["Name"] == name]
+    return schedule
+
+
+def _retry(resources: Resources, name: str) -> dict[str, Any]:
+    function = _schedule(resources, name)["Target"]["Arn"]["Fn::GetAtt"][0]
+    configs = _of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
+    [config] = [each for each in configs if each["FunctionName"] == {"Ref": function}]
+    return config
+
+
+def _rights(resources: Resources, role: str) -> list[tuple[str, set[str]]]:
+    """What the policy of the role whose id begins with `role` allows: actions by resource."""
+    [policy] = [each for name, each in _of_type(resources, "AWS::IAM::Policy").items() if name.startswith(role)]
+    rights = []
+    for statement in policy["PolicyDocument"]["Statement"]:
+        assert statement["Effect"] == "Allow"
+        actions = statement["Action"]
+        resource = statement["Resource"]
+        rights.append(
+            (
+                ".".join(resource["Fn::GetAtt"]) if "Fn::GetAtt" in resource else _text(resource),
+                {actions} if isinstance(actions, str) else set(actions),
+            )
+        )
+    return rights
+
+
+def _text(resource: Any) -> str:
+    return resource if isinstance(resource, str) else json.dumps(resource)
+
+
+def _of_type(resources: Resources, kind: str) -> Resources:
+    return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
