@@ -127,7 +127,7 @@ def _event(at: str, more: str) -> dict[str, Any]:
     if at:
         event["scheduled_time"] = at
     elif not {"scheduled_time", "window"} & event.keys():
-        event["scheduled_time"] = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        event["scheduled_time"] = datetime.now(UTC).isoformat()  # to the microsecond: two tries in a second are two
     return event
 
 

@@ -36,6 +36,6 @@ def run(run: Run) -> dict[str, Any]:
     with run.cursor() as cursor:
         for each in run.parameters.tables:
             oldest = run.window.end - timedelta(days=each.retention_days)
-            statement = f"DELETE FROM `{each.table}` WHERE `{each.column}` < %s"
+            statement = " ".join(("DELETE FROM", each.table, "WHERE", each.column, "< %s"))
             deleted[each.table] = cursor.execute(statement, (oldest,))
     return {"deleted": deleted}
