@@ -10,6 +10,7 @@ from settings.project import Project
 from stacks import compliance
 from stacks.delivery import Delivery
 from stacks.environment import Environment
+from stacks.resources import add_resources
 
 
 def build(app: cdk.App, project: Project) -> list[Environment]:
@@ -21,6 +22,7 @@ def build(app: cdk.App, project: Project) -> list[Environment]:
     all_settings = load_environments(project)
     environments = [Environment(app, settings=settings, project=project) for settings in all_settings]
     for environment in environments:
+        add_resources(project, environment)
         compliance.acknowledge(environment)
     for settings in all_settings:
         if settings.delivery is not None:

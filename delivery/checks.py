@@ -118,7 +118,7 @@ def _not_updatable(stack: DeployedStack, region: str) -> str | None:
     return f"- {sentence(stack, region)}" if state(stack.status).first else None
 
 
-INPUTS = ("app.py", "cdk.json", "cdk.context.json", "environments", "lambda", "settings", "stacks")
+INPUTS = ("app.py", "cdk.json", "cdk.context.json", "environments", "lambda", "resources.py", "settings", "stacks")
 """What a synthesis reads."""
 
 

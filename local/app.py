@@ -12,6 +12,7 @@ from local.localized import localized
 from settings.files import SettingsError, load_environment
 from settings.project import Project
 from stacks.environment import Environment
+from stacks.resources import add_resources
 
 
 def main() -> None:
@@ -26,7 +27,7 @@ def main() -> None:
         settings = load_environment(project, arguments.environment)
     except SettingsError as error:
         sys.exit(f"{error}")
-    Environment(app, settings=localized(settings), project=project)
+    add_resources(project, Environment(app, settings=localized(settings), project=project))
     app.synth()
 
 

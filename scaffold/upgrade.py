@@ -17,6 +17,7 @@ YOURS = (
     "environments",
     "lambda/jobs",
     "lambda/migrations",
+    "resources.py",
     "tests/jobs",
     "tests/snapshots",
     "cdk.context.json",

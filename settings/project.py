@@ -35,6 +35,11 @@ class Project:
         """The SQL files that create the jobs' tables."""
         return self.folder / "lambda" / "migrations"
 
+    @property
+    def resources(self) -> Path:
+        """A Python module that adds resources of the team's own to each environment; it need not be there."""
+        return self.folder / "resources.py"
+
     def job_file(self, name: str) -> Path:
         """Return the module of the job `name`."""
         return self.jobs / f"{name}.py"
