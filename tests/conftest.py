@@ -12,7 +12,6 @@ from documents.synthesis import synthesize
 from lab import fault_matrix
 from lab.fault_bench import Observed
 from local.emulator import Emulator
-from settings.project import Project
 from tests.fixture import PROJECT
 
 # Where tests are a shell's background job, Ctrl-C is ignored, and so it would be in every program that they start.
@@ -51,18 +50,13 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The fixture's project, synthesized, every environment of it, as the CLI would get it."""
-    return synthesized(PROJECT, tmp_path_factory.mktemp("cdk.out"))
+    return synthesize(PROJECT, tmp_path_factory.mktemp("cdk.out"))
 
 
 @pytest.fixture(scope="session")
 def templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
     """The templates of the fixture's project, by environment and stack."""
     return read_templates(assembly)
-
-
-def synthesized(project: Project, folder: Path) -> Path:
-    """The app of `project`, synthesized into `folder`."""
-    return synthesize(project, folder)
 
 
 def read_templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:

@@ -5,10 +5,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from scaffold.upgrade import YOURS
 from settings.project import ROOT
 from tests.fixture import PROJECT
 
-YOURS = ("environments", "lambda/jobs", "lambda/migrations", "tests/jobs", "tests/snapshots")
+REPLACED = tuple(path for path in YOURS if path != "README.md")
+"""What the fixture's project stands in for; the tests of the documents read the README."""
 
 
 def working_copy(folder: Path) -> Path:
@@ -16,10 +18,10 @@ def working_copy(folder: Path) -> Path:
     git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
     git(folder, "rm", "-r", "--quiet", ".")  # what was deleted here is not in the clone, either
     for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if (ROOT / name).is_file() and not name.startswith(YOURS):
+        if (ROOT / name).is_file() and not name.startswith(REPLACED):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    for name in YOURS:
+    for name in REPLACED:
         if (PROJECT.folder / name).is_dir():
             shutil.copytree(PROJECT.folder / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     git(folder, "config", "user.name", "test")
