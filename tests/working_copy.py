@@ -18,7 +18,7 @@ def working_copy(folder: Path) -> Path:
     git(ROOT, "clone", "--quiet", "--no-hardlinks", str(ROOT), str(folder))
     git(folder, "rm", "-r", "--quiet", ".")  # what was deleted here is not in the clone, either
     for name in git(ROOT, "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0"):
-        if (ROOT / name).is_file() and not name.startswith(REPLACED):
+        if (ROOT / name).is_file() and not any(Path(name).is_relative_to(path) for path in REPLACED):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
     for name in REPLACED:
