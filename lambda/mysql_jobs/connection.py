@@ -13,10 +13,11 @@ is kept:
 from __future__ import annotations
 
 import random
+import secrets
 import ssl
 import time
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,10 +28,11 @@ from pymysql.cursors import Cursor
 from mysql_jobs.configuration import Database
 from mysql_jobs.credentials import Authentication, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.session import READ_ONLY_MODE, Session, open_session
+from mysql_jobs.session import READ_ONLY_MODE, Session, TransactionEndedError, open_session
 
 ATTEMPT_SECONDS = 5.0
-"""The limit of one attempt to connect: after a failover, the next one may reach another server."""
+"""The limit of the first attempt to connect: after a failover, the next one may reach another server. It doubles with
+each further one: a server under load may take longer to log in."""
 FIRST_BACKOFF_SECONDS = 0.1
 """The longest pause before the second attempt; it doubles with each further one."""
 LONGEST_BACKOFF_SECONDS = 2.0
@@ -49,15 +51,10 @@ TRANSIENT = {
     READ_ONLY_MODE,
 }
 """Errors after which another attempt to connect may succeed."""
-SAVEPOINT = "mysql_jobs"
 
 
 class OutcomeUnknownError(Exception):
     """The connection was lost during COMMIT: the work may or may not be committed."""
-
-
-class TransactionEndedError(Exception):
-    """The job's transaction was committed or rolled back before the job ended: the rest must not be committed alone."""
 
 
 @dataclass(frozen=True)
@@ -85,15 +82,16 @@ def connect(*, database: Database, authentication: Authentication, deadline: Dea
     attempts = 0
     failures: list[Exception] = []
     while True:
+        limit = ATTEMPT_SECONDS * 2**attempts
         attempts += 1
         try:
-            credentials = authentication.credentials(deadline.within(ATTEMPT_SECONDS))
+            credentials = authentication.credentials(deadline.within(limit))
             session = open_session(
                 address=database.host,
                 database=database,
                 credentials=credentials,
                 program_name=program_name,
-                deadline=deadline.within(ATTEMPT_SECONDS),
+                deadline=deadline.within(limit),
                 run_deadline=deadline,
             )
             return Connection(
@@ -133,6 +131,7 @@ class Connection:
         self._database = database
         self._authentication = authentication
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
+        self._savepoint = f"mysql_jobs_{secrets.token_hex(8)}"  # a name that no job can set by itself
         self._marked = False
         self._destroyed: Destroyed | None = None
         self._killed = ""
@@ -154,11 +153,14 @@ class Connection:
         Every COMMIT and every ROLLBACK removes it, whatever causes them: the job's own statement, DDL, or a deadlock
         that the job catches. https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
         """
-        self._execute(f"SAVEPOINT {SAVEPOINT}")
+        self._session.begin_transaction(self._savepoint)
         self._marked = True
 
-    def commit(self) -> None:
-        """Commit the open transaction.
+    def commit(self, last: Callable[[], None] | None = None) -> None:
+        """Commit the open transaction; `last` adds to it once it is known to be the one that `begin` marked.
+
+        So what `last` writes and what the job did are committed together, or neither is: nothing of the job's is
+        executed in between.
 
         Raises:
             OutcomeUnknownError: the connection was lost, or the deadline came, before the server answered.
@@ -169,8 +171,10 @@ class Connection:
         if self._watchdog.struck:
             raise DeadlineExceeded("the run's time was used up before its work could be committed")
         self._release_mark()
+        if last is not None:
+            last()
         try:
-            self._session.commit()
+            self._session.end_transaction("COMMIT")
         except (DeadlineExceeded, pymysql.MySQLError) as error:
             if isinstance(error, pymysql.InterfaceError) or _from_server(error):
                 raise  # the connection was closed before, or the server refused
@@ -184,21 +188,18 @@ class Connection:
             DeadlineExceeded, pymysql.MySQLError: the connection was lost; the server rolls back by itself.
         """
         self._release_mark()
-        self._session.rollback()
+        self._session.end_transaction("ROLLBACK")
 
     def _release_mark(self) -> None:
         if not self._marked:
             return
         self._marked = False
         try:
-            self._execute(f"RELEASE SAVEPOINT {SAVEPOINT}")
+            self._execute(f"RELEASE SAVEPOINT {self._savepoint}")
         except pymysql.MySQLError as error:
             if _code(error) != ER.SP_DOES_NOT_EXIST:  # also of a savepoint
                 raise
-            raise TransactionEndedError(
-                "the job's transaction ended before the job did: by a COMMIT, ROLLBACK, BEGIN or DDL statement of the "
-                "job (remove it; run.checkpoint commits), or by a deadlock whose error the job caught (don't catch it)"
-            ) from None
+            raise TransactionEndedError from None
 
     def _execute(self, statement: str) -> None:
         with self._session.cursor() as cursor:
@@ -244,13 +245,38 @@ class Connection:
             return
         watchdog = killer.watch(deadline)
         try:
-            killer.query(f"KILL CONNECTION {self._session.thread_id()}")  # type: ignore[no-untyped-call]
-            self._killed = "killed"
+            self._killed = self._kill_by(killer)
         except (pymysql.MySQLError, DeadlineExceeded) as error:
             self._killed = "already gone" if _code(error) == ER.NO_SUCH_THREAD else f"failed: {error}"
         finally:
             watchdog.dismiss()
             killer.destroy(cut=watchdog.struck)
+
+    def _kill_by(self, killer: Session) -> str:
+        # Provably ours: since a restart of the server, another run's session may have the same number.
+        with killer.cursor() as cursor:
+            cursor.execute("SELECT IS_USED_LOCK(%s)", (self._session.identity,))
+            if cursor.fetchone() != (self._session.thread_id(),):  # type: ignore[no-untyped-call]
+                return "already gone"
+            cursor.execute(f"KILL CONNECTION {self._session.thread_id()}")  # type: ignore[no-untyped-call]
+        return "killed"
+
+    def kill(self, session: int) -> bool:
+        """Kill a session of the same user by its number; return False if that can't be done from here.
+
+        Through a proxy, the numbers of sessions are not the server's.
+
+        Raises:
+            DeadlineExceeded, pymysql.MySQLError: the connection failed, or the session is another user's.
+        """
+        if self._database.endpoint == "proxy":
+            return False
+        try:
+            self._execute(f"KILL CONNECTION {session}")
+        except pymysql.MySQLError as error:
+            if _code(error) != ER.NO_SUCH_THREAD:  # it has just ended
+                raise
+        return True
 
 
 def _back_off(failures: Sequence[Exception], deadline: Deadline) -> None:

@@ -12,7 +12,8 @@ from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 from mysql_jobs.configuration import ConfigurationError, Database, Login
-from mysql_jobs.deadline import Deadline, Watchdog, open_socket
+from mysql_jobs.deadline import Deadline, Watchdog
+from mysql_jobs.network import close_half_made, open_socket
 from mysql_jobs.signature import AccessKey, presigned_query, signed_headers
 
 TOKEN_SECONDS = 900
@@ -93,10 +94,12 @@ def _read_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
     answer = _get_secret_value(arn=arn, region=region, deadline=deadline)
     try:
         secret = json.loads(answer["SecretString"])
-        return Credentials(user=secret["username"], password=secret["password"])
+        user, password = secret["username"], secret["password"]
+        if isinstance(user, str) and isinstance(password, str):
+            return Credentials(user=user, password=password)
     except (KeyError, TypeError, ValueError):
-        # Without its cause, whose message quotes the secret.
-        raise CredentialsError(f"secret {arn} is not a JSON object with username and password") from None
+        pass  # and not the cause of what is raised: its message may quote the secret
+    raise CredentialsError(f"secret {arn} is not a JSON object with username and password, both text")
 
 
 def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str, str]:
@@ -114,14 +117,21 @@ def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str,
         key=_access_key(),
         now=datetime.now(UTC),
     )
+    unreadable = ""
     try:
         status, answer = _post(endpoint, body, headers, deadline)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        message = f"Secrets Manager at {endpoint.netloc} did not answer for {arn}: {error!r}"
+    except OSError as error:
+        message = f"Secrets Manager at {endpoint.netloc} did not answer for {arn}: {error}"
         raise CredentialsError(message, transient=not isinstance(error, ssl.SSLCertVerificationError)) from error
+    except (http.client.HTTPException, ValueError) as error:
+        # Its type alone, and not as a cause: it may quote the answer, and the answer holds the secret.
+        unreadable = type(error).__name__
+    if unreadable:
+        message = f"Secrets Manager at {endpoint.netloc} gave an unreadable answer for {arn}: {unreadable}"
+        raise CredentialsError(message, transient=True)
     if status == http.client.OK:
         return answer
-    kind = answer.get("__type", str(status)).rpartition("#")[2]
+    kind = str(answer.get("__type", status)).rpartition("#")[2]
     raise CredentialsError(
         f"Secrets Manager refused {arn}: {kind}: {answer.get('message') or answer.get('Message')}",
         transient=status >= http.client.INTERNAL_SERVER_ERROR or kind in TRANSIENT_ERRORS,
@@ -144,6 +154,9 @@ def _post(
         connection.request("POST", "/", body=body, headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
+    except BaseException as error:
+        close_half_made(error)
+        raise
     finally:
         connection.close()
         connected.close()

@@ -75,8 +75,9 @@ class Watchdog:
         self, connected: socket.socket, deadline: Deadline, at_deadline: Callable[[], None] | None = None
     ) -> None:
         """Watch `connected` from now on, until `dismiss`; `at_deadline` is called once the socket is shut down."""
-        # A duplicate, because wrapping a socket object in TLS detaches its descriptor.
-        self._socket = socket.socket(fileno=os.dup(connected.fileno()))
+        # A duplicate, because wrapping a socket object in TLS detaches its descriptor. It is no socket object yet: that
+        # would inherit socket.setdefaulttimeout(), and so set O_NONBLOCK, which both descriptors share.
+        self._descriptor = os.dup(connected.fileno())
         self._deadline = deadline
         self._at_deadline = at_deadline
         self._dismissed = threading.Event()
@@ -86,46 +87,22 @@ class Watchdog:
         try:
             self._thread.start()
         except BaseException:
-            self._socket.close()
+            os.close(self._descriptor)
             raise
 
     def dismiss(self) -> None:
         """Stop watching; afterwards both the thread and the descriptor are gone."""
         self._dismissed.set()
         self._thread.join()
-        self._socket.close()
+        os.close(self._descriptor)
 
     def _watch(self) -> None:
         if self._dismissed.wait(self._deadline.remaining()):
             return
         self.struck = True
+        watched = socket.socket(fileno=self._descriptor)
         with contextlib.suppress(OSError):  # the server may have closed the connection at the same moment
-            self._socket.shutdown(socket.SHUT_RDWR)
+            watched.shutdown(socket.SHUT_RDWR)
+        watched.detach()
         if self._at_deadline is not None:
             self._at_deadline()
-
-
-def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
-    """Return a TCP connection to the first of the host's addresses that answers, and that IP address.
-
-    The host name is resolved anew at each call.
-
-    Raises:
-        OSError: the host name can't be resolved, or no address answers before the deadline.
-    """
-    failure: OSError = TimeoutError("no time is left")
-    for family, kind, protocol, _name, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        if not deadline.remaining():
-            break
-        candidate = socket.socket(family, kind, protocol)
-        try:
-            candidate.settimeout(max(deadline.remaining(), 0.001))  # 0 would make it non-blocking
-            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            candidate.connect(address)
-        except OSError as error:
-            candidate.close()
-            failure = error
-        else:
-            candidate.settimeout(None)  # from now on, a watchdog limits it
-            return candidate, str(address[0])
-    raise failure

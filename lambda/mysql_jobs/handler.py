@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,10 +12,12 @@ from mysql_jobs.configuration import read_database, read_job, read_login, read_m
 from mysql_jobs.connection import connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, LambdaContext
+from mysql_jobs.job_lock import JobLock
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.ledger import Claim, Ledger
 from mysql_jobs.parameters import read_parameters
-from mysql_jobs.report import Report
+from mysql_jobs.process_state import ProcessState
+from mysql_jobs.report import Report, writable
 from mysql_jobs.request import Request
 from mysql_jobs.run import Run, carry_out
 
@@ -24,28 +27,35 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
     Every error is raised on to Lambda: the function's error status is what makes it retry.
     """
-    before = Inventory.take()
+    before, state = Inventory.take(), ProcessState()
     # Not checked here: the log line of a wrongly configured function should name its job, too.
     report = Report(job=os.environ.get("JOB", ""), request_id=context.aws_request_id)
     try:
-        _run(event, context, report)
+        _run(event, context, report, state)
     except BaseException as error:
         report.failed(error)
+        if (told := writable(error)) is not error:
+            raise told from None
         raise
     finally:
         try:
+            report.restored(state.restore())
             report.leaked(before.leaked_since())
         finally:
-            report.write()
-    return report.entries
+            entries = report.write()
+    return entries
 
 
-def _run(event: object, context: LambdaContext, report: Report) -> None:
+def _run(event: object, context: LambdaContext, report: Report, state: ProcessState) -> None:
     deadline = Deadline.of(context)
     job_name = read_job(os.environ)
     request = Request.read(event, job=job_name, request_id=context.aws_request_id, now=datetime.now(UTC))
     report.requested(request)
-    job = importlib.import_module(f"jobs.{job_name}")
+    module = f"jobs.{job_name}"
+    imported_before = module in sys.modules
+    job = importlib.import_module(module)
+    if not imported_before:
+        state.note()
     parameters = read_parameters(job, os.environ)
     max_window = read_max_window(os.environ)
     database = read_database(os.environ)
@@ -60,8 +70,18 @@ def _run(event: object, context: LambdaContext, report: Report) -> None:
     try:
         report.connected(connection)
         with report.timing("work"):
-            ledger = Ledger(connection=connection, schema=database.name, request=request)
-            claim = ledger.claim(max_window)
+            lock = JobLock(
+                connection=connection,
+                schema=database.name,
+                request=request,
+                request_id=context.aws_request_id,
+                deadline=deadline,
+            )
+            ledger = Ledger(connection=connection, schema=database.name, request=request, lock=lock)
+            try:
+                claim = ledger.claim(max_window)
+            finally:
+                report.met(lock.orphan)
             if not isinstance(claim, Claim):
                 report.refused(claim)
                 return

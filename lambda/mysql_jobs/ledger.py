@@ -14,22 +14,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 from mysql_jobs.connection import Connection
+from mysql_jobs.job_lock import JobLock
 from mysql_jobs.request import Request, Window
 
 KEPT_RUNS = 2000
 """Rows kept per job: a week of a run every five minutes. The sequence of windows needs the last one only."""
-LOCK_RELEASE_SECONDS = 0.1
-"""How long the server may take to release the lock of a run that has just ended."""
 
 Refusal = Literal["overlapping", "duplicate", "superseded"]
 """Why a run has nothing to do.
 
-overlapping: another run of this job, or its orphaned session, holds the lock; the next window covers this time.
+overlapping: another run of this job is at work, within its time; the next window covers this scheduled time.
 duplicate: this scheduled time is recorded. superseded: it came late, and a recorded window ends after it."""
-
-
-class LedgerError(Exception):
-    """The server failed to take the job's advisory lock."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,10 +80,12 @@ def _decide_again(request: Request, own: Entry, last: Entry | None) -> Claim | R
 class Ledger:
     """The ledger, read and written by one run in its own connection."""
 
-    def __init__(self, *, connection: Connection, schema: str, request: Request) -> None:
+    def __init__(self, *, connection: Connection, schema: str, request: Request, lock: JobLock) -> None:
         """Prepare for `request`, with the ledger in `schema`; nothing is read yet."""
         self._cursor = connection.cursor()
-        self._lock = f"{schema}.{request.job}"
+        # With its schema: the job may have chosen another one meanwhile.
+        self._table = f"`{schema}`.ledger"
+        self._lock = lock
         self._request = request
         self._started_at = datetime.now(UTC)
         self._started = time.monotonic()
@@ -100,10 +97,10 @@ class Ledger:
         """Take the job's advisory lock, which the session holds until it ends; return the window to work on.
 
         Raises:
-            LedgerError: the server could not take the lock.
+            LockError, OrphanError: see `JobLock.take`.
             pymysql.MySQLError, DeadlineExceeded: the connection failed.
         """
-        if not self._lock_taken():
+        if not self._lock.take():
             return "overlapping"
         own, last, highest = self._read()
         claim = decide(self._request, own, last, max_window)
@@ -113,29 +110,15 @@ class Ledger:
             self._last_sequence = last.sequence if last else 0
         return claim
 
-    def _lock_taken(self) -> bool:
-        if self._try_lock():
-            return True
-        # A run does not wait for the server when it ends: its lock may be released some milliseconds later.
-        time.sleep(LOCK_RELEASE_SECONDS)
-        return self._try_lock()
-
-    def _try_lock(self) -> bool:
-        # A statement of its own: one that also read a table could read it as it was before the lock was taken.
-        # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
-        self._cursor.execute("SELECT GET_LOCK(%s, 0)", (self._lock,))
-        match self._cursor.fetchone():
-            case (1,):
-                return True
-            case (0,):
-                return False
-            case other:
-                raise LedgerError(f"GET_LOCK({self._lock!r}) answered {other!r}: see the server's error log")
-
     def record(
         self, claim: Claim, outcome: Literal["done", "partial"], *, progress: Mapping[str, Any], result: object = None
     ) -> None:
-        """Write the row of this run in the open transaction."""
+        """Write the row of this run in the open transaction, if the session still holds the job's lock.
+
+        Raises:
+            LockError: it does not.
+            pymysql.MySQLError, DeadlineExceeded: the connection failed.
+        """
         changing = {
             "outcome": outcome,
             "progress": json.dumps(progress) if progress else None,
@@ -144,12 +127,15 @@ class Ledger:
             "duration_ms": round((time.monotonic() - self._started) * 1000),
         }
         key = {"job": self._request.job, "sequence": self._sequence}
+        held = "IS_USED_LOCK(%s) = CONNECTION_ID()"
         if self._recorded:
             assignments = ", ".join(f"{column} = %s" for column in changing)
-            self._cursor.execute(
-                f"UPDATE ledger SET {assignments} WHERE job = %s AND sequence = %s",  # noqa: S608 (own names)
-                (*changing.values(), *key.values()),
+            written = self._cursor.execute(
+                f"UPDATE {self._table} SET {assignments} WHERE job = %s AND sequence = %s AND {held}",  # noqa: S608
+                (*changing.values(), *key.values(), self._lock.name),
             )
+            if not written:  # also if nothing has changed
+                self._lock.require()
             return
         row = {
             **key,
@@ -160,14 +146,19 @@ class Ledger:
             **changing,
         }
         marks = ", ".join(["%s"] * len(row))
-        self._cursor.execute(f"INSERT INTO ledger ({', '.join(row)}) VALUES ({marks})", (*row.values(),))  # noqa: S608
+        written = self._cursor.execute(
+            f"INSERT INTO {self._table} ({', '.join(row)}) SELECT {marks} FROM DUAL WHERE {held}",  # noqa: S608
+            (*row.values(), self._lock.name),
+        )
+        if not written:
+            self._lock.require()
         self._recorded = True
         self._prune()
 
     def _prune(self) -> None:
         kept_from = min(self._sequence - KEPT_RUNS + 1, self._last_sequence)
         if kept_from > 1:
-            statement = "DELETE FROM ledger WHERE job = %s AND sequence < %s"
+            statement = f"DELETE FROM {self._table} WHERE job = %s AND sequence < %s"  # noqa: S608 (own names)
             self._cursor.execute(statement, (self._request.job, kept_from))
 
     def _read(self) -> tuple[Entry | None, Entry | None, int]:
@@ -178,10 +169,11 @@ class Ledger:
             own, key = "scheduled_time IS NULL AND execution_id = %s", self._request.execution_id
         columns = "sequence, window_start, window_end, outcome, progress"
         self._cursor.execute(
-            f"(SELECT 'own', {columns} FROM ledger WHERE job = %s AND {own})"  # noqa: S608 (own names)
-            f" UNION ALL (SELECT 'last', {columns} FROM ledger WHERE job = %s AND scheduled_time IS NOT NULL"
+            f"(SELECT 'own', {columns} FROM {self._table} WHERE job = %s AND {own})"  # noqa: S608 (own names)
+            f" UNION ALL (SELECT 'last', {columns} FROM {self._table} WHERE job = %s AND scheduled_time IS NOT NULL"
             " ORDER BY sequence DESC LIMIT 1)"
-            f" UNION ALL (SELECT 'highest', {columns} FROM ledger WHERE job = %s ORDER BY sequence DESC LIMIT 1)",
+            f" UNION ALL (SELECT 'highest', {columns} FROM {self._table} WHERE job = %s"
+            " ORDER BY sequence DESC LIMIT 1)",
             (job, key, job, job),
         )
         found = {row[0]: _entry(*row[1:]) for row in self._cursor.fetchall()}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from mysql_jobs.connection import Connection, Destroyed
@@ -15,6 +16,14 @@ from mysql_jobs.run import Outcome
 
 logger = logging.getLogger("mysql_jobs")
 logger.setLevel(logging.INFO)
+
+LONGEST_TEXT = 8_192
+"""Characters of an error. The whole line must stay below 256 KB; run.LONGEST_JSON bounds what a job returns.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+LONGEST_ITEM = 256
+"""Characters of an item of a list."""
+LONGEST_LIST = 20
+"""Items of a list."""
 
 
 class Report:
@@ -50,6 +59,11 @@ class Report:
         """Set the outcome of a run that has nothing to do."""
         self.entries["outcome"] = refusal
 
+    def met(self, orphan: str) -> None:
+        """Add the orphan that held the job's lock, if there was one."""
+        if orphan:
+            self.entries["orphan"] = _bounded(orphan)
+
     def began(self, claim: Claim) -> None:
         """Add the window that the run claimed."""
         self.entries["window_start"] = claim.window.start.isoformat()
@@ -65,32 +79,65 @@ class Report:
     def failed(self, error: BaseException) -> None:
         """Set the outcome `failed`, and add `error`."""
         self.entries["outcome"] = "failed"
-        self.entries["error"] = _describe(error)
+        self.entries["error"] = f"{type(error).__name__}: {_text(error)}"
 
     def destroyed(self, destroyed: Destroyed) -> None:
         """Add how the connection was destroyed."""
         self.entries["destroyed"] = destroyed.how
         self.entries["destroy_ms"] = _milliseconds(destroyed.seconds)
         if destroyed.killed:
-            self.entries["killed"] = destroyed.killed
+            self.entries["killed"] = _bounded(destroyed.killed)
+
+    def restored(self, settings: list[str]) -> None:
+        """Add what the run has changed in the whole process, and was put back."""
+        if settings:
+            self.entries["restored"] = _listed(settings)
 
     def leaked(self, leaks: list[str]) -> None:
         """Add what the run left open in the process; nothing should be."""
-        self.entries["leaked"] = leaks
+        self.entries["leaked"] = _listed(leaks)
 
-    def write(self) -> None:
-        """Write the log line."""
+    def write(self) -> dict[str, Any]:
+        """Write the log line, and return what it says."""
         self.entries["duration_ms"] = _milliseconds(time.monotonic() - self._started)
         good = self.entries["outcome"] != "failed" and not self.entries.get("leaked")
-        logger.log(logging.INFO if good else logging.ERROR, "run", extra=self.entries)
+        # Whatever a job returned: one lone surrogate, which UTF-8 can't encode, would cost the whole line.
+        text = json.dumps(self.entries, ensure_ascii=False, default=str).encode("utf-8", "replace")
+        entries: dict[str, Any] = json.loads(text)
+        logger.log(logging.INFO if good else logging.ERROR, "run", extra=entries)
+        return entries
 
 
-def _describe(error: BaseException) -> str:
-    name = type(error).__name__
+def writable(error: BaseException) -> BaseException:
+    """Return `error`, or one of the same name if Lambda's runtime client could not write its text.
+
+    That client takes str(error), encodes it as UTF-8, and dies of what either raises.
+    """
+    if not isinstance(error, Exception):
+        return error  # it ends the process anyway
+    text = _text(error)
+    with suppress(Exception):  # of a __str__ that raises: `text` says so
+        if str(error) == text:
+            return error
+    told: Exception = type(type(error).__name__, (Exception,), {})(text)
+    return told.with_traceback(error.__traceback__)
+
+
+def _text(error: BaseException) -> str:
     try:
-        return f"{name}: {error}"
-    except Exception:  # noqa: BLE001 (a failing __str__ must not hide the error itself)
-        return name
+        return _bounded(str(error))
+    except Exception as failure:  # noqa: BLE001 (a failing __str__ must not hide the error itself)
+        return f"its text could not be made: {type(failure).__name__}"
+
+
+def _bounded(text: str, longest: int = LONGEST_TEXT) -> str:
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if len(text) <= longest else f"{text[:longest]}… ({len(text)} characters)"
+
+
+def _listed(texts: list[str]) -> list[str]:
+    more = [f"and {len(texts) - LONGEST_LIST} more"] if len(texts) > LONGEST_LIST else []
+    return [*(_bounded(text, LONGEST_ITEM) for text in texts[:LONGEST_LIST]), *more]
 
 
 def _milliseconds(seconds: float) -> float:

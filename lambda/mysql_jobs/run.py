@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Literal
@@ -93,11 +93,10 @@ class Run:
         """
         if self._ended:
             raise RunEnded
-        self.progress = _as_json(progress, "run.checkpoint")
+        self.progress = _as_progress(progress)
         if self.dry_run:
             self._end()
-        self._ledger.record(self._claim, "partial", progress=self.progress)
-        self._connection.commit()
+        self._connection.commit(lambda: self._ledger.record(self._claim, "partial", progress=self.progress))
         now = time.monotonic()
         self._longest_batch = max(self._longest_batch, now - self._batch_started)
         if self.deadline.remaining() < 2 * self._longest_batch:
@@ -111,8 +110,7 @@ class Run:
             return Outcome(word="dry_run", result=result, progress=self.progress)
         if self._ended:
             return Outcome(word="partial", progress=self.progress)
-        self._ledger.record(self._claim, "done", progress=self.progress, result=result)
-        self._connection.commit()
+        self._connection.commit(lambda: self._ledger.record(self._claim, "done", progress=self.progress, result=result))
         return Outcome(word="done", result=result, progress=self.progress)
 
     def _end(self) -> None:
@@ -138,12 +136,32 @@ def carry_out(job: ModuleType, run: Run) -> Outcome:
     return run._finish(_as_json({} if result is None else result, f"{job.__name__}.run"))
 
 
-def _as_json(value: object, where: str) -> dict[str, Any]:
-    """Return `value` as it will be read from the log line and from the ledger."""
+def _as_progress(progress: object) -> dict[str, Any]:
+    """Return `progress` as the next run will get it: exactly as it is, since a job goes on from there."""
+    decoded = _as_json(progress, "run.checkpoint", default=_refuse)
+    if decoded != progress:
+        raise JobError(
+            f"run.checkpoint gave {progress!r}, which would come back as {decoded!r}: give numbers, texts, and lists "
+            "or dicts of these, with texts as keys"
+        )
+    return decoded
+
+
+def _refuse(value: object) -> str:
+    raise JobError(
+        f"run.checkpoint gave {value!r}, a {type(value).__name__}: give a number or a text, as JSON has them"
+    )
+
+
+def _as_json(value: object, where: str, default: Callable[[Any], str] = str) -> dict[str, Any]:
+    """Return `value` as it will be read from the log line and from the ledger; `default` converts what JSON lacks."""
     if not isinstance(value, Mapping):
         raise JobError(f"{where} gave {type(value).__name__}: give a dict")
-    text = json.dumps(value, default=str, allow_nan=False)
+    try:
+        text = json.dumps(value, default=default, allow_nan=False)
+        decoded: dict[str, Any] = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise JobError(f"{where} gave what JSON can't hold: {error}") from error
     if len(text) > LONGEST_JSON:
         raise JobError(f"{where} gave {len(text)} characters of JSON: give at most {LONGEST_JSON}")
-    decoded: dict[str, Any] = json.loads(text)
     return decoded

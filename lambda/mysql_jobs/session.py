@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import secrets
 import socket
 import ssl
 import struct
@@ -12,22 +14,50 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pymysql
-from pymysql.constants import COMMAND, CR
+from pymysql.constants import COMMAND, CR, SERVER_STATUS
 
 from mysql_jobs.configuration import Database
 from mysql_jobs.credentials import Credentials
-from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog, open_socket
+from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
+from mysql_jobs.network import close_half_made, open_socket
 
 SEND_QUIT_SECONDS = 0.1
 """How long COM_QUIT may wait for room in the send buffer before the connection is cut instead."""
 COM_QUIT = struct.pack("<IB", 1, COMMAND.COM_QUIT)  # length, sequence number 0, command
+ENDS_TRANSACTION = re.compile(
+    r"\s*(ALTER|ANALYZE|BEGIN|CACHE|CHECK|COMMIT|CREATE(?!\s+TEMPORARY)|DROP(?!\s+TEMPORARY)|FLUSH|GRANT|INSTALL|LOCK"
+    r"|OPTIMIZE|RENAME|REPAIR|RESET|REVOKE|ROLLBACK(?!(\s+WORK)?\s+TO)|START|TRUNCATE|UNINSTALL|UNLOCK|XA"
+    r"|SET\s+([^'\"]*[\s,.@`])?autocommit)\b",
+    re.IGNORECASE,
+)
+"""Statements that commit or roll back, said or implied:
+https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html. One that hides in a comment, a procedure or a prepared
+statement is not found here; but then the transaction is not the one any more whose savepoint the commit asks for."""
 READ_ONLY_MODE = 1836
 """ER_READ_ONLY_MODE, which PyMySQL lacks.
 https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html#error_er_read_only_mode"""
 
 
+class TransactionEndedError(Exception):
+    """The job's transaction was committed or rolled back before the job ended: the rest must not be committed alone."""
+
+    def __init__(self) -> None:
+        """Say how that may have come, and what to do."""
+        super().__init__(
+            "the job's transaction ended before the job did: by a procedure or a prepared statement that commits "
+            "(remove it; run.checkpoint commits), or by a deadlock whose error the job caught (don't catch it)"
+        )
+
+
+class SealedError(Exception):
+    """The job tried to end its transaction, or to take the session away from its run; the server was not asked."""
+
+
 class Session(pymysql.connections.Connection):
-    """PyMySQL's connection, with what is missing there: a watchdog, and an end that never waits.
+    """PyMySQL's connection, with what is missing there: a watchdog, an end that never waits, and a seal.
+
+    A job reaches it as its cursor's connection. Once sealed, the session stays what the run's transaction began on: it
+    can't be reconnected, and its transaction is ended by nobody but the run.
 
     It overrides private methods of PyMySQL, whose version is pinned; the tests fail if their meaning changes.
     """
@@ -35,8 +65,15 @@ class Session(pymysql.connections.Connection):
     _sock: socket.socket | None
     _result: Any
     _watchdog: Watchdog | None = None
+    _sealed = False
+    _watched = False
+    _in_transaction = False
+    _ended = False
     address = ""
     """The server's IP address."""
+    identity = ""
+    """The name of an advisory lock that this session holds and no other ever did: thread numbers begin anew when a
+    server restarts. Empty where nothing may be killed by its number."""
 
     def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> Watchdog:
         """Cut this session at `deadline`, until the watchdog is dismissed."""
@@ -53,6 +90,78 @@ class Session(pymysql.connections.Connection):
         polite = not cut and not in_the_middle and self._send_quit()
         self._force_close()  # type: ignore[attr-defined]
         return "polite" if polite else "cut"
+
+    def begin_transaction(self, savepoint: str) -> None:
+        """Mark the beginning of the run's transaction; from now on the session is sealed, as a job reaches it."""
+        super().query(f"SAVEPOINT {savepoint}")
+        self._sealed = self._watched = True
+        self._in_transaction = False
+
+    def end_transaction(self, how: Literal["COMMIT", "ROLLBACK"]) -> None:
+        """End the transaction, whatever `completion_type` the job has set."""
+        self._watched = False
+        # https://dev.mysql.com/doc/refman/8.4/en/commit.html
+        super().query(f"{how} AND NO CHAIN NO RELEASE")
+
+    def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
+        """Run a statement; refused if it would end the run's transaction."""
+        if self._ended:
+            raise TransactionEndedError  # what is not executed can't be committed alone
+        if self._sealed and (found := ENDS_TRANSACTION.match(sql if isinstance(sql, str) else sql.decode("latin-1"))):
+            raise SealedError(
+                f"{' '.join(found[0].split())} would end the run's transaction, so the server did not get it: "
+                "run.checkpoint commits, an error that the job raises rolls back, and tables are made by migrations"
+            )
+        return super().query(sql, unbuffered)
+
+    def connect(self, sock: socket.socket | None = None) -> None:
+        """Log in over `sock`. Raises SealedError where there was a login before."""
+        self._refuse("connect")
+        super().connect(sock)
+
+    def ping(self, reconnect: bool | None = False) -> None:
+        """Ask the server whether it is there; never reconnect. PyMySQL's own would by default."""
+        if reconnect:
+            self._refuse("ping(reconnect=True)")
+        super().ping(reconnect=False)
+
+    def autocommit(self, value: bool | None) -> None:
+        """Refused: the run's work is one transaction."""
+        self._refuse("autocommit")
+        super().autocommit(value)
+
+    def begin(self) -> None:
+        """Refused: the run has begun the transaction."""
+        self._refuse("begin")
+        super().begin()
+
+    def commit(self) -> None:
+        """Refused: run.checkpoint commits."""
+        self._refuse("commit")
+        super().commit()
+
+    def rollback(self) -> None:
+        """Refused: an error that the job raises rolls back."""
+        self._refuse("rollback")
+        super().rollback()
+
+    def _refuse(self, method: str) -> None:
+        if self._sealed:
+            raise SealedError(
+                f"the connection is the run's, so its method {method} can't be called: work with run.cursor(); "
+                "run.checkpoint commits, and an error that you raise rolls back"
+            )
+
+    def _read_query_result(self, unbuffered: bool = False) -> int:
+        rows: int = super()._read_query_result(unbuffered)  # type: ignore[misc]
+        status = self._result.server_status  # only an OK packet has it
+        if self._watched and status is not None:
+            within = bool(status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
+            if status & SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT or (self._in_transaction and not within):
+                self._ended = True
+                raise TransactionEndedError
+            self._in_transaction = within
+        return rows
 
     def _send_quit(self) -> bool:
         self._write_timeout = SEND_QUIT_SECONDS
@@ -137,9 +246,10 @@ def open_session(
         session.connect(connected)
         if run_deadline is not None:
             _set_up(session, database.endpoint, run_deadline)
-    except BaseException:
+    except BaseException as error:
         session.destroy(cut=watchdog.struck)
         connected.close()
+        close_half_made(error)
         raise
     finally:
         watchdog.dismiss()
@@ -156,6 +266,7 @@ def _set_up(session: Session, endpoint: Literal["instance", "proxy"], deadline: 
         "autocommit": 0,
         "time_zone": "'+00:00'",
         "wait_timeout": seconds + 1,  # idle, as after the network was lost; default 8 h
+        "sql_select_limit": "DEFAULT",  # a server-wide one would hide rows of the ledger
     }
     if endpoint == "instance":
         # Set through RDS Proxy, these would pin the session: there, the proxy's init query sets them.
@@ -167,8 +278,12 @@ def _set_up(session: Session, endpoint: Literal["instance", "proxy"], deadline: 
             "net_write_timeout": seconds,  # rows to a client that is gone; default 60 s
             "net_read_timeout": seconds,  # the rest of a statement from such a client; default 30 s
         }
+    assignments = [f"SESSION {name} = {value}" for name, value in settings.items()]
+    if endpoint == "instance":
+        session.identity = secrets.token_hex(16)
+        assignments.append(f"@mysql_jobs_identity = GET_LOCK('{session.identity}', 0)")
     with session.cursor() as cursor:
-        cursor.execute("SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items()))
+        cursor.execute(f"SET {', '.join(assignments)}")
         # After a failover the host name may still lead to the old server, which is read-only now.
         cursor.execute("SELECT @@GLOBAL.read_only")
         if cursor.fetchone() != (0,):
@@ -180,4 +295,5 @@ def tls_context(certificates: Path) -> ssl.SSLContext:
     """Return a context that verifies the server and its host name; cached, as each one takes up to 46 ms to build."""
     context = ssl.create_default_context(cafile=str(certificates))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.hostname_checks_common_name = False  # the host is in subjectAltName: https://www.rfc-editor.org/rfc/rfc9525
     return context

@@ -215,6 +215,11 @@ JOBS = [
     Row(fault="job raises an exception cycle", behaviour="cycle", outcome="ValueError"),
     Row(fault="job closes the connection", behaviour="closes", outcome="InterfaceError 0", destroyed="gone"),
     Row(fault="job calls sys.exit", behaviour="exits", outcome="Runtime.ExitError"),
+    Row(fault="job reconnects after its session died", behaviour="reconnects", outcome="SealedError", destroyed="gone"),
+    Row(fault="job sets autocommit", behaviour="sets_autocommit", outcome="SealedError"),
+    Row(fault="job commits by itself, unseen", behaviour="commits", outcome="TransactionEndedError"),
+    Row(fault="job changes the process for good", behaviour="changes_the_process", outcome="done"),
+    Row(fault="job raises a lone surrogate and 800 kB", behaviour="raises_what_is_no_text", outcome="ValueError"),
 ]
 UNTRUSTED = [
     Row(
@@ -314,6 +319,36 @@ def test_syn_black_hole(bench: Bench, record: Record) -> None:
     record("SYN black hole", result)
     assert result.outcome == "DeadlineExceeded"
     _leaves_nothing(result, next_outcome="DeadlineExceeded")
+
+
+def test_a_silent_name_server(bench: Bench, record: Record, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        names = _names(tmp_path, port=silent.getsockname()[1], hosts="")
+        with bench.function("work", variables={"DATABASE_HOST": "db.example", **names}, timeout_seconds=5) as function:
+            result = bench.observe(function)
+    record("silent name server", result)
+    assert result.outcome == "DeadlineExceeded"
+    assert "no name server (127.0.0.1) said the address of db.example in time" in result.report["error"]
+    _leaves_nothing(result, next_outcome="DeadlineExceeded")
+
+
+def test_the_first_address_of_a_name_is_silent(bench: Bench, record: Record, tmp_path: Path) -> None:
+    names = _names(tmp_path, port=1, hosts="127.0.0.2 localhost\n127.0.0.1 localhost\n")
+    with contextlib.ExitStack() as waiting:
+        full = waiting.enter_context(socket.socket())
+        full.bind(("127.0.0.2", bench.server.port))
+        full.listen(0)
+        for _ in range(3):  # fills the queue of a listener that never accepts
+            each = waiting.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        variables = {"DATABASE_HOST": "localhost", **names}
+        with bench.function("work", variables=variables, timeout_seconds=12) as function:
+            result = bench.observe(function)
+    record("first address of a name is silent", result)
+    assert (result.outcome, result.report["attempts"]) == ("done", 1)
+    _leaves_nothing(result)
 
 
 def test_server_down_at_run_time(bench: Bench, record: Record) -> None:
@@ -505,6 +540,41 @@ def test_the_server_restarts_during_the_freeze(
     _leaves_nothing(result)
 
 
+def test_the_server_restarts_before_the_kill(
+    emulator: Emulator, tmp_path_factory: pytest.TempPathFactory, record: Record
+) -> None:
+    """Its sessions are numbered anew: the number that is to be killed is somebody else's by now."""
+    installation = mysql_installation.find_or_fetch(CACHE, progress=print)
+    with contextlib.ExitStack() as running:
+        folder = tmp_path_factory.mktemp("restarted")
+        first = running.enter_context(MySQLServer.start(installation, folder, progress=print))
+        bench = _bench(first, emulator, tmp_path_factory)
+        silence = Fault(stage="answer", action="silence", statement=b"FROM number")
+        proxy = running.enter_context(FaultProxy(first, silence))
+        proxy.observer = lambda place: reading.set() if place.startswith("answer: SELECT n, REPEAT") else None
+        with bench.function("read_all", port=proxy.port, timeout_seconds=20) as function:
+
+            def restart() -> None:
+                reading.wait(60)
+                [(number, *_)] = bench.sessions(function.user)
+                running.enter_context(first.restart())
+                while (innocent := running.enter_context(_sessions(bench, function.user, 1))[0]).thread_id() < number:
+                    pass
+                innocents.append((innocent, number))
+
+            reading = threading.Event()
+            innocents: list[tuple[Any, int]] = []
+            restarter = threading.Thread(target=restart)
+            restarter.start()
+            result = bench.observe(function, calm=proxy.heal)
+            restarter.join()
+            [(innocent, number)] = innocents
+            assert innocent.thread_id() == number
+            innocent.ping(reconnect=False)
+    record("server restarts before the kill at the deadline", result)
+    assert (result.outcome, result.report["killed"]) == ("DeadlineExceeded", "already gone")
+
+
 def test_a_freeze_mid_query(bench: Bench, record: Record) -> None:
     with bench.function("select", timeout_seconds=12) as function:
 
@@ -558,6 +628,46 @@ def test_the_environment_is_killed(
     assert result.outcome == "Runtime.ExitError"
     assert bench.execute("SELECT COUNT(*) FROM faults.target") == [(1,)]  # the next run's own
     _leaves_nothing(result)
+
+
+def test_an_orphaned_write_is_ended_by_the_next_run(bench: Bench, record: Record) -> None:
+    """Its function was killed, nobody told the server, and no limit of the server's bounds an UPDATE."""
+    with bench.function("update", timeout_seconds=6) as function:
+        bench.execute("INSERT INTO faults.target (value) VALUES ('y')")
+
+        def kill() -> None:
+            bench.wait_for(function, "UPDATE target")
+            assert function.client.pid
+            os.kill(function.client.pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        assert outcome(function.invoke()) == "Runtime.ExitError"
+        killer.join()
+        function.storm.unlink()
+        end = time.monotonic() + 60
+        while outcome(function.invoke()) == "overlapping":  # the orphan's run had its time still
+            assert time.monotonic() < end
+            time.sleep(0.5)
+        result = bench.observe(function)
+        [sessions] = bench.execute(
+            "SELECT COUNT(*) FROM performance_schema.processlist WHERE user = %s", (function.user,)
+        )
+    record("orphaned write, its run's time being over", result)
+    assert sessions == (0,)
+    assert result.outcome == "done"
+    _leaves_nothing(result)
+
+
+def _names(folder: Path, *, port: int, hosts: str) -> dict[str, str]:
+    """Variables of a function that resolves names by these hosts, then by a name server at this port of 127.0.0.1."""
+    (folder / "hosts").write_text(hosts)
+    (folder / "resolv.conf").write_text("nameserver 127.0.0.1\n")
+    return {
+        "NAME_SERVER_PORT": str(port),
+        "NAME_SERVERS": str(folder / "resolv.conf"),
+        "HOSTS": str(folder / "hosts"),
+    }
 
 
 def _bench(server: MySQLServer, emulator: Emulator, factory: pytest.TempPathFactory) -> Bench:

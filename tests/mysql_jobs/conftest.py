@@ -14,6 +14,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs import migrate
 from testkit.job_modules import jobs_of
 from tests.fixture import PROJECT
+from tests.mysql_jobs.function import Function
 
 _numbers = itertools.count(1)
 
@@ -69,6 +70,15 @@ def context() -> Any:
         aws_request_id="request-1",
         get_remaining_time_in_millis=lambda: int((end - time.monotonic()) * 1000),
     )
+
+
+@pytest.fixture
+def function(context: Any, query: Callable[[str], list[tuple[Any, ...]]], monkeypatch: pytest.MonkeyPatch) -> Function:
+    migrate.lambda_handler({}, context)
+    query("CREATE TABLE work (id INT AUTO_INCREMENT PRIMARY KEY, start DATETIME(6) NULL, end DATETIME(6) NULL)")
+    monkeypatch.setenv("JOB", "pulse")
+    monkeypatch.setenv("MAX_WINDOW_MINUTES", "60")
+    return Function(context, monkeypatch)
 
 
 def _execute(server: MySQLServer, statement: str, schema: str | None = None) -> list[tuple[Any, ...]]:

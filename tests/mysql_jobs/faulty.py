@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import sys
 import threading
 import time
@@ -11,8 +12,13 @@ from typing import Any
 from pymysql.cursors import SSCursor
 from pymysql.err import OperationalError
 
+from mysql_jobs import resolver
 from mysql_jobs.run import Run
 
+if "NAME_SERVER_PORT" in os.environ:  # a name server, or a file of hosts, that the test has made
+    resolver.PORT = int(os.environ["NAME_SERVER_PORT"])
+    resolver.CONFIGURATION = Path(os.environ["NAME_SERVERS"])
+    resolver.HOSTS = Path(os.environ["HOSTS"])
 TABLES: dict[str, tuple[str, ...]] = {}
 KEPT: list[Any] = []
 """What an earlier run left in the environment; module-level, as everything that survives a freeze."""
@@ -143,6 +149,49 @@ def swallows(run: Run) -> dict[str, Any]:
     except Exception as error:  # noqa: BLE001 (that is the point)
         return {"swallowed": type(error).__name__}
     return {}
+
+
+def update(run: Run) -> dict[str, Any]:
+    """CPU-bound for minutes, and the server limits it by nothing."""
+    run.cursor().execute("UPDATE target, number a, number b, number c SET value = 'x' WHERE a.n + b.n + c.n < 0")
+    return {}
+
+
+def reconnects(run: Run) -> dict[str, Any]:
+    """Loses its session, and goes on in another, without its lock, its limits and its transaction."""
+    work(run)
+    cursor = run.cursor()
+    connection: Any = cursor.connection
+    connection._force_close()
+    connection.ping(reconnect=True)
+    return work(run)
+
+
+def sets_autocommit(run: Run) -> dict[str, Any]:
+    work(run)
+    connection: Any = run.cursor().connection
+    connection.autocommit(True)
+    return work(run)
+
+
+def commits(run: Run) -> dict[str, Any]:
+    """In a way that only the server sees."""
+    work(run)
+    run.cursor().execute("/* */ COMMIT")
+    return work(run)
+
+
+def changes_the_process(run: Run) -> dict[str, Any]:
+    socket.setdefaulttimeout(0.001)
+    os.environ.clear()
+    os.umask(0o777)
+    socket.socket = None  # type: ignore[assignment, misc]
+    return work(run)
+
+
+def raises_what_is_no_text(run: Run) -> dict[str, Any]:
+    work(run)
+    raise ValueError("a lone surrogate: \udc80" + "x" * 800_000)
 
 
 def threads(run: Run) -> dict[str, Any]:

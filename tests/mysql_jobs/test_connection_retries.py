@@ -20,11 +20,24 @@ import trustme
 from mysql_jobs.configuration import Database
 from mysql_jobs.connection import Connection, Destroyed, connect
 from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
-from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog, open_socket
+from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
+from mysql_jobs.leaks import Inventory
+from mysql_jobs.network import open_socket
 from mysql_jobs.session import tls_context
 
 UNKNOWN_DATABASE = 1049
 """For good: nothing is tried after it."""
+
+
+GREETING = (
+    b"\x0a8.4.0\0"
+    + struct.pack("<I", 7)
+    + b"12345678\0"
+    + struct.pack("<HBHHB", 0x8A00, 255, 2, 0x0008, 21)
+    + bytes(10)
+    + b"123456789012\0mysql_native_password\0"
+)
+HANG_SECONDS = 30
 
 
 class Known(Authentication):
@@ -179,17 +192,9 @@ def test_a_reset_at_connect_is_retried(database: Database, monkeypatch: pytest.M
 @pytest.mark.usefixtures("pauses")
 def test_a_server_that_ends_tls_without_a_word_is_tried_again(database: Database) -> None:
     """It restarts. One that fails TLS otherwise is not the one we trust."""
-    greeting = (
-        b"\x0a8.4.0\0"
-        + struct.pack("<I", 7)
-        + b"12345678\0"
-        + struct.pack("<HBHHB", 0x8A00, 255, 2, 0x0008, 21)
-        + bytes(10)
-        + b"123456789012\0mysql_native_password\0"
-    )
 
     def end(peer: socket.socket) -> None:
-        peer.sendall(_packet(greeting))
+        peer.sendall(_packet(GREETING))
         peer.recv(36)  # the request for TLS
         peer.recv(4096)  # its first message
 
@@ -204,6 +209,58 @@ def test_a_server_that_ends_tls_without_a_word_is_tried_again(database: Database
     with pytest.raises(pymysql.err.OperationalError) as caught, _serve(speak_something_else) as port:
         _connect(database, port, Known())
     assert isinstance(caught.value.original_exception, ssl.SSLError)  # type: ignore[attr-defined]
+
+
+def test_a_reset_between_tcp_and_tls_leaves_no_socket(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below Python 3.13, ssl leaves one to the garbage collector, and the error's traceback keeps it from that."""
+
+    class Late(ssl.SSLContext):
+        def wrap_socket(self, sock: socket.socket, *arguments: Any, **more: Any) -> ssl.SSLSocket:
+            poll = select.poll()
+            poll.register(sock, 0)
+            assert poll.poll(HANG_SECONDS * 1000), "no reset came"
+            return super().wrap_socket(sock, *arguments, **more)
+
+    def reset(peer: socket.socket) -> None:
+        peer.sendall(_packet(GREETING))
+        peer.recv(36)  # the request for TLS
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    monkeypatch.setattr("mysql_jobs.session.tls_context", lambda _authorities: Late(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.setattr("mysql_jobs.connection._transient", lambda _error: False)
+    before = Inventory.take()
+    with pytest.raises(pymysql.err.OperationalError) as caught, _serve(reset) as port:
+        _connect(database, port, Known())
+    assert isinstance(getattr(caught.value, "original_exception", None), ConnectionResetError)
+    assert before.leaked_since() == []
+
+
+def test_a_certificate_without_the_hosts_name_in_subject_alt_name_is_refused(tmp_path: Path) -> None:
+    """A common name alone is no proof: https://www.rfc-editor.org/rfc/rfc9525"""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    client = tls_context(tmp_path / "authority.pem")
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("other.example", common_name="db.example").configure_cert(server)
+    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
+        _handshake(client, server, "db.example")
+    _handshake(client, server, "other.example")
+
+
+def test_no_version_below_tls_1_2_is_spoken(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    assert tls_context(tmp_path / "authority.pem").minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
+    """Shake hands in memory, as far as the client's opinion of the certificate."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
+    theirs = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (ours, theirs, ours):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
 
 
 def test_the_authorities_are_read_once(database: Database) -> None:
@@ -249,14 +306,21 @@ def test_a_watchdog_of_a_socket_that_has_been_shut_does_its_work() -> None:
 
 
 def test_an_open_socket_waits_for_ever_and_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as closed, socket.create_server(("127.0.0.1", 0)) as listener:
-        closed.bind(("127.0.0.1", 0))  # bound, not listening: the first address refuses
-        _resolve(monkeypatch, closed.getsockname(), listener.getsockname())
-        connected, address = open_socket("two.addresses", 3306, Deadline.after(20))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        _resolve(monkeypatch, "127.0.0.2", "127.0.0.1")  # nobody listens there: the first address refuses
+        connected, address = open_socket("two.addresses", listener.getsockname()[1], Deadline.after(20))
         with connected:
             assert (address, connected.getpeername()) == ("127.0.0.1", listener.getsockname())
             assert connected.gettimeout() is None
             assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_silent_address_leaves_time_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _black_hole() as (host, port), socket.create_server(("127.0.0.2", port)):
+        _resolve(monkeypatch, host, "127.0.0.2")
+        connected, address = open_socket("two.addresses", port, Deadline.after(1))
+        connected.close()
+    assert address == "127.0.0.2"
 
 
 def test_a_silent_address_gets_only_the_time_left() -> None:
@@ -268,9 +332,9 @@ def test_a_silent_address_gets_only_the_time_left() -> None:
 
 def test_an_address_that_is_found_too_late_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        _resolve(monkeypatch, listener.getsockname(), seconds=0.2)
+        _resolve(monkeypatch, "127.0.0.1", seconds=0.2)
         with pytest.raises(TimeoutError, match="no time is left"):
-            open_socket("slow.name", 3306, Deadline.after(0.1))
+            open_socket("slow.name", listener.getsockname()[1], Deadline.after(0.1))
 
 
 def test_time_that_runs_out_just_before_connecting_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,14 +396,14 @@ def _black_hole() -> Iterator[tuple[str, int]]:
         yield full.getsockname()
 
 
-def _resolve(monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int], seconds: float = 0) -> None:
+def _resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 0) -> None:
     """Every name has these addresses, and looking them up takes `seconds`."""
 
-    def look_up(*_: object, **__: object) -> list[Any]:
+    def look_up(_name: str, _deadline: Deadline) -> list[str]:
         time.sleep(seconds)
-        return [(socket.AF_INET, socket.SOCK_STREAM, 0, "", address) for address in addresses]
+        return list(addresses)
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("mysql_jobs.network.resolve", look_up)
 
 
 def _connect(database: Database, port: int, authentication: Authentication, *, seconds: float = 20) -> Connection:

@@ -5,6 +5,7 @@ import json
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 
 import pytest
 import trustme
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mysql_jobs import credentials
 from mysql_jobs.configuration import Database, Login
@@ -88,24 +91,58 @@ def test_a_secret_without_a_password_stays_without(
     answer: dict[str, object], ask: Callable[..., CredentialsError]
 ) -> None:
     error = ask(200, answer)
-    assert str(error) == f"secret {ARN} is not a JSON object with username and password"
+    assert str(error) == f"secret {ARN} is not a JSON object with username and password, both text"
     assert not error.transient
-    assert error.__suppress_context__, "the cause would quote the secret"
+    assert (error.__cause__, error.__context__) == (None, None), "they would quote the secret"
 
 
 @pytest.mark.parametrize("answer", [[], "text", b"<html>"])
 def test_an_answer_of_somebody_else_may_pass(answer: object, ask: Callable[..., CredentialsError]) -> None:
     error = ask(200, answer)
     assert str(error).startswith("Secrets Manager at 127.0.0.1:")
-    assert f"did not answer for {ARN}: " in str(error)
+    assert f"gave an unreadable answer for {ARN}: " in str(error)
     assert error.transient
+
+
+HIDDEN = "hunter2 and more"
+"""A password that no error may show."""
+
+
+@given(
+    status=st.sampled_from([200, 200, 200, 400, 500]),
+    before=st.binary(max_size=20),
+    after=st.binary(max_size=20),
+    cut=st.integers(0, 200),
+    encoding=st.sampled_from(["utf-8", "utf-16", "utf-8-sig"]),
+    key=st.sampled_from(["password", "Password", "SecretString"]),
+)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_no_error_of_an_answer_with_a_secret_shows_it(
+    status: int, before: bytes, after: bytes, cut: int, encoding: str, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does an error behind it: Lambda, and whoever catches it, may print the whole chain."""
+    secret = json.dumps({"SecretString": json.dumps({"username": "jobs", key: HIDDEN})}).encode(encoding)
+    answer = before + secret[: len(secret) - cut if cut < 40 else None] + after
+    with _secrets_manager((status, answer)) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+        try:
+            _authentication().credentials(Deadline.after(20))
+        except CredentialsError as error:
+            told = "".join(traceback.format_exception(error)) + "".join(map(repr, _chain(error)))
+            assert HIDDEN[:7] not in told
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 @pytest.mark.parametrize("words", [b"", b"220 mail ready\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"])
 def test_an_answer_that_is_cut_off_or_no_http_may_pass(words: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     with _speak(words) as port:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-        with pytest.raises(CredentialsError, match="did not answer") as caught:
+        with pytest.raises(CredentialsError, match=r"did not answer|gave an unreadable answer") as caught:
             _authentication().credentials(Deadline.after(20))
     assert caught.value.transient
 

@@ -2,71 +2,26 @@
 
 import json
 import logging
-import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lab.fault_proxy import Fault, FaultProxy
 from local.mysql_server import MySQLServer
-from mysql_jobs import ledger, migrate
-from mysql_jobs.connection import OutcomeUnknownError, TransactionEndedError
+from mysql_jobs import ledger
+from mysql_jobs.connection import OutcomeUnknownError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.handler import lambda_handler
+from mysql_jobs.job_lock import STEP_SECONDS, _hashed
 from mysql_jobs.run import Run, RunEnded
+from mysql_jobs.session import SealedError
+from tests.mysql_jobs.function import EIGHT, Function, Job, work
 
 Query = Callable[[str], list[tuple[Any, ...]]]
-Job = Callable[[Run], dict[str, Any] | None]
-EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 FIVE_MINUTES = timedelta(minutes=5)
-
-
-class Function:
-    """The function of one job, in this process."""
-
-    def __init__(self, context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.context = context
-        self._monkeypatch = monkeypatch
-        self.do(work)
-
-    def do(self, job: Job) -> None:
-        """Let this be the job from now on."""
-        module = SimpleNamespace(__name__="jobs.pulse", run=job)
-        self._monkeypatch.setitem(sys.modules, "jobs.pulse", module)
-
-    def deliver(self, time: datetime = EIGHT, **more: object) -> dict[str, Any]:
-        """Deliver an event for `time`."""
-        return lambda_handler({"scheduled_time": time.isoformat(), **more}, self.context)
-
-    def by_hand(self, event: dict[str, Any], request_id: str = "request-1") -> dict[str, Any]:
-        """Deliver an event as it is."""
-        self.context.aws_request_id = request_id
-        return lambda_handler(event, self.context)
-
-    def fail(self, error: type[BaseException], time: datetime = EIGHT) -> None:
-        """Deliver an event and see the run end with `error`."""
-        with pytest.raises(error):
-            self.deliver(time)
-
-
-def work(run: Run) -> dict[str, Any]:
-    """Each of its runs shows in the table: doing it twice would be seen."""
-    with run.cursor() as cursor:
-        cursor.execute("INSERT INTO work (start, end) VALUES (%s, %s)", (run.window.start, run.window.end))
-    return {"inserted": 1}
-
-
-@pytest.fixture
-def function(context: Any, query: Query, monkeypatch: pytest.MonkeyPatch) -> Function:
-    migrate.lambda_handler({}, context)
-    query("CREATE TABLE work (id INT AUTO_INCREMENT PRIMARY KEY, start DATETIME(6) NULL, end DATETIME(6) NULL)")
-    monkeypatch.setenv("JOB", "pulse")
-    monkeypatch.setenv("MAX_WINDOW_MINUTES", "60")
-    return Function(context, monkeypatch)
 
 
 @pytest.fixture
@@ -165,6 +120,7 @@ def test_the_servers_lock_excludes_a_second_run(function: Function, query: Query
 
     def meets_itself(run: Run) -> dict[str, Any]:
         function.do(work)
+        function.context.aws_request_id = "another request"
         inner.append(function.deliver(EIGHT + FIVE_MINUTES)["outcome"])
         inner.append(function.deliver(EIGHT)["outcome"])
         return work(run)
@@ -293,9 +249,8 @@ def test_a_job_that_commits_by_itself_fails_and_is_not_recorded(
         return work(run)
 
     function.do(commits)
-    function.fail(TransactionEndedError)
-    assert query("SELECT * FROM ledger") == []
-    assert len(_done(query)) == 1  # what its own statement committed; nothing can take that back
+    function.fail(SealedError)
+    assert query("SELECT * FROM ledger") == _done(query) == []
 
 
 def test_a_dry_run_says_what_it_would_have_done_and_does_nothing(function: Function, query: Query) -> None:
@@ -382,9 +337,10 @@ def _naive(time: datetime) -> datetime:
 
 @contextmanager
 def _locked(server: MySQLServer, name: str) -> Iterator[None]:
-    """Another session, an orphan perhaps, holds the lock."""
+    """A run that has another minute holds the lock."""
+    until = _hashed(f"{name} until {int(time.time() // STEP_SECONDS) + 6}")
     with server.connect() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT GET_LOCK(%s, 0)", (name,))
+        cursor.execute("SELECT GET_LOCK(%s, 0) FROM DUAL WHERE GET_LOCK(%s, 0)", (name, until))
         assert cursor.fetchone() == (1,)
         yield
-        cursor.execute("DO RELEASE_LOCK(%s)", (name,))
+        cursor.execute("DO RELEASE_ALL_LOCKS()")

@@ -8,8 +8,9 @@ CREATE TABLE ledger (
     window_start DATETIME(6) NOT NULL,
     window_end DATETIME(6) NOT NULL,
     outcome ENUM('done', 'partial') NOT NULL,
-    progress JSON NULL COMMENT 'of the last checkpoint',
-    result JSON NULL COMMENT 'what the job returned; NULL while partial',
+    -- TEXT: MySQL's JSON turns integers beyond 64 bits into floats, and a position to go on from must come back exactly.
+    progress TEXT CHARACTER SET utf8mb4 NULL COMMENT 'JSON, of the last checkpoint' CHECK (JSON_VALID(progress)),
+    result TEXT CHARACTER SET utf8mb4 NULL COMMENT 'JSON: what the job returned; NULL while partial' CHECK (JSON_VALID(result)),
     started_at DATETIME(6) NOT NULL,
     duration_ms INT UNSIGNED NOT NULL COMMENT 'of the latest run for this row, until it was recorded',
     PRIMARY KEY (job, sequence),

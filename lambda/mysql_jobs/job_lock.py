@@ -1,0 +1,172 @@
+"""The advisory lock that keeps two runs of a job apart, and the end of an orphan that holds it.
+
+An orphan is the session of a run that is gone, and that works on all the same: a killed function can't end its
+statement, and MySQL notices that a client is gone only when it next writes to it. So whoever meets the lock has to
+learn whose it is, and until when that run had time. The server tells neither, but for the names of the locks that a
+session holds; so a run holds two more, whose names say both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+
+from mysql_jobs.connection import Connection
+from mysql_jobs.deadline import MARGIN_SECONDS, Deadline
+from mysql_jobs.request import Request
+
+RELEASE_SECONDS = 0.1
+"""How long the server may take to release the lock of a run that has just ended."""
+ROLLBACK_SECONDS = 10.0
+"""How long a run waits, at most, until an orphan that it killed is rolled back."""
+STEP_SECONDS = 10
+"""To this a deadline is rounded up, in the name of a lock."""
+PAST_STEPS, FUTURE_STEPS = 100_000, 100
+"""How far from now a deadline is looked for: 11 days back, and beyond the 900 s that a function may have."""
+
+
+class LockError(Exception):
+    """The server failed to take the lock, or the session does not hold it any more; the message says which."""
+
+
+class OrphanError(Exception):
+    """Another session holds the lock beyond its time, or nobody knows until when: this run fails, to be retried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """Who holds a job's lock."""
+
+    session: int
+    """The number of its session on the server."""
+    overdue_seconds: float | None
+    """For how long its time has been over; negative while it has some. None if its locks don't say."""
+    same_invocation: bool
+    """Whether it is an earlier attempt of the invocation that asks."""
+
+
+class JobLock:
+    """The lock of one job, as one run takes it.
+
+    Attributes:
+        name: <schema>.<job>.
+        orphan: what became of an orphan that held it; empty if none did.
+    """
+
+    def __init__(
+        self, *, connection: Connection, schema: str, request: Request, request_id: str, deadline: Deadline
+    ) -> None:
+        """Prepare for the run of `request`, which Lambda invoked as `request_id`; nothing is asked yet."""
+        self.name = f"{schema}.{request.job}"
+        self.orphan = ""
+        self._connection = connection
+        self._cursor = connection.cursor()
+        self._deadline = deadline
+        self._invocation = _hashed(f"{self.name} invocation {request_id}")
+
+    def take(self) -> bool:
+        """Take the lock, which the session holds until it ends; return False if another run is at work.
+
+        A session that holds it beyond its run's time is killed first: a user may kill sessions of its own.
+
+        Raises:
+            LockError: the server could not take it.
+            OrphanError: the holder can't be ended, or not in time, or is an earlier attempt of this invocation.
+            pymysql.MySQLError, DeadlineExceeded: the connection failed.
+        """
+        if self._taken():
+            return True
+        # A run does not wait for the server when it ends: its lock may be released some milliseconds later.
+        time.sleep(RELEASE_SECONDS)
+        if self._taken():
+            return True
+        holder = self._holder()
+        if holder is None:
+            return self._taken()
+        if holder.overdue_seconds is None:
+            raise OrphanError(
+                f"session {holder.session} holds the lock {self.name}, and is no run that says how long it may: "
+                "find out whose it is (docs/operations.md, “A job's lock is held”)"
+            )
+        if holder.overdue_seconds > 0:
+            self._end(holder, holder.overdue_seconds)
+            return True
+        if holder.same_invocation:
+            # Not killed: Lambda may deliver an event twice at the same time, and then it is at work.
+            # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
+            raise OrphanError(
+                f"session {holder.session}, an earlier attempt of this invocation, still holds the lock {self.name}: "
+                "the server has not ended it yet. This attempt fails, to be retried"
+            )
+        return False
+
+    def require(self) -> None:
+        """Raise LockError if the session has lost the lock: a job may release it by name, or with all others."""
+        self._cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,))
+        if self._cursor.fetchone() != (1,):
+            raise LockError(
+                f"the job released the lock {self.name}: take RELEASE_LOCK or RELEASE_ALL_LOCKS out of it, as another "
+                "run may have worked at the same time"
+            )
+
+    def _taken(self, wait_seconds: float = 0) -> bool:
+        # A statement of its own: one that also read a table could read it as it was before the lock was taken.
+        # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
+        ours = "IF(IS_USED_LOCK(%s) = CONNECTION_ID(), GET_LOCK(%s, 0), NULL)"
+        until = self._until(self._deadline.remaining() + MARGIN_SECONDS)
+        self._cursor.execute(
+            f"SELECT GET_LOCK(%s, %s), {ours}, {ours}",
+            (self.name, wait_seconds, self.name, until, self.name, self._invocation),
+        )
+        [(taken, *_others)] = self._cursor.fetchall()
+        if taken is None:
+            raise LockError(f"GET_LOCK({self.name!r}) answered NULL: see the server's error log")
+        return bool(taken)
+
+    def _holder(self) -> Holder | None:
+        """Return who holds the lock; None if nobody does any more."""
+        self._cursor.execute("SELECT IS_USED_LOCK(%s), IS_USED_LOCK(%s)", (self.name, self._invocation))
+        [(session, attempt)] = self._cursor.fetchall()
+        if session is None:
+            return None
+        newest = int(time.time() // STEP_SECONDS) + FUTURE_STEPS
+        # Without the performance schema, which RDS may have off, nothing lists the locks that a session holds. SHA2, as
+        # MySQL 9 has no SHA1(). The 100,000 names take a fifth of a second.
+        self._cursor.execute(
+            "WITH RECURSIVE step (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM step WHERE n < %s)"
+            " SELECT /*+ SET_VAR(cte_max_recursion_depth = 1000000) */ n FROM step"
+            " WHERE IS_USED_LOCK(SHA2(CONCAT(%s, ' until ', %s - n), 224)) = %s LIMIT 1",
+            (PAST_STEPS + FUTURE_STEPS, self.name, newest, session),
+        )
+        found = self._cursor.fetchall()
+        overdue = time.time() - (newest - found[0][0]) * STEP_SECONDS if found else None
+        return Holder(session=session, overdue_seconds=overdue, same_invocation=attempt == session)
+
+    def _end(self, holder: Holder, overdue_seconds: float) -> None:
+        """Kill an orphan and take its lock.
+
+        Raises:
+            OrphanError: it can't be killed from here, or the server still rolls it back.
+        """
+        self.orphan = f"session {holder.session}, {overdue_seconds:.0f} s beyond its time"
+        if not self._connection.kill(holder.session):
+            raise OrphanError(
+                f"{self.orphan}, still holds the lock {self.name}, and can't be killed through a proxy: kill it at the "
+                "instance (docs/operations.md, “A job's lock is held”)"
+            )
+        self.orphan += ": killed"
+        if not self._taken(min(ROLLBACK_SECONDS, self._deadline.remaining() / 2)):
+            raise OrphanError(f"{self.orphan}, and the server is still rolling its work back: retry this run")
+
+    def _until(self, seconds: float) -> str:
+        """Return the name of the lock of a run of this job whose time ends `seconds` from now."""
+        return _hashed(f"{self.name} until {-int(-(time.time() + seconds) // STEP_SECONDS)}")
+
+
+def _hashed(text: str) -> str:
+    """Return a name of 56 characters: a lock's may have 64.
+
+    https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
+    """
+    return hashlib.sha224(text.encode()).hexdigest()

@@ -1,0 +1,54 @@
+"""TCP connections that a deadline bounds, name resolution included."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import traceback
+
+from mysql_jobs.deadline import Deadline
+from mysql_jobs.resolver import resolve
+
+
+def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
+    """Return a TCP connection to the first of the host's addresses that answers, and that IP address.
+
+    The host name is resolved anew at each call. Each address has an equal share of the time that is left, so that one
+    that is silent leaves some to the others: https://www.rfc-editor.org/rfc/rfc8305 races them, for more machinery.
+
+    Raises:
+        OSError: the host name can't be resolved, or no address answers before the deadline.
+    """
+    addresses = resolve(host, deadline)
+    failure: OSError = TimeoutError("no time is left")
+    for position, address in enumerate(addresses):
+        share = deadline.remaining() / (len(addresses) - position)
+        if not share:
+            break
+        candidate = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            candidate.settimeout(max(share, 0.001))  # 0 would make it non-blocking
+            candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            candidate.connect((address, port))
+        except OSError as error:
+            candidate.close()
+            failure = error
+        else:
+            candidate.settimeout(None)  # from now on, a watchdog limits it
+            return candidate, address
+    raise failure
+
+
+def close_half_made(error: BaseException) -> None:
+    """Close the TLS socket that a failed handshake has left in the frames of its traceback.
+
+    Below Python 3.13, `wrap_socket` doesn't if the connection is reset between TCP and TLS, and the traceback keeps the
+    socket from being collected: https://github.com/python/cpython/issues/113280
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        for frame, _line in traceback.walk_tb(cause.__traceback__):
+            for value in list(frame.f_locals.values()):
+                if isinstance(value, ssl.SSLSocket):
+                    value.close()
+        cause = cause.__context__

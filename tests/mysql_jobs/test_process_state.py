@@ -1,0 +1,149 @@
+"""Nothing that a run sets for the whole process reaches the next run; what a module sets while imported stays."""
+
+import decimal
+import json
+import locale
+import logging
+import os
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pymysql.connections
+import pytest
+
+from mysql_jobs.deadline import Deadline, Watchdog
+from mysql_jobs.process_state import SETTINGS, ProcessState
+
+
+def _replaced(*_: object, **__: object) -> Any:
+    raise AssertionError("what a job has put in the place of a function")
+
+
+CHANGES: dict[str, list[Callable[[], object]]] = {
+    "default timeout of sockets": [lambda: socket.setdefaulttimeout(30)],
+    "environment variables": [
+        lambda: os.environ.update(AWS_ENDPOINT_URL="https://example.com"),
+        lambda: os.environ.pop("PATH"),
+        lambda: os.environ.update(TZ="Asia/Kolkata"),
+    ],
+    "working directory": [lambda: os.chdir("/")],
+    "umask": [lambda: os.umask(0o777)],
+    "locale": [lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8")],
+    "signal handlers": [
+        lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+        lambda: signal.signal(signal.SIGALRM, _replaced),
+    ],
+    "logging": [
+        logging.disable,
+        lambda: logging.getLogger("mysql_jobs").setLevel(logging.CRITICAL),
+        lambda: setattr(logging.getLogger("mysql_jobs"), "propagate", False),
+        lambda: logging.getLogger("mysql_jobs").addFilter(_replaced),
+        lambda: logging.getLogger().addHandler(logging.NullHandler()),
+        logging.getLogger().handlers.clear,
+    ],
+    "warnings filter": [lambda: warnings.simplefilter("always")],
+    "recursion limit": [lambda: sys.setrecursionlimit(5000)],
+    "decimal context": [lambda: setattr(decimal.getcontext(), "prec", 3), lambda: _trap(decimal.Inexact)],
+    "module search path": [lambda: sys.path.insert(0, "/nowhere"), sys.path.clear],
+    "hooks": [lambda: setattr(sys, "excepthook", _replaced)],
+    "replaced functions": [
+        lambda: setattr(socket, "socket", _replaced),
+        lambda: setattr(ssl, "_create_default_https_context", ssl._create_unverified_context),
+        lambda: setattr(ssl.SSLContext, "wrap_socket", _replaced),
+        lambda: setattr(time, "monotonic", _replaced),
+        lambda: setattr(json, "dumps", _replaced),
+        lambda: setattr(threading.Thread, "start", _replaced),
+        lambda: setattr(pymysql, "connect", _replaced),
+        lambda: setattr(pymysql.connections.Connection, "query", _replaced),
+        lambda: setattr(os, "added_by_a_job", _replaced),
+        lambda: delattr(socket, "create_connection"),
+    ],
+}
+"""What a job may set, by the setting that it changes."""
+
+
+def _trap(what: Any) -> None:
+    decimal.getcontext().traps[what] = True
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ProcessState]:
+    monkeypatch.chdir(tmp_path)
+    state = ProcessState()
+    yield state
+    state.restore()
+
+
+def test_every_setting_is_tried() -> None:
+    assert CHANGES.keys() == SETTINGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), [(name, change) for name, changes in CHANGES.items() for change in changes]
+)
+def test_what_a_run_changes_is_put_back_and_named(name: str, change: Callable[[], object], state: ProcessState) -> None:
+    state.note()  # pytest itself sets a variable between the fixture and the test
+    before = {setting: read() for setting, (read, _write) in SETTINGS.items()}
+    change()
+    changed = state.restore()
+    assert {setting: read() for setting, (read, _write) in SETTINGS.items()} == before
+    assert changed == [name]
+    assert state.restore() == []
+
+
+def test_the_time_zone_is_that_of_the_variables_again(state: ProcessState) -> None:
+    state.note()
+    names = time.tzname
+    os.environ["TZ"] = "Asia/Kolkata"
+    time.tzset()
+    state.restore()
+    assert time.tzname == names
+
+
+def test_what_is_noted_later_stays(state: ProcessState) -> None:
+    """A module sets the precision of its decimals once, while it is imported, for all of its runs."""
+    decimal.getcontext().prec = 50
+    try:
+        state.note()
+        assert state.restore() == []
+        assert decimal.getcontext().prec == 50
+    finally:
+        decimal.getcontext().prec = 28
+
+
+def test_what_can_not_be_put_back_is_said_and_hides_nothing_else(
+    state: ProcessState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    state.note()
+    os.chdir("/")
+    gone.rmdir()
+    socket.setdefaulttimeout(1)
+    first, *others = state.restore()
+    assert (first, socket.getdefaulttimeout()) == ("default timeout of sockets", None)
+    assert any(each.startswith("working directory, not put back: ") for each in others)
+
+
+def test_a_default_timeout_makes_no_watchdog_burn_the_processor() -> None:
+    """A module may set it while it is imported, and then it stays: the connection is immune to it."""
+    ours, peer = socket.socketpair()
+    socket.setdefaulttimeout(30)
+    try:
+        watchdog = Watchdog(ours, Deadline.after(60))
+        assert ours.gettimeout() is None
+        assert os.get_blocking(ours.fileno())
+        watchdog.dismiss()
+    finally:
+        socket.setdefaulttimeout(None)
+        ours.close()
+        peer.close()
