@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from documents.synthesis import synthesize
-from lab import fault_matrix
+from lab import fault_matrix, torture
 from lab.fault_bench import Observed
 from local.emulator import Emulator
 from tests.fixture import PROJECT
@@ -22,14 +22,17 @@ REGION = "eu-central-1"
 
 
 MATRIX: pytest.StashKey[list[tuple[str, Observed]]] = pytest.StashKey()
+TORTURE = pytest.StashKey[list[tuple[str, int]]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--faults", type=Path, help="write the fault matrix into this file, as Markdown")
+    parser.addoption("--torture", type=Path, help="write what was tortured, and how often, into this file, as Markdown")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MATRIX] = []
+    config.stash[TORTURE] = []
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +42,23 @@ def record(request: pytest.FixtureRequest) -> Callable[[str, Observed], None]:
     return lambda fault, observed: matrix.append((fault, observed))
 
 
+@pytest.fixture(scope="session")
+def count_torture(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
+    """Notes what runs were tortured with, and how many."""
+    counts = request.config.stash[TORTURE]
+    return lambda what, count: counts.append((what, count))
+
+
 def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.TerminalReporter) -> None:
     file = config.getoption("--faults")
     if file:
         rows: list[tuple[str, Observed]] = config.stash[MATRIX]
         fault_matrix.write(file, rows)
         terminalreporter.write_line(fault_matrix.text(rows))
+    tortured = config.getoption("--torture")
+    if tortured:
+        counts: list[tuple[str, int]] = config.stash[TORTURE]
+        torture.write(tortured, counts, failed=len(terminalreporter.getreports("failed")))
 
 
 @pytest.fixture(scope="session")
