@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import time
 from pathlib import Path
@@ -14,6 +13,8 @@ from lab import incident_bench, incident_environment, mariadb_installation, pict
 from lab.bench import ROOT, NotReproduced
 from lab.experiment import conduct
 from local.emulator import EmulatorError
+from local.ending import end_as_on_ctrl_c
+from local.guardian import guarded
 from local.mysql_installation import ToolMissing
 from local.server_start import StartFailed
 
@@ -32,11 +33,10 @@ def main() -> int:
     parser.add_argument("--fast", action="store_true", help="scale timeouts down, write nothing (make lab FAST=1)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
-    # `kill` should clean up as Ctrl-C does; a shell's background job starts with Ctrl-C ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
-        _main(console, fast=arguments.fast)
+        with guarded():
+            _main(console, fast=arguments.fast)
     except KeyboardInterrupt:
         console.print("Interrupted; everything was stopped and removed.")
         return 130

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -89,14 +88,11 @@ def synthesize(project: Project, environment: str, assembly: Path) -> None:
     Raises:
         CommandFailed: the app says why.
     """
-    # jsii leaves its folders there when it is killed, as on Ctrl-C.
-    temporary = assembly.with_name("tmp")
-    temporary.mkdir(exist_ok=True)
     app = shlex.join([sys.executable, "-m", "local.app", str(project.folder), environment])
     run(
         [str(CDK), "--no-notices", "--app", app, "synth", "--quiet", "--output", str(assembly), "**"],
         log=assembly.with_suffix(".log"),
-        environment={**os.environ, "TMPDIR": str(temporary)},
+        environment=None,
         cwd=ROOT,
     )
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
 
+from local import guardian
 from local.runtime_api import RuntimeApi
 
 INIT_SECONDS = 10.0
@@ -151,6 +152,8 @@ class ExecutionEnvironment:
         return {
             "PATH": os.defpath,
             "HOME": tempfile.gettempdir(),
+            "TMPDIR": tempfile.gettempdir(),
+            **guardian.mark(),
             "TZ": ":UTC",
             # Lambda's file system is read-only; the code folder must stay as clean here.
             "PYTHONDONTWRITEBYTECODE": "1",

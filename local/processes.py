@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -25,12 +24,13 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in a session of its own, so that Ctrl-C here does not reach it; `log` gets its output.
 
-    `environment` replaces this process's own when it is given. End the program with `stop(process.pid)`.
+    `environment` replaces this process's own when it is given. End the program with `stop(process.pid)`; if that does
+    not come to pass, the guardian of this command does (local/guardian.py).
 
     Raises:
         OSError: there is no such program, or the log cannot be written.
     """
-    with log.open("wb") as output, _undisturbed():
+    with log.open("wb") as output:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -135,25 +135,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Postpone Ctrl-C: in the middle of starting a program, it would leave one that nobody ends."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    arrived: list[int] = []
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in handlers:
-        signal.signal(number, lambda number, _frame: arrived.append(number))
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-    for received in arrived:
-        signal.raise_signal(received)
 
 
 def _wait(pid: int, seconds: float) -> None:

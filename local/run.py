@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -24,7 +20,9 @@ from rich.table import Table
 from local import run_report
 from local.cdk_cli import CommandFailed
 from local.emulator import EmulatorError
+from local.ending import end_as_on_ctrl_c
 from local.environment import JobFailed, LocalEnvironment, deployed
+from local.guardian import guarded
 from local.kept import kept
 from local.mysql_installation import ToolMissing
 from local.scheduler import Delivery, delivery
@@ -99,9 +97,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="leave everything up until Ctrl-C (make run KEEP=1)")
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
-    # `kill` shall clean up as Ctrl-C does; a shell's background job starts with Ctrl-C ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
         return _main(console, name=arguments.environment, keep=arguments.keep)
     except KeyboardInterrupt:
@@ -121,7 +117,7 @@ def _main(console: Console, *, name: str, keep: bool) -> int:
 
     project = Project(ROOT)
     name = _choose(project, name)
-    with _temporary_folder() as folder, deployed(folder, project=project, name=name, progress=progress) as environment:
+    with guarded() as folder, deployed(folder, project=project, name=name, progress=progress) as environment:
         jobs = environment.settings.jobs
         rows = []
         for row in chain(_in_emulator(environment, jobs), _frozen(environment, jobs[:1])):
@@ -261,15 +257,6 @@ def _wait(console: Console, environment: LocalEnvironment) -> None:
             signal.pause()
         except KeyboardInterrupt:
             console.print()
-
-
-@contextmanager
-def _temporary_folder() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="mysql-jobs-"))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import signal
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +20,9 @@ from rich.table import Table
 from rich.text import Text
 
 from local import kept, run_report, sql
+from local.ending import end_as_on_ctrl_c
 from local.execution_environment import ExecutionEnvironment, Invocation
+from local.guardian import guarded
 from local.leftovers import Leftovers
 from settings import names
 from settings.environment import JobSettings
@@ -102,8 +102,7 @@ def main() -> int:
     parser.add_argument("--at", default="", help="the scheduled time, like 2026-11-23T08:00Z; else now")
     parser.add_argument("--event", default="", help='more of the event, in JSON, like {"dry_run": true}')
     arguments = parser.parse_args()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+    end_as_on_ctrl_c()
     try:
         return _try(Project(ROOT), arguments.job, _event(arguments.at, arguments.event))
     except KeyboardInterrupt:
@@ -140,8 +139,8 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
     job = entered.get(name) or _not_entered(project, name, environment.environment)
     if name not in entered:
         console.print(f"{name} is not in environments/{environment.environment}.toml: it gets its default parameters")
-    with tempfile.TemporaryDirectory(prefix="mysql-jobs-") as folder:
-        functions = Functions(environment=environment, folder=Path(folder))
+    with guarded() as folder:
+        functions = Functions(environment=environment, folder=folder)
         bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
         with functions.migrate(rights_variable(each.rights for each in {**entered, name: job}.values())) as function:
             migrated = function.invoke({})

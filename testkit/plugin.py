@@ -1,19 +1,50 @@
-"""The fixtures: `job` runs a job, `database` shows what it did. Nothing is imported before a test asks for it."""
+"""The fixtures: `job` runs a job, `database` shows what it did. What they need is imported when a test asks for it."""
 
 # ruff: noqa: PLC0415 - imported by the fixture that needs it
 
 from __future__ import annotations
 
+import atexit
+import os
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from local.ending import end_as_on_ctrl_c
+from local.guardian import ALSO_REMOVED, guarded
 
 if TYPE_CHECKING:
     from local.mysql_server import MySQLServer
     from settings.project import Project
     from testkit.database import Database
     from testkit.job import Job
+
+ALSO = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)  # before any conftest.py: one may import the CDK, which starts a program when imported
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Let nothing be left of the tests, however they end: no process, and no file but those that pytest keeps."""
+    end_as_on_ctrl_c()
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.gettempdir()  # where pytest keeps the folders of tests that failed
+    stack = ExitStack()
+    atexit.register(stack.close)  # runs after that of the CDK, which is imported later, and so after all tests
+    early_config.stash[ALSO] = stack.enter_context(guarded()) / ALSO_REMOVED
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _remove_if_killed(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> None:
+    pytestconfig.stash[ALSO].write_text(str(tmp_path_factory.getbasetemp()))
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Let pytest keep the folders of tests that failed, but not those of tests that were interrupted."""
+    if session.testsfailed or exitstatus != pytest.ExitCode.INTERRUPTED:
+        session.config.stash[ALSO].unlink(missing_ok=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m is applied
@@ -33,7 +64,7 @@ def project() -> Project:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
+def server() -> Iterator[MySQLServer]:
     """A real MySQL server with the parameter group's settings."""
     from local import mysql_installation
     from local.environment import CACHE
@@ -41,8 +72,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MySQLServer]:
     from stacks.database.parameter_group import PARAMETERS
 
     installation = mysql_installation.find_or_fetch(CACHE, progress=print)
-    folder = tmp_path_factory.mktemp("mysql")
-    with MySQLServer.start(installation, folder, settings=PARAMETERS, progress=print) as server:
+    with (
+        # Not one of pytest's, which keeps its folders if a test failed: this one has 100 MB.
+        tempfile.TemporaryDirectory(prefix="mysql-") as folder,
+        MySQLServer.start(installation, Path(folder), settings=PARAMETERS, progress=print) as server,
+    ):
         yield server
 
 

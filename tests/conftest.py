@@ -1,7 +1,6 @@
 """What the tests share: one synthesis, one emulator. The MySQL server is a fixture of testkit/plugin.py."""
 
 import json
-import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,6 @@ from lab import fault_matrix, torture
 from lab.fault_bench import Observed
 from local.emulator import Emulator
 from tests.fixture import PROJECT
-
-# Where tests are a shell's background job, Ctrl-C is ignored, and so it would be in every program that they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = Path(__file__).parents[1]
 REGION = "eu-central-1"

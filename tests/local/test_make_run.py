@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.left_behind import left_behind
 from tests.working_copy import edit, link_tools, working_copy
 
 pytestmark = pytest.mark.deployment
@@ -152,7 +153,7 @@ def test_every_run_left_nothing_open(project: Path, tmp_path: Path) -> None:
     _, heading, rest = finished.stdout.partition("What this does not prove.")
     closing = [line.strip() for line in (heading + rest).splitlines() if not line.endswith(("…", "Done."))]
     assert closing == textwrap.wrap(" ".join(closing), 80, break_on_hyphens=False)  # each line as full as it can be
-    assert _left_behind(tmp_path) == ([], [])
+    assert left_behind(tmp_path) == ([], [])
 
 
 def test_an_environment_without_jobs_is_deployed_and_migrated(project: Path, tmp_path: Path) -> None:
@@ -161,30 +162,31 @@ def test_an_environment_without_jobs_is_deployed_and_migrated(project: Path, tmp
     finished = _run(project, tmp_path, "--environment", "empty")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "environments/empty.toml has no jobs: it was deployed and migrated, and nothing was run." in finished.stdout
-    assert _left_behind(tmp_path) == ([], [])
+    assert left_behind(tmp_path) == ([], [])
 
 
 def test_an_unknown_environment_is_told_the_right_name(project: Path, tmp_path: Path) -> None:
     finished = _run(project, tmp_path, "--environment", "basik")
     assert finished.returncode == 1
     assert "there is no environments/basik.toml: did you mean basic?\n" in finished.stdout
-    assert _left_behind(tmp_path) == ([], [])
+    assert left_behind(tmp_path) == ([], [])
 
 
-@pytest.mark.parametrize("moment", ["Synthesizing", "Starting it", "cdk deploy", "cold run of pulse in the runtime"])
+MOMENTS = ("Synthesizing", "Initializing", "Starting it", "cdk deploy", "cold run of pulse in the runtime")
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
 def test_an_interrupted_run_leaves_nothing(moment: str, project: Path, tmp_path: Path) -> None:
-    started = _start([sys.executable, "-m", "local.run"], tmp_path, project)
-    assert started.stdout
-    with started.stdout as output:
-        for line in output:
-            if moment in line:
-                break
-        time.sleep(3 if moment == "Synthesizing" else 0)  # until jsii has made its folders
-        os.killpg(started.pid, signal.SIGINT)  # what Ctrl-C does
-        rest = output.read()
-    assert started.wait(HANG_SECONDS) == 130
+    started, rest = _ended(moment, project, tmp_path, signal.SIGINT)  # what Ctrl-C does
+    assert started == 130
     assert "Interrupted; everything was stopped and removed." in rest
-    assert _left_behind(tmp_path) == ([], [])
+    assert left_behind(tmp_path) == ([], [])
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_leaves_nothing(moment: str, project: Path, tmp_path: Path) -> None:
+    assert _ended(moment, project, tmp_path, signal.SIGKILL)[0] == -signal.SIGKILL
+    assert left_behind(tmp_path) == ([], [])
 
 
 def test_a_run_that_fails_is_a_row_and_the_others_go_on(kept: KeptRun) -> None:
@@ -269,7 +271,7 @@ def test_a_kept_environment_ends_with_ctrl_c(kept: KeptRun) -> None:
     rest = kept.process.stdout.read()
     assert "A run was not good: see the table." in rest
     assert kept.process.wait(HANG_SECONDS) == 1
-    assert _left_behind(kept.temporary) == ([], [])
+    assert left_behind(kept.temporary) == ([], [])
     tried = kept.typed("python -m local.try_job pulse")
     message = "no environment is up: start one in another terminal with `make run KEEP=1`\n"
     assert (tried.returncode, tried.stderr) == (1, message)
@@ -286,6 +288,20 @@ def _run(project: Path, temporary: Path, *options: str) -> subprocess.CompletedP
         timeout=HANG_SECONDS,
         check=False,
     )
+
+
+def _ended(moment: str, project: Path, temporary: Path, number: signal.Signals) -> tuple[int, str]:
+    """`make run`, sent a signal after the line with `moment`: its status, and what it printed from then on."""
+    started = _start([sys.executable, "-m", "local.run"], temporary, project)
+    assert started.stdout
+    with started.stdout as output:
+        for line in output:
+            if moment in line:
+                break
+        time.sleep(3 if moment == "Synthesizing" else 0)  # until jsii has made its folders
+        os.killpg(started.pid, number)
+        rest = output.read()
+    return started.wait(HANG_SECONDS), rest
 
 
 def _start(command: list[str], folder: Path, project: Path) -> subprocess.Popen[str]:
@@ -306,23 +322,3 @@ def _environment(folder: Path) -> dict[str, str]:
     usual = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{usual['PATH']}"
     return {**usual, "PATH": path, "COLUMNS": "80", "TMPDIR": str(folder)}
-
-
-def _left_behind(folder: Path) -> tuple[list[str], list[str]]:
-    """Processes that were started with `folder` as their temporary folder, and what is in it."""
-    end = time.monotonic() + 10  # a killed process takes a moment to be reaped
-    while (processes := _marked(str(folder))) and time.monotonic() < end:
-        time.sleep(0.1)
-    return processes, sorted(path.name for path in folder.iterdir())
-
-
-def _marked(text: str) -> list[str]:
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            marked = text.encode() in (process / "environ").read_bytes() + (process / "cmdline").read_bytes()
-        except OSError:  # ended meanwhile, or another user's
-            continue
-        if marked:
-            found.append(f"{process.name} {(process / 'cmdline').read_bytes()!r}")
-    return found

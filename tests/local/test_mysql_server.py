@@ -437,25 +437,3 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_ctrl_c_amid_a_start_waits_until_the_program_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = subprocess.Popen
-
-    def interrupted(*arguments: Any, **options: Any) -> Any:
-        process = real(*arguments, **options)
-        signal.raise_signal(signal.SIGINT)  # when the program runs and its id has not been told yet
-        return process
-
-    monkeypatch.setattr("local.processes.subprocess.Popen", interrupted)
-    with pytest.raises(KeyboardInterrupt), processes.none_left():
-        processes.start(["sleep", "600"], log=tmp_path / "log")
-    monkeypatch.undo()
-    assert not [pid for pid in Path("/proc").glob("[0-9]*") if "sleep 600" in _command_line(int(pid.name))]
-
-
-def _command_line(pid: int) -> str:
-    # Not ps: a bare Debian has none.
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-    return ""
