@@ -19,6 +19,10 @@ from mysql_jobs import Run
 EARLIEST = datetime(1000, 1, 1)  # noqa: DTZ001 (MySQL's DATETIME has no zone)
 """The first time that MySQL knows. Before it is only 0000-00-00, which is no time: it never expires, just like NULL.
 https://dev.mysql.com/doc/refman/8.4/en/datetime.html"""
+ANY_DATE = "SET_VAR(sql_mode = 'ALLOW_INVALID_DATES')"
+"""A table may hold dates like 2026-00-00 and 2026-02-31, from a server that was less strict. A strict one compares
+nothing with them (1292, 1525), so this is for the statements that find a row by what was read of it.
+https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html"""
 
 
 class PurgeError(Exception):
@@ -103,6 +107,8 @@ class _Expiring:
     retention: timedelta
     key: tuple[str, ...]
     """The columns of the primary key."""
+    key_as_read: str
+    """The same as a SELECT reads them, so that what was read finds its row."""
     index: str
     """One that begins with `column`."""
 
@@ -111,11 +117,13 @@ def _find(cursor: Cursor, wanted: Table) -> _Expiring:
     """What the schema says of a table. Only its own names go into statements."""
     table = _table(cursor, wanted)
     columns = _columns(cursor, wanted)
+    key = _primary_key(wanted, columns)
     return _Expiring(
         table=table,
         column=_time(wanted, columns),
         retention=timedelta(days=wanted.retention_days),
-        key=_primary_key(wanted, columns),
+        key=tuple(key),
+        key_as_read=", ".join(_as_read(name, kind) for name, kind in key.items()),
         index=_index(cursor, wanted),
     )
 
@@ -152,12 +160,18 @@ def _time(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> str:
     )
 
 
-def _primary_key(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
+def _primary_key(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """Name and type of each column of it."""
     key = {name: kind for name, kind, role in columns if role == "PRI"}
     # A FLOAT that was read finds its row no more: https://dev.mysql.com/doc/refman/8.4/en/problems-with-float.html
     if not key or "float" in key.values():
         raise PurgeError(f"{wanted.table} has no primary key, or a FLOAT in it: ALTER TABLE in a migration")
-    return tuple(key)
+    return key
+
+
+def _as_read(name: str, kind: str) -> str:
+    # In a key of several columns MySQL compares a TIME by its text: as 838:59:59.000000, where Python has no fraction.
+    return f"CAST({_quote(name)} AS CHAR)" if kind in {"date", "datetime", "timestamp", "time"} else _quote(name)
 
 
 def _index(cursor: Cursor, wanted: Table) -> str:
@@ -178,8 +192,9 @@ def _index(cursor: Cursor, wanted: Table) -> str:
 def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -> Iterator[list[tuple[Any, ...]]]:
     """Primary keys of the rows before `cutoff`, `size` at a time; each batch is read when the one before is deleted."""
     table, column, index = map(_quote, (expiring.table, expiring.column, expiring.index))
+    hints = f"/*+ INDEX({table} {index}) {ANY_DATE} */"
     statement = (
-        f"SELECT /*+ INDEX({table} {index}) */ {column}, {_listed(expiring.key)} FROM {table}"  # noqa: S608 (quoted)
+        f"SELECT {hints} {column}, {expiring.key_as_read} FROM {table}"  # noqa: S608 (quoted)
         f" WHERE {column} >= %s AND {column} < %s ORDER BY {column} LIMIT %s"
     )
     earliest: object = EARLIEST
@@ -206,7 +221,7 @@ def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: list[t
     # Beyond 8 MB of keys the optimizer would read, and so lock, the whole table instead: 0 is for any number of them.
     # https://dev.mysql.com/doc/refman/8.4/en/range-optimization.html#range-optimization-memory-use
     return cursor.execute(
-        f"DELETE /*+ INDEX({table} `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0) */ FROM {table}"
+        f"DELETE /*+ INDEX({table} `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0) {ANY_DATE} */ FROM {table}"
         f" WHERE ({_listed(expiring.key)}) IN ({marks}) AND {column} < %s",
         (*(value for key in batch for value in key), cutoff),
     )

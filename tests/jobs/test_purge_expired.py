@@ -108,6 +108,28 @@ def test_composite_keys_dates_timestamps_and_strange_names(purge: Purge, databas
     assert database.rows("SELECT HEX(token) FROM visit ORDER BY token") == [("00FF04",), ("00FF05",), ("00FF06",)]
 
 
+@pytest.mark.parametrize("batch_rows", [1, 2, 1000])
+def test_dates_that_a_strict_server_refuses_find_their_rows(purge: Purge, database: Database, batch_rows: int) -> None:
+    """As the end of a batch, where the next one goes on, and in the primary key, by which a row is deleted."""
+    database.rows(
+        "CREATE TABLE booking (day DATE, at DATETIME(3), length TIME(6), expires_at DATETIME,"
+        " PRIMARY KEY (day, at, length), KEY by_expires_at (expires_at))"
+    )
+    with closing(database.connect()) as other, other.cursor() as cursor:
+        cursor.execute("SET SESSION sql_mode = 'ALLOW_INVALID_DATES'")
+        cursor.execute(
+            "INSERT INTO booking VALUES"
+            " ('2026-00-00', '2026-02-31 01:02:03.004', '-00:00:01.5', '2026-05-00'),"
+            " ('2026-05-00', '0000-00-00 00:00:00.000', '-838:59:59', '2026-05-00'),"
+            " ('0000-00-00', '2026-00-07 00:00:00.001', '838:59:59', '2026-02-31 23:00:00'),"
+            " ('2026-12-00', '2026-12-00 00:00:00.000', '00:00:00', '2026-12-00')"
+        )
+        other.commit()
+    booking = {**SESSION, "table": "booking"}
+    assert purge(booking, batch_rows=batch_rows)["result"] == {"deleted": {"booking": 3}}
+    assert database.rows("SELECT CAST(day AS CHAR) FROM booking") == [("2026-12-00",)]
+
+
 def test_each_table_has_its_own_retention(purge: Purge, database: Database) -> None:
     _sessions(database, 3, CUTOFF - timedelta(days=1))
     for days in (1, 11):
