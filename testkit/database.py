@@ -12,7 +12,7 @@ from unittest import mock
 import pymysql
 
 from local.mysql_server import MySQLServer
-from mysql_jobs import migrate
+from mysql_jobs import migrate, migration_files
 from mysql_jobs.credentials import Credentials
 from settings.job_module import Rights
 from settings.job_variables import rights_variable
@@ -101,7 +101,7 @@ class Database:
             "JOBS_SECRET": "jobs",
         }
         self._rights = None  # as long as it is not known what was granted
-        with self.function(variables), mock.patch.dict(migrate.FOLDERS, project=self._project.migrations):
+        with self.function(variables), mock.patch.dict(migration_files.FOLDERS, project=self._project.migrations):
             migrate.lambda_handler({}, context)
         self._rights = rights
 

@@ -7,7 +7,7 @@ import traceback
 
 import pymysql
 
-from mysql_jobs.migrate import MigrationError
+from mysql_jobs.migration_files import MigrationError
 from settings.environment import JobSettings
 from settings.project import Project
 from testkit.database import Database

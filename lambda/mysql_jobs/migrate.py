@@ -1,71 +1,60 @@
 """The handler that migrates the database at deploy: applies each migration once, in order, and grants the jobs' rights.
 
-There are two sequences, each numbered from 0001: the engine's (mysql_jobs/migrations/), applied first, and the
-project's (migrations/). So a later version of the engine can bring migrations without renumbering the project's.
-
 It runs before any schedule is live, with the master user's secret. A migration is never edited once applied: MySQL
 commits each DDL statement by itself, so nothing can be rolled back; a further migration corrects it.
+
+A run can end at any moment, also between a statement and its record. The next one finds the marker of that statement in
+the log, and goes on if what became of it is certain; else it stops, until a person says it (make migrate-resolve).
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pymysql
+from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from mysql_jobs.configuration import RIGHTS, Database, Login, read_database, read_login, read_rights
-from mysql_jobs.connection import Connection, connect
+from mysql_jobs import interrupted_statement
+from mysql_jobs.configuration import RIGHTS, read_database, read_login, read_rights
+from mysql_jobs.connection import OutcomeUnknownError, connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, LambdaContext
+from mysql_jobs.jobs_user import grant
+from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, checksum, file_of, read_migrations
+from mysql_jobs.migration_log import Applied, Marker, MigrationLog, Statement
 
-Origin = Literal["engine", "project"]
-FOLDERS: dict[Origin, Path] = {
-    "engine": Path(__file__).parent / "migrations",
-    "project": Path(__file__).parents[1] / "migrations",
-}
 LOCK = "mysql-jobs migrations"
+REPORT_SECONDS = 5.0
+"""What is left of the run's time for saying that another one has the lock."""
 LEDGER = {"ledger": RIGHTS}
 """The rights that every run needs: it records itself, and deletes old records."""
+IN_EFFECT_ALREADY = {
+    ER.BAD_TABLE_ERROR,
+    ER.CANT_DROP_FIELD_OR_KEY,
+    ER.DUP_FIELDNAME,
+    ER.DUP_KEYNAME,
+    ER.TABLE_EXISTS_ERROR,
+}
+"""How a server refuses a statement that is in effect."""
 
 logger = logging.getLogger("mysql_jobs")
 logger.setLevel(logging.INFO)
 
 
-class MigrationError(Exception):
-    """The migrations can't be applied; the message names the file and, if one failed, the statement."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Migration:
-    """One migration: a file of one of the two sequences."""
-
-    origin: Origin
-    """Whose sequence it belongs to."""
-    number: int
-    name: str
-    statements: tuple[str, ...]
-
-    @property
-    def file(self) -> str:
-        """The file's path in the function's zip, for messages."""
-        return _file(self.origin, self.name)
-
-
-def lambda_handler(_event: object, context: LambdaContext) -> dict[str, Any]:
+def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Bring the database to what the deployed code needs, and return what was done. Idempotent.
 
+    An `event` {"resolve": "migrations/0003_x.sql", "statement": "applied" or "rolled-back"} says instead what became of
+    the statement of that file which was interrupted; nothing is migrated then.
+
     Raises:
-        MigrationError: a file was changed after it was applied, or a statement failed; what was applied before it
-            stays, and the next run continues there.
+        MigrationError: a file was changed after it was applied, a statement failed, or one was interrupted and nobody
+            knows what became of it; what was applied before it stays, and the next run continues there.
     """
     deadline = Deadline.of(context)
     migrations = [each for origin, folder in FOLDERS.items() for each in read_migrations(folder, origin)]
@@ -78,154 +67,161 @@ def lambda_handler(_event: object, context: LambdaContext) -> dict[str, Any]:
         deadline=deadline,
         program_name=f"{context.function_name} {context.aws_request_id}",
     )
+    done: dict[str, Any]
     try:
-        with connection.cursor() as cursor, _lock(cursor, deadline):
-            applied = apply(migrations, connection, cursor)
-            _grant(cursor, jobs, rights, database, deadline)
+        with connection.cursor() as cursor:
+            log = MigrationLog(connection, cursor)
+            log.create()
+            with _lock(cursor, log, deadline):
+                if isinstance(event, Mapping) and "resolve" in event:
+                    done = resolve(log, event)
+                else:
+                    done = {"applied": apply(migrations, log, cursor)}
+                    grant(cursor, jobs, rights, database, deadline)
     finally:
         connection.destroy()
-    done = {"applied": applied}
-    logger.info("migrated", extra=done)
+    logger.info("migrated" if "applied" in done else "resolved", extra=done)
     return done
 
 
-def read_migrations(folder: Path, origin: Origin) -> tuple[Migration, ...]:
-    """Return the migrations in `folder`: 0001_what_it_does.sql and so on; synth has checked their names.
-
-    Raises:
-        MigrationError: a statement does not end with a semicolon at the end of a line.
-    """
-    return tuple(
-        Migration(
-            origin=origin,
-            number=int(file.name.partition("_")[0]),
-            name=file.stem,
-            statements=_statements(file.read_text(), _file(origin, file.stem)),
-        )
-        for file in sorted(folder.glob("*.sql"))
-    )
-
-
-def apply(migrations: Sequence[Migration], connection: Connection, cursor: Cursor) -> list[str]:
+def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor) -> list[str]:
     """Apply the migrations that the database does not have yet, and return their files.
 
     Raises:
         MigrationError: see `lambda_handler`.
     """
-    cursor.execute(
-        "CREATE TABLE IF NOT EXISTS migration ("
-        " origin ENUM('engine', 'project') NOT NULL,"
-        " number INT UNSIGNED NOT NULL,"
-        " name VARCHAR(255) NOT NULL,"
-        " checksum CHAR(64) NOT NULL,"  # of the statements applied so far
-        " statements INT UNSIGNED NOT NULL,"  # how many were applied: a file that failed continues after them
-        " complete BOOLEAN NOT NULL,"
-        " applied_at DATETIME(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),"
-        " PRIMARY KEY (origin, number))"
-    )
-    cursor.execute("SELECT origin, number, name, checksum, statements, complete FROM migration ORDER BY origin, number")
-    seen = {row[:2]: row[2:] for row in cursor.fetchall()}
     here = {(each.origin, each.number) for each in migrations}
-    for key, (name, *_rest) in seen.items():
+    for marker in log.markers():
+        _settle(marker, log, cursor, is_here=(marker.statement.origin, marker.statement.migration) in here)
+    seen = log.applied()
+    for key, before in seen.items():
         if key not in here:
             # Not an error: CloudFormation rolls a failed deploy back with the code of the one before.
-            logger.warning("%s was applied to this database, but this version does not have it", _file(key[0], name))
+            logger.warning(
+                "%s was applied to this database, but this version does not have it", file_of(key[0], before.name)
+            )
     applied = []
     for migration in migrations:
-        name, checksum, statements, complete = seen.get(
-            (migration.origin, migration.number), (migration.name, _checksum(()), 0, False)
-        )
-        same = (migration.name, _checksum(migration.statements[:statements])) == (name, checksum)
-        if not same or (complete and len(migration.statements) != statements):
-            where = "a new migration" if complete else "the same file after them"
-            raise MigrationError(
-                f"{migration.file} differs from the {name}.sql that was applied to this database "
-                f"({statements} statements): restore them and write what is new into {where}"
-            )
-        if not complete:
-            _apply_one(migration, statements, connection, cursor)
+        nothing = Applied(name=migration.name, checksum=checksum(()), statements=0, complete=False)
+        before = seen.get((migration.origin, migration.number), nothing)
+        _check_unchanged(migration, before)
+        if not before.complete:
+            for number in range(before.statements + 1, len(migration.statements) + 1):
+                _apply_one(Statement.of(migration, number), log, cursor)
+            log.complete(Statement.of(migration, len(migration.statements)))
             applied.append(migration.file)
     return applied
 
 
-def _apply_one(migration: Migration, already: int, connection: Connection, cursor: Cursor) -> None:
-    total = len(migration.statements)
-    for count, statement in enumerate(migration.statements[already:], start=already + 1):
-        with _named(f"{migration.file}, statement {count} of {total}", statement):
-            cursor.execute(statement)
-        _record(migration, count, connection, cursor, complete=False)
-    _record(migration, total, connection, cursor, complete=True)
+def resolve(log: MigrationLog, event: Mapping[str, object]) -> dict[str, Any]:
+    """Take a person's word for what became of an interrupted statement, or one that failed; return which one it was.
+
+    Raises:
+        MigrationError: there is no such statement, or the event has no such word.
+    """
+    file, fate = event["resolve"], event.get("statement")
+    markers = {marker.statement.file: marker for marker in log.markers()}
+    if file not in markers:
+        there = f"there are: {', '.join(markers)}" if markers else "there are none"
+        raise MigrationError(f"{file} has no statement that was interrupted or failed; {there}")
+    statement = markers[file].statement
+    match fate:
+        case "applied":
+            log.record(statement)
+        case "rolled-back":
+            log.forget(statement)
+        case _:
+            raise MigrationError(f"the statement is {fate!r}: write applied, if it is in effect, or rolled-back")
+    return {"resolved": str(statement), "statement": fate, "text": statement.text}
 
 
-def _record(migration: Migration, count: int, connection: Connection, cursor: Cursor, *, complete: bool) -> None:
-    cursor.execute(
-        "REPLACE INTO migration (origin, number, name, checksum, statements, complete) VALUES (%s, %s, %s, %s, %s, %s)",
-        (migration.origin, migration.number, migration.name, _checksum(migration.statements[:count]), count, complete),
-    )
-    connection.commit()
+def _check_unchanged(migration: Migration, before: Applied) -> None:
+    same = (migration.name, checksum(migration.statements[: before.statements])) == (before.name, before.checksum)
+    if not same or (before.complete and len(migration.statements) != before.statements):
+        where = "a new migration" if before.complete else "the same file after them"
+        raise MigrationError(
+            f"{migration.file} differs from the {before.name}.sql that was applied to this database "
+            f"({before.statements} statements): restore them and write what is new into {where}"
+        )
 
 
-def _grant(
-    cursor: Cursor, jobs: Login, rights: dict[str, frozenset[str]], database: Database, deadline: Deadline
-) -> None:
-    """Create the jobs' user, or update it: how it authenticates, and exactly these rights (least privilege)."""
-    # Names can't be bound as parameters; `configuration` has checked that they are plain identifiers.
-    user = f"`{jobs.user}`"
-    if jobs.auth == "iam":
-        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
-        method, parameters = "WITH AWSAuthenticationPlugin AS 'RDS'", None
-    else:
-        parameters = (Authentication(login=jobs, database=database).credentials(deadline).password,)
-        method = "BY %s"
-    for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
-        cursor.execute(f"{verb} {user} IDENTIFIED {method} REQUIRE SSL", parameters)
-    cursor.execute(
-        "SELECT table_name, privilege_type FROM information_schema.table_privileges"
-        " WHERE grantee = %s AND table_schema = %s",
-        (f"'{jobs.user}'@'%'", database.name),
-    )
-    granted = set(cursor.fetchall())
-    wanted = {(table, right) for table, each in rights.items() for right in each}
-    # Only the difference: a job that runs meanwhile keeps its rights at every moment.
-    for table, right in sorted(wanted - granted):
-        with _named(f"granting {right} on the table {table}", f"GRANT {right} ON {table}"):
-            cursor.execute(f"GRANT {right} ON `{database.name}`.`{table}` TO {user}")
-    for table, right in sorted(granted - wanted):
-        cursor.execute(f"REVOKE {right} ON `{database.name}`.`{table}` FROM {user}")
-
-
-@contextmanager
-def _named(what: str, statement: str) -> Iterator[None]:
-    """Add to an error what failed, and the statement."""
+def _apply_one(statement: Statement, log: MigrationLog, cursor: Cursor) -> None:
+    log.begin(statement, interrupted_statement.table_definitions(cursor))
     try:
-        yield
+        cursor.execute(statement.text)
+        while cursor.nextset():  # an error of a procedure may come after its first result
+            pass
     except (pymysql.MySQLError, DeadlineExceeded) as error:
-        raise MigrationError(f"{what} failed: {error}\n{statement}") from error
+        raise MigrationError(
+            f"{statement} failed: {error}\n{statement.text}\n{_next(error, statement, log)}"
+        ) from error
+    log.record(statement)
 
 
-def _file(origin: Origin, name: str) -> str:
-    return f"{'mysql_jobs/' if origin == 'engine' else ''}migrations/{name}.sql"
+def _next(error: Exception, statement: Statement, log: MigrationLog) -> str:
+    """Note that the server refused the statement, if it did, and return what to do."""
+    try:
+        log.refused(statement)
+    except (pymysql.MySQLError, DeadlineExceeded, OutcomeUnknownError):
+        return (
+            "The connection was lost before the server answered: the next deploy finds out what became of it, or asks"
+        )
+    if IN_EFFECT_ALREADY.intersection(error.args[:1]):
+        return (
+            "Correct it, and deploy again. If it is in effect already, as an engine without markers was killed before "
+            f"it had recorded it: `{_command(statement, 'applied')}`"
+        )
+    return "Correct it, and deploy again"
 
 
-def _checksum(statements: Sequence[str]) -> str:
-    return hashlib.sha256(";\n".join(statements).encode()).hexdigest()
+def _settle(marker: Marker, log: MigrationLog, cursor: Cursor, *, is_here: bool) -> None:
+    """Decide what became of a statement in progress, if that is certain.
+
+    Raises:
+        MigrationError: it isn't.
+    """
+    statement = marker.statement
+    if not is_here:
+        # Not an error, either: see `apply`.
+        logger.warning("%s was not recorded as applied, and this version does not have it", statement)
+        return
+    if marker.outcome == "failed":
+        return
+    changed = interrupted_statement.changed_tables(cursor, marker)
+    what = f"{statement}, began at {marker.began_at:%Y-%m-%d %H:%M:%S} UTC and was interrupted"
+    since = f"the tables that changed since: {', '.join(changed)}" if changed else "no table's definition changed since"
+    match interrupted_statement.fate(cursor, marker, changed):
+        case "applied":
+            log.record(statement)
+            logger.warning("%s; it is in effect (%s)", what, since)
+        case "rolled back":
+            log.forget(statement)
+            logger.warning("%s; nothing of it is in effect (%s), so it is applied now", what, since)
+        case None:
+            raise MigrationError(
+                f"{what}; whether it is in effect is not known ({since}). Find out, say it, and deploy again: "
+                f"`{_command(statement, 'applied')}` if it is, `{_command(statement, 'rolled-back')}` if not; "
+                f"docs/operations.md, “When a migration fails at deploy”\n{statement.text}"
+            )
+
+
+def _command(statement: Statement, fate: str) -> str:
+    return f"make migrate-resolve ENV=<environment> MIGRATION={statement.file} STATEMENT={fate}"
 
 
 @contextmanager
-def _lock(cursor: Cursor, deadline: Deadline) -> Iterator[None]:
-    """Take an advisory lock: two deploys at once migrate one after the other."""
-    cursor.execute("SELECT GET_LOCK(%s, %s)", (LOCK, deadline.require("waiting for another migration")))
-    row = cursor.fetchone()
-    if row != (1,):
-        raise MigrationError("another deployment is migrating this database: wait for it, then deploy again")
+def _lock(cursor: Cursor, log: MigrationLog, deadline: Deadline) -> Iterator[None]:
+    """Take an advisory lock: two deploys at once migrate one after the other.
+
+    A run that was killed has it, too, as long as the server works on its statement.
+    """
+    seconds = max(0.0, deadline.require("waiting for another migration") - REPORT_SECONDS)
+    cursor.execute("SELECT GET_LOCK(%s, %s), IS_USED_LOCK(%s)", (LOCK, seconds, LOCK))
+    [(taken, holder)] = cursor.fetchall()
+    if taken != 1:
+        at_work = [f"at {each.statement}\n{each.statement.text}" for each in log.markers() if each.outcome != "failed"]
+        raise MigrationError(
+            f"another deployment is migrating this database, or one that was killed still is (session {holder}): wait "
+            f"until it has ended, then deploy again. It is {' and '.join(at_work) or 'at no statement'}"
+        )
     yield  # the lock is released with the connection
-
-
-def _statements(text: str, file: str) -> tuple[str, ...]:
-    lines = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("--")]
-    statements = re.split(r";[ \t]*\n", "\n".join(lines) + "\n")
-    if statements.pop().strip():
-        raise MigrationError(f"{file}: the last statement has no semicolon at its end")
-    if not statements:
-        raise MigrationError(f"{file}: there is no statement in it")
-    return tuple(statement.strip() for statement in statements)

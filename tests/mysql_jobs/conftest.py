@@ -11,7 +11,7 @@ import pytest
 
 from local.emulator import Emulator, credentials
 from local.mysql_server import MySQLServer
-from mysql_jobs import migrate
+from mysql_jobs import migration_files
 from testkit.job_modules import jobs_of
 from tests.fixture import PROJECT
 from tests.mysql_jobs.function import Function
@@ -22,7 +22,7 @@ _numbers = itertools.count(1)
 @pytest.fixture(autouse=True)
 def _project(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The jobs and the migrations are the fixture's: the engine's tests pass whatever a team has in lambda/."""
-    monkeypatch.setitem(migrate.FOLDERS, "project", PROJECT.migrations)
+    monkeypatch.setitem(migration_files.FOLDERS, "project", PROJECT.migrations)
     with jobs_of(PROJECT):
         yield
 

@@ -12,7 +12,7 @@ import pytest
 
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
-from mysql_jobs import migrate
+from mysql_jobs import migrate, migration_files
 from mysql_jobs.configuration import ConfigurationError
 
 Query = Callable[[str], list[tuple[Any, ...]]]
@@ -21,7 +21,7 @@ Query = Callable[[str], list[tuple[Any, ...]]]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The project's migrations, with one in it; the engine's stay as they are."""
-    monkeypatch.setitem(migrate.FOLDERS, "project", tmp_path)
+    monkeypatch.setitem(migration_files.FOLDERS, "project", tmp_path)
     (tmp_path / "0001_pulse.sql").write_text("CREATE TABLE pulse (a INT);\nINSERT INTO pulse VALUES (1);\n")
     return tmp_path
 
@@ -30,7 +30,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def engine_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The engine's migrations, with one in it."""
     folder = tmp_path_factory.mktemp("engine")
-    monkeypatch.setitem(migrate.FOLDERS, "engine", folder)
+    monkeypatch.setitem(migration_files.FOLDERS, "engine", folder)
     (folder / "0001_ledger.sql").write_text("CREATE TABLE ledger (a INT);\n")
     return folder
 
@@ -57,9 +57,9 @@ def test_the_engine_ships_the_ledger_alone(
 ) -> None:
     """A project without migrations, or without their folder, is one whose jobs have no tables."""
     monkeypatch.setenv("RIGHTS", "{}")
-    monkeypatch.setitem(migrate.FOLDERS, "project", tmp_path / "none")
+    monkeypatch.setitem(migration_files.FOLDERS, "project", tmp_path / "none")
     assert migrate.lambda_handler({}, context)["applied"] == ["mysql_jobs/migrations/0001_ledger.sql"]
-    assert query("SHOW TABLES") == [("ledger",), ("migration",)]
+    assert query("SHOW TABLES") == [("ledger",), ("migration",), ("migration_statement",)]
 
 
 @pytest.mark.usefixtures("variables")
@@ -86,14 +86,16 @@ def test_a_migration_of_the_engine_that_changed_is_named(engine_folder: Path, fo
     (engine_folder / "0002_more.sql").write_text("CREATE TABLE three (a INT);\n")
     migrate.lambda_handler({}, context)
     (engine_folder / "0002_more.sql").write_text("CREATE TABLE three (a BIGINT);\n")
-    with pytest.raises(migrate.MigrationError, match=r"^mysql_jobs/migrations/0002_more\.sql differs from"):
+    with pytest.raises(migration_files.MigrationError, match=r"^mysql_jobs/migrations/0002_more\.sql differs from"):
         migrate.lambda_handler({}, context)
 
 
 @pytest.mark.usefixtures("folder", "variables")
 def test_a_migration_of_the_engine_that_fails_is_named(engine_folder: Path, context: Any, query: Query) -> None:
     (engine_folder / "0002_more.sql").write_text("CREATE TABEL two (a INT);\n")
-    with pytest.raises(migrate.MigrationError, match=r"^mysql_jobs/migrations/0002_more\.sql, statement 1 of 1 failed"):
+    with pytest.raises(
+        migration_files.MigrationError, match=r"^mysql_jobs/migrations/0002_more\.sql, statement 1 of 1 failed"
+    ):
         migrate.lambda_handler({}, context)
     assert ("pulse",) not in query("SHOW TABLES")
 
@@ -109,7 +111,7 @@ def test_a_new_file_is_applied_at_the_next_deploy(folder: Path, context: Any, qu
 @pytest.mark.usefixtures("variables")
 def test_a_deploy_continues_at_the_statement_that_failed(folder: Path, context: Any, query: Query) -> None:
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
-    with pytest.raises(migrate.MigrationError) as caught:
+    with pytest.raises(migration_files.MigrationError) as caught:
         migrate.lambda_handler({}, context)
     assert "migrations/0002_more.sql, statement 2 of 2 failed" in str(caught.value)
     assert "INSERT INTO two VALUES ('x')" in str(caught.value)
@@ -123,7 +125,7 @@ def test_a_deploy_continues_at_the_statement_that_failed(folder: Path, context: 
 @pytest.mark.usefixtures("variables")
 def test_a_statement_that_failed_may_be_removed(folder: Path, context: Any, query: Query) -> None:
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
-    with pytest.raises(migrate.MigrationError):
+    with pytest.raises(migration_files.MigrationError):
         migrate.lambda_handler({}, context)
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\n")
     assert migrate.lambda_handler({}, context)["applied"] == ["migrations/0002_more.sql"]
@@ -134,10 +136,12 @@ def test_a_statement_that_failed_may_be_removed(folder: Path, context: Any, quer
 @pytest.mark.usefixtures("variables")
 def test_applied_statements_of_a_failed_file_may_not_change(folder: Path, context: Any) -> None:
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a INT);\nINSERT INTO two VALUES ('x');\n")
-    with pytest.raises(migrate.MigrationError):
+    with pytest.raises(migration_files.MigrationError):
         migrate.lambda_handler({}, context)
     (folder / "0002_more.sql").write_text("CREATE TABLE two (a CHAR(1));\nINSERT INTO two VALUES ('x');\n")
-    with pytest.raises(migrate.MigrationError, match=r"^migrations/0002_more\.sql differs .* the same file after them"):
+    with pytest.raises(
+        migration_files.MigrationError, match=r"^migrations/0002_more\.sql differs .* the same file after them"
+    ):
         migrate.lambda_handler({}, context)
 
 
@@ -146,7 +150,8 @@ def test_a_statement_that_takes_too_long_is_named(folder: Path, context: Any) ->
     (folder / "0002_long.sql").write_text("SET @slept = SLEEP(600);\n")
     context.get_remaining_time_in_millis = lambda: 4000
     with pytest.raises(
-        migrate.MigrationError, match=r"^migrations/0002_long\.sql, statement 1 of 1 failed: the run's time was used up"
+        migration_files.MigrationError,
+        match=r"^migrations/0002_long\.sql, statement 1 of 1 failed: the run's time was used up",
     ):
         migrate.lambda_handler({}, context)
 
@@ -156,7 +161,7 @@ def test_a_statement_that_takes_too_long_is_named(folder: Path, context: Any) ->
 def test_a_table_without_a_migration_is_named(missing: str, folder: Path, engine_folder: Path, context: Any) -> None:
     [file] = (engine_folder if missing == "ledger" else folder).iterdir()
     file.write_text("CREATE TABLE another (a INT);\n")
-    with pytest.raises(migrate.MigrationError) as caught:
+    with pytest.raises(migration_files.MigrationError) as caught:
         migrate.lambda_handler({}, context)
     assert re.match(rf"granting (SELECT|INSERT|DELETE) on the table {missing} failed: ", str(caught.value))
     assert f".{missing}' doesn't exist" in str(caught.value)
@@ -203,7 +208,9 @@ def test_a_new_password_replaces_the_old_one(
 def test_an_applied_file_that_changed_stops_the_deploy(folder: Path, context: Any) -> None:
     migrate.lambda_handler({}, context)
     (folder / "0001_pulse.sql").write_text("CREATE TABLE pulse (a BIGINT);\n")
-    with pytest.raises(migrate.MigrationError, match=r"^migrations/0001_pulse\.sql differs from .* that was applied"):
+    with pytest.raises(
+        migration_files.MigrationError, match=r"^migrations/0001_pulse\.sql differs from .* that was applied"
+    ):
         migrate.lambda_handler({}, context)
 
 

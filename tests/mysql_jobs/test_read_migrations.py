@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mysql_jobs.migrate import FOLDERS, MigrationError, Origin, read_migrations
+from mysql_jobs.migration_files import FOLDERS, MigrationError, Origin, read_migrations
 from settings.migrations import migration_mistakes
 from tests.fixture import PROJECT
 

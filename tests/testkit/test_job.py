@@ -13,7 +13,7 @@ import pytest
 
 from local.mysql_server import MySQLServer
 from mysql_jobs.deadline import DeadlineExceeded
-from mysql_jobs.migrate import MigrationError
+from mysql_jobs.migration_files import MigrationError
 from mysql_jobs.request import EventError
 from settings.project import ROOT, Project
 from testkit.database import Database, new_database
