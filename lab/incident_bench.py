@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from lab.incident_environment import NodeEnvironment
 from lab.incident_network import Network, Teardown
@@ -185,8 +186,7 @@ class Trial:
             held=held,
             still_running=still_running,
             error=error,
-            # "trace": so says this runtime client; others call it stackTrace.
-            stack=tuple(line.replace(f"{ROOT}/", "") for line in (invocation.error or {}).get("trace", ())),
+            stack=tuple(line.replace(f"{ROOT}/", "") for line in _uncaught(invocation).get("stack", ())),
             # Time, request, level and message are separated by tabs.
             logged=() if error else tuple(line.rpartition("\t")[2] for line in invocation.log_lines),
             blocked_seconds=invocation.duration_seconds,
@@ -202,8 +202,16 @@ class Trial:
 def _error(invocation: Invocation) -> str:
     if invocation.error is None:
         return ""
+    if uncaught := _uncaught(invocation):
+        return f"Uncaught Exception: {uncaught['errorMessage']} ({uncaught['code']})"
+    return str(invocation.error["errorMessage"])
+
+
+def _uncaught(invocation: Invocation) -> Mapping[str, Any]:
+    """Return the error that ended the process, as the runtime logged it; empty if there is none."""
+    # Not what it posts: that is for the run before, and Lambda refuses it.
     for line in invocation.log_lines:
         if found := re.search(r"\tUncaught Exception \t(\{.*\})$", line):
-            document = json.loads(found[1])
-            return f"Uncaught Exception: {document['errorMessage']} ({document['code']})"
-    return str(invocation.error["errorMessage"])
+            document: Mapping[str, Any] = json.loads(found[1])
+            return document
+    return {}

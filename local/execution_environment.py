@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -48,6 +48,8 @@ class Invocation:
     """What the function logged and printed during this invocation, its cold start included."""
     duration_seconds: float
     """From the delivery until the process was frozen again or gone; 0 if it never came to a delivery."""
+    refused: tuple[str, ...] = ()
+    """Answers that Lambda does not accept, as they are for another request or a second one: like ID/error."""
 
 
 class ExecutionEnvironment:
@@ -127,6 +129,7 @@ class ExecutionEnvironment:
             error=error,
             log_lines=self._log_lines(log_start),
             duration_seconds=duration,
+            refused=tuple(outcome.refused),
         )
 
     def close(self) -> None:
@@ -209,6 +212,7 @@ class _Outcome:
     response: str = "null"
     error: str = ""
     exit_reason: str = ""
+    refused: list[str] = field(default_factory=list)
 
 
 class _Process:
@@ -231,7 +235,7 @@ class _Process:
             )
         self.pid = self._popen.pid
         self._threads = [
-            threading.Thread(target=self._api.serve_forever, args=(0.05,), name="runtime-api", daemon=True),
+            threading.Thread(target=self._api.serve, name="runtime-api", daemon=True),
             threading.Thread(target=self._watch, name="exit-watch", daemon=True),
         ]
         for thread in self._threads:
@@ -256,6 +260,8 @@ class _Process:
                         outcome.response = body
                     case "error", body:
                         outcome.error = body
+                    case "refused", what:
+                        outcome.refused.append(what)
                     case "exit", reason:
                         outcome.end, outcome.exit_reason = "exit", reason
         return outcome
