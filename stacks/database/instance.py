@@ -20,8 +20,16 @@ from stacks.database.login import MASTER_USER
 from stacks.database.parameter_group import parameter_group
 from stacks.network.network import Network
 
-ENGINE = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
-"""Where an instance starts; RDS applies later minor versions by itself."""
+ENGINE = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.of("8.4", "8.4"))
+"""The major version alone: the minor one is RDS's to choose and to raise.
+
+A new instance gets RDS's default minor version. A whole version would be refused where RDS is ahead of it:
+CloudFormation restores a snapshot in the snapshot's own version, then modifies the instance to what is written here. To
+RDS, a major version means "the default minor version, if the present one is lower". Drift is compared with "8.4.*".
+https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_ModifyDBInstance.html (EngineVersion)
+https://github.com/aws-cloudformation/aws-cloudformation-resource-providers-rds (aws-rds-dbinstance: CreateHandler,
+Translator.modifyDbInstanceAfterCreateRequest, propertyTransform)
+"""
 
 LOGS = ("error", "slowquery")
 
