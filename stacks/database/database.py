@@ -8,13 +8,11 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from settings import names
-from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, ProxySettings
+from settings.environment import EnvironmentSettings
 from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.events import tell_of_events
 from stacks.database.instance import add_instance
 from stacks.database.login import JOBS_USER, Login
-from stacks.database.proxy import PORT as PROXY_PORT
-from stacks.database.proxy import DatabaseProxy
 from stacks.network.network import Network
 from stacks.network.secrets_endpoint import SecretsEndpoint
 
@@ -24,7 +22,8 @@ class Database(cdk.Stack):
 
     Attributes:
         instance: the RDS instance.
-        proxy: between the jobs and the instance, or None.
+        port: where it listens. Not the instance's own attribute: where the value of an output changes, the templates
+            of the stacks that use it don't, and the CDK CLI skips them.
         master_secret: made and rotated by RDS; only the migrations read it.
         jobs_secret: the password of the jobs' user with auth = "secret", else None.
         alarm_topic: notifies the people on call; RDS publishes its events to it.
@@ -35,6 +34,7 @@ class Database(cdk.Stack):
         """Build the database that `settings` describe in `network`."""
         super().__init__(scope, construct_id, termination_protection=settings.database.deletion_protection)
         self.name = settings.database.name
+        self.port = settings.database.port
         self._network = network
         key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
         self.instance = add_instance(
@@ -44,32 +44,19 @@ class Database(cdk.Stack):
         self._login = Login(self, "Login", auth=settings.database.auth, encryption_key=key)
         self.jobs_secret = self._login.secret
         self._endpoint = self._secrets_endpoint() if settings.network.secrets_endpoint else None
-        longest_run = max((job.timeout_seconds for job in settings.jobs), default=DEFAULT_TIMEOUT_SECONDS)
-        self._proxy = (
-            self._database_proxy(settings.name, settings.proxy, longest_run) if settings.proxy.enabled else None
-        )
-        self.proxy = self._proxy.proxy if self._proxy is not None else None
         topic = AlarmTopic(self, "Alarms", name=names.alarm_topic(settings.name), email=settings.alarms.email)
         self.alarm_topic = topic.topic
         tell_of_events(self, "Events", instance=self.instance, topic=topic)
 
     def job_variables(self) -> dict[str, str]:
-        """Return the environment variables that tell a job where the database is, and how to log in."""
-        if self.proxy is None:
-            return {**self.migration_variables(), **self._login.variables("DATABASE")}
-        return {
-            "DATABASE_HOST": self.proxy.endpoint,
-            "DATABASE_PORT": str(PROXY_PORT),
-            "DATABASE_NAME": self.name,
-            "DATABASE_ENDPOINT": "proxy",
-            **self._login.variables("DATABASE"),
-        }
+        """Return the environment variables that tell a job where the instance is, and how to log in."""
+        return {**self.migration_variables(), **self.login_variables("DATABASE")}
 
     def migration_variables(self) -> dict[str, str]:
-        """Return the environment variables that tell the migrations where the instance is: they never use the proxy."""
+        """Return the environment variables that tell the migrations where the instance is."""
         return {
             "DATABASE_HOST": self.instance.db_instance_endpoint_address,
-            "DATABASE_PORT": self.instance.db_instance_endpoint_port,
+            "DATABASE_PORT": str(self.port),
             "DATABASE_NAME": self.name,
             "DATABASE_ENDPOINT": "instance",
         }
@@ -80,12 +67,10 @@ class Database(cdk.Stack):
 
     def grant_jobs_login(self, role: iam.IRole) -> None:
         """Grant `role` the login as the jobs' user."""
-        if self.jobs_secret is not None:
-            self._login.grant_read(self.jobs_secret, role)
-        elif self._proxy is not None:
-            role.add_to_principal_policy(iam.PolicyStatement(actions=["rds-db:connect"], resources=[self._proxy.login]))
-        else:
+        if self.jobs_secret is None:
             self.instance.grant_connect(role, JOBS_USER)
+        else:
+            self._login.grant_read(self.jobs_secret, role)
 
     def grant_migrations_login(self, role: iam.IRole) -> None:
         """Grant `role` the login as the master user, and reading the password for the jobs' user."""
@@ -96,17 +81,29 @@ class Database(cdk.Stack):
 
     def allow_jobs_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that jobs in `security_group` need."""
-        if self.proxy is None:
-            security_group.connections.allow_to_default_port(self.instance)
-        else:
-            security_group.connections.allow_to(self.proxy, ec2.Port.tcp(PROXY_PORT))
+        self._allow_from(security_group)
+        self.allow_login_from(security_group)
+
+    def allow_login_from(self, security_group: ec2.ISecurityGroup) -> None:
+        """Allow the connections that a login as the jobs' user needs besides the one to the database."""
         if self.jobs_secret is not None:
             self._allow_secrets_from(security_group)
 
     def allow_migrations_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that the migrations in `security_group` need."""
-        security_group.connections.allow_to_default_port(self.instance)
+        self._allow_from(security_group)
         self._allow_secrets_from(security_group)
+
+    def _allow_from(self, security_group: ec2.ISecurityGroup) -> None:
+        # The text is part of the rule's logical id, and what the CDK writes for a port that it does not know. With
+        # another, an update from 0.1.0 would add the rule a second time before it deletes the first: AWS refuses that.
+        port = ec2.Port(
+            protocol=ec2.Protocol.TCP,
+            from_port=self.port,
+            to_port=self.port,
+            string_representation="{IndirectPort}",
+        )
+        security_group.connections.allow_to(self.instance, port)
 
     def _allow_secrets_from(self, security_group: ec2.ISecurityGroup) -> None:
         if self._endpoint is not None:
@@ -125,20 +122,6 @@ class Database(cdk.Stack):
             vpc=self._network.vpc,
             subnets=self._network.subnets,
             secrets=self._secrets(),
-        )
-
-    def _database_proxy(self, environment: str, settings: ProxySettings, longest_run_seconds: int) -> DatabaseProxy:
-        return DatabaseProxy(
-            self,
-            "Proxy",
-            environment=environment,
-            borrow_timeout_seconds=settings.borrow_timeout_seconds,
-            longest_run_seconds=longest_run_seconds,
-            vpc=self._network.vpc,
-            subnets=self._network.subnets,
-            instance=self.instance,
-            user=JOBS_USER,
-            secret=self.jobs_secret,
         )
 
 

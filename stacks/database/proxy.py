@@ -5,10 +5,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from settings import names
+from stacks.database.database import Database
+from stacks.database.instance import ENGINE
+from stacks.database.login import JOBS_USER
+from stacks.network.network import Network
 
 PORT = 3306
 """The port of RDS Proxy for MySQL, whatever the instance's is."""
@@ -17,11 +20,17 @@ SHARE_PERCENT = 90
 
 
 class DatabaseProxy(Construct):
-    """A proxy for one database user: with its IAM token all the way, or with its secret.
+    """A proxy for the jobs' user: with its IAM token all the way, or with its secret.
+
+    It is in the stack that uses it. CloudFormation waits until a proxy's target is available, and that asks for a login
+    as the only user that the proxy knows: one that the migrations make. And what is turned off is only deleted when
+    nothing uses it any more.
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-troubleshooting.html
+    https://github.com/aws/aws-cdk/issues/8919
 
     Attributes:
         proxy: the proxy.
-        login: ARN of the proxy's user, for rds-db:connect, as other stacks can use it.
+        target: makes it connect to the instance, which has to have the jobs' user by then.
     """
 
     def __init__(
@@ -32,14 +41,13 @@ class DatabaseProxy(Construct):
         environment: str,
         borrow_timeout_seconds: int,
         longest_run_seconds: int,
-        vpc: ec2.IVpc,
-        subnets: ec2.SubnetSelection,
-        instance: rds.DatabaseInstance,
-        user: str,
-        secret: secretsmanager.ISecret | None,
+        network: Network,
+        database: Database,
     ) -> None:
-        """Build the proxy for runs of `user` that take `longest_run_seconds` at most."""
+        """Build the proxy of `database` for runs that take `longest_run_seconds` at most."""
         super().__init__(scope, construct_id)
+        self._database = database
+        secret = database.jobs_secret
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -58,17 +66,19 @@ class DatabaseProxy(Construct):
         if secret is None:
             # The CDK gives a proxy with end-to-end IAM no right; with a secret, the right to read it.
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-iam-setup.html
-            instance.grant_connect(role, user)
+            database.instance.grant_connect(role, JOBS_USER)
+        security_group = ec2.SecurityGroup(
+            self, "SecurityGroup", vpc=network.vpc, description="The proxy", allow_all_outbound=False
+        )
+        instance = self._instance()
         self.proxy = rds.DatabaseProxy(
             self,
             "Proxy",
             db_proxy_name=names.database(environment),
             proxy_target=rds.ProxyTarget.from_instance(instance),
-            vpc=vpc,
-            vpc_subnets=subnets,
-            security_groups=[
-                ec2.SecurityGroup(self, "SecurityGroup", vpc=vpc, description="The proxy", allow_all_outbound=False)
-            ],
+            vpc=network.vpc,
+            vpc_subnets=network.subnets,
+            security_groups=[security_group],
             role=role,
             default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH if secret is None else rds.DefaultAuthScheme.NONE,
             secrets=None if secret is None else [secret],
@@ -83,24 +93,56 @@ class DatabaseProxy(Construct):
             init_query=init_query(longest_run_seconds),
         )
         self.proxy.node.add_dependency(log_group, role)
-        # Split here: the proxy's `grant_connect` would do it in the jobs' stack, where the ARN is an output of
-        # another stack, which Fn::Split does not accept (cfn-lint, E1022).
-        proxy_id = cdk.Fn.select(6, cdk.Fn.split(":", self.proxy.db_proxy_arn))
-        login = cdk.CfnOutput(
+        self.target = self._target()
+        # With the rules that let it reach the instance.
+        self.target.node.add_dependency(security_group, *instance.connections.security_groups)
+
+    def job_variables(self) -> dict[str, str]:
+        """Return the environment variables that tell a job where the proxy is, and how to log in."""
+        return {
+            "DATABASE_HOST": self.proxy.endpoint,
+            "DATABASE_PORT": str(PORT),
+            "DATABASE_NAME": self._database.name,
+            "DATABASE_ENDPOINT": "proxy",
+            **self._database.login_variables("DATABASE"),
+        }
+
+    def grant_jobs_login(self, role: iam.IRole) -> None:
+        """Grant `role` the login as the jobs' user."""
+        if self._database.jobs_secret is None:
+            self.proxy.grant_connect(role, JOBS_USER)
+        else:
+            self._database.grant_jobs_login(role)
+
+    def allow_jobs_from(self, security_group: ec2.ISecurityGroup) -> None:
+        """Allow the connections that jobs in `security_group` need."""
+        security_group.connections.allow_to(self.proxy, ec2.Port.tcp(PORT))
+        self._database.allow_login_from(security_group)
+
+    def _instance(self) -> rds.IDatabaseInstance:
+        """The instance, as this stack sees it: to its own, the CDK would add the rule for the proxy in its stack."""
+        instance = self._database.instance
+        groups = [
+            ec2.SecurityGroup.from_security_group_id(self, f"InstanceSecurityGroup{number}", group.security_group_id)
+            for number, group in enumerate(instance.connections.security_groups)
+        ]
+        return rds.DatabaseInstance.from_database_instance_attributes(
             self,
-            "Login",
-            value=cdk.Stack.of(self).format_arn(
-                service="rds-db",
-                resource="dbuser",
-                resource_name=f"{proxy_id}/{user}",
-                arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-            ),
+            "Instance",
+            instance_identifier=instance.instance_identifier,
+            instance_endpoint_address=instance.db_instance_endpoint_address,
+            port=self._database.port,
+            security_groups=groups,
+            engine=ENGINE,
         )
-        self.login = cdk.Fn.get_stack_output(cdk.Stack.of(self).stack_name, login.logical_id)
-        target_group = self.proxy.node.find_child("ProxyTargetGroup")
-        if isinstance(target_group, rds.CfnDBProxyTargetGroup):
-            # The environment's tags: newer schemas of CloudFormation allow them here, the CDK's check (F3002) does not.
-            target_group.add_property_deletion_override("Tags")
+
+    def _target(self) -> rds.CfnDBProxyTargetGroup:
+        target = self.proxy.node.find_child("ProxyTargetGroup")
+        if not isinstance(target, rds.CfnDBProxyTargetGroup):
+            raise AssertionError("a proxy has one target group")
+        # The environment's tags: newer schemas of CloudFormation allow them here, the CDK's check (F3002) does not.
+        target.add_property_deletion_override("Tags")
+        return target
 
 
 def init_query(seconds: int) -> str:

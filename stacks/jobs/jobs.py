@@ -1,4 +1,4 @@
-"""Jobs stack: the migrations, then the jobs."""
+"""Jobs stack: the migrations, then the proxy, then the jobs."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -6,9 +6,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from settings.environment import EnvironmentSettings
+from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings
 from settings.project import Project
 from stacks.database.database import Database
+from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.code import function_code
 from stacks.jobs.migrations import Migrations
 from stacks.jobs.scheduled_job import ScheduledJob
@@ -20,6 +21,7 @@ class Jobs(cdk.Stack):
 
     Attributes:
         scheduled_jobs: the jobs, in the order of the settings.
+        proxy: between them and the database, or None.
     """
 
     def __init__(
@@ -44,11 +46,28 @@ class Jobs(cdk.Stack):
             network=network,
             database=database,
         )
-        self.scheduled_jobs = self._scheduled_jobs(settings, code, network, database) if settings.jobs else []
+        self.proxy = self._proxy(settings, network, database) if settings.proxy.enabled else None
+        way = database if self.proxy is None else self.proxy
+        self.scheduled_jobs = self._scheduled_jobs(settings, code, network, way) if settings.jobs else []
         migrations.trigger.execute_before(*self.scheduled_jobs)
+        if self.proxy is not None:
+            migrations.trigger.execute_before(self.proxy.target)
+            for job in self.scheduled_jobs:
+                job.node.add_dependency(self.proxy.target)
+
+    def _proxy(self, settings: EnvironmentSettings, network: Network, database: Database) -> DatabaseProxy:
+        return DatabaseProxy(
+            self,
+            "Proxy",
+            environment=settings.name,
+            borrow_timeout_seconds=settings.proxy.borrow_timeout_seconds,
+            longest_run_seconds=max((job.timeout_seconds for job in settings.jobs), default=DEFAULT_TIMEOUT_SECONDS),
+            network=network,
+            database=database,
+        )
 
     def _scheduled_jobs(
-        self, settings: EnvironmentSettings, code: lambda_.Code, network: Network, database: Database
+        self, settings: EnvironmentSettings, code: lambda_.Code, network: Network, database: Database | DatabaseProxy
     ) -> list[ScheduledJob]:
         # One group for all jobs: the database's own group holds 60 rules at most.
         security_group = ec2.SecurityGroup(

@@ -16,6 +16,7 @@ from constructs import Construct
 from settings import names
 from settings.environment import JobSettings
 from stacks.database.database import Database
+from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.function import DatabaseFunction
 from stacks.jobs.run_metrics import RunMetrics
 from stacks.network.network import Network
@@ -48,7 +49,7 @@ class ScheduledJob(Construct):
         environment: str,
         settings: JobSettings,
         code: lambda_.Code,
-        database: Database,
+        database: Database | DatabaseProxy,
         network: Network,
         security_group: ec2.ISecurityGroup,
         encryption_key: kms.IKey | None,

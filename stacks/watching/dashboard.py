@@ -58,6 +58,7 @@ class Dashboard(Construct):
         environment: str,
         job_alarms: Sequence[JobAlarms],
         database: Database,
+        proxy: rds.DatabaseProxy | None,
         database_alarms: DatabaseAlarms,
         instance_class: InstanceClass,
     ) -> None:
@@ -73,7 +74,7 @@ class Dashboard(Construct):
                 *_alarm_states(alarms),
                 *(_jobs(job_alarms) if job_alarms else []),  # CloudWatch refuses a graph without metrics
                 _heading("How is the database?"),
-                *_database(database, instance_class),
+                *_database(database, proxy, instance_class),
             ],
         )
 
@@ -214,7 +215,7 @@ def _last_failed(jobs: Sequence[ScheduledJob]) -> list[Row]:
     ]
 
 
-def _database(database: Database, instance_class: InstanceClass) -> list[Row]:
+def _database(database: Database, proxy: rds.DatabaseProxy | None, instance_class: InstanceClass) -> list[Row]:
     instance = database.instance
     rows: list[Row] = [
         [
@@ -230,8 +231,8 @@ def _database(database: Database, instance_class: InstanceClass) -> list[Row]:
     ]
     if instance_class.burstable:
         rows.append([_graph("CPU credits", [instance.metric("CPUCreditBalance", statistic="Maximum")])])
-    if database.proxy is not None:
-        rows.append(_proxy(database.proxy))
+    if proxy is not None:
+        rows.append(_proxy(proxy))
     return rows
 
 

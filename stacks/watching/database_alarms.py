@@ -42,12 +42,13 @@ class DatabaseAlarms(Construct):
         *,
         environment: str,
         database: Database,
+        proxy: rds.DatabaseProxy | None,
         instance_class: InstanceClass,
         storage_gb: int,
         runs: int,
         borrow_timeout_seconds: int,
     ) -> None:
-        """Add the alarms of `database`, which at most `runs` runs of jobs use at once; they notify its alarm topic."""
+        """Add the alarms of `database` and `proxy`, used by at most `runs` runs at once; they notify its topic."""
         super().__init__(scope, construct_id)
         self._environment = environment
         self._topic = database.alarm_topic
@@ -55,8 +56,8 @@ class DatabaseAlarms(Construct):
         self._watch_instance(database.instance, instance_class, storage_gb)
         if instance_class.burstable:
             self._watch_credits(database.instance)
-        if database.proxy is not None:
-            self._watch_proxy(database.proxy, runs, borrow_timeout_seconds)
+        if proxy is not None:
+            self._watch_proxy(proxy, runs, borrow_timeout_seconds)
 
     # Three periods of five minutes: a deploy or a nightly job is no reason for an alarm, and RDS itself reports a
     # failover as an event.

@@ -17,12 +17,14 @@ def watch(scope: Construct, *, settings: EnvironmentSettings, jobs: Jobs, databa
         JobAlarms(scope, f"Alarms-{job.settings.name}", job=job, topic=database.alarm_topic)
         for job in jobs.scheduled_jobs
     ]
+    proxy = jobs.proxy.proxy if jobs.proxy is not None else None
     instance_class = read_instance_class(settings.database.instance_class)
     database_alarms = DatabaseAlarms(
         scope,
         "DatabaseAlarms",
         environment=settings.name,
         database=database,
+        proxy=proxy,
         instance_class=instance_class,
         storage_gb=settings.database.storage_gb,
         runs=sum(job.concurrency for job in settings.jobs),
@@ -34,6 +36,7 @@ def watch(scope: Construct, *, settings: EnvironmentSettings, jobs: Jobs, databa
         environment=settings.name,
         job_alarms=job_alarms,
         database=database,
+        proxy=proxy,
         database_alarms=database_alarms,
         instance_class=instance_class,
     )

@@ -44,7 +44,7 @@ def test_settings_change_no_logical_id_of_what_holds_data(synthesize: Synthesize
     stacks = synthesize(
         settings, proxy={"enabled": True}, database={"auth": "secret", "monitoring_seconds": 60, "snapshot": "before"}
     )
-    assert _ids(stacks) == FIXED | {"Database": FIXED["Database"] | SECRET | PROXY}
+    assert _ids(stacks) == FIXED | {"Database": FIXED["Database"] | SECRET, "Jobs": FIXED["Jobs"] | PROXY}
 
 
 def _ids(stacks: Stacks) -> dict[str, dict[str, str]]:
