@@ -5,6 +5,7 @@ Through botocore, which finds credentials, profiles and AWS_ENDPOINT_URL as the 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -61,6 +62,12 @@ class Aws:
         """Return the stacks that exist of those called `names`, by name."""
         found = (self._stack(name) for name in names)
         return {each.name: each for each in found if each is not None}
+
+    def template(self, stack: str) -> Mapping[str, Any]:
+        """Return the template that `stack`, which must exist, was last deployed with."""
+        body = self.client("cloudformation").get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
+        return template
 
     def failures(self, stack: str, since: datetime) -> set[str]:
         """Return the types of the resources that failed since then in `stack`, which must exist."""

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from delivery import references
 from delivery.assembly import Assembly
 from delivery.aws import Aws, DeployedStack
 from delivery.refusal import Refused
-from delivery.states import NEVER_MADE, sentence, state
+from delivery.states import NEVER_MADE, sentence, steps
 from settings.environment import EnvironmentSettings
 
 
@@ -85,9 +86,25 @@ def updatable(deployed: Mapping[str, DeployedStack], region: str) -> None:
     Raises:
         Refused: some are not.
     """
-    lines = [line for each in deployed.values() if (line := _not_updatable(each, region))]
+    lines = [f"- {sentence(each, region)}" for each in deployed.values() if list(steps(each, region))]
     if lines:
         raise Refused("CloudFormation would refuse a change:\n" + "\n".join(lines))
+
+
+def nobody_left_behind(assembly: Assembly, aws: Aws, deployed: Mapping[str, DeployedStack]) -> None:
+    """Check that nothing is replaced that another stack reads: it would go on with what is gone.
+
+    Raises:
+        Refused: something is.
+    """
+    templates = {name: aws.template(name) for name, stack in deployed.items() if not never_made(stack)}
+    if lines := references.left_behind(assembly, templates):
+        raise Refused(
+            "CloudFormation would replace what other stacks are built on:\n"
+            + "\n".join(lines)
+            + f"\nUndo that change, or make a new environment with it. Or start {assembly.environment} anew: `make "
+            f"destroy ENV={assembly.environment}` with what is deployed now, then deploy"
+        )
 
 
 def at_rest(deployed: Mapping[str, DeployedStack]) -> None:
@@ -105,17 +122,6 @@ def at_rest(deployed: Mapping[str, DeployedStack]) -> None:
 def never_made(stack: DeployedStack) -> bool:
     """Return whether the stack has a name and no resources."""
     return stack.status in NEVER_MADE
-
-
-def _not_updatable(stack: DeployedStack, region: str) -> str | None:
-    if never_made(stack) and stack.protected:
-        # The CLI tries to delete it first, fails, and does not say why.
-        return (
-            f"- {stack.name} ({stack.status}) could not be created; protected, it can't be deleted and created again: "
-            "`aws cloudformation update-termination-protection --no-enable-termination-protection "
-            f"--stack-name {stack.name} --region {region}`. The deploy protects it again"
-        )
-    return f"- {sentence(stack, region)}" if state(stack.status).first else None
 
 
 INPUTS = ("app.py", "cdk.json", "cdk.context.json", "environments", "lambda", "resources.py", "settings", "stacks")

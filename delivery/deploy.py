@@ -6,13 +6,13 @@ What is deployed is the commit that is checked out, in the account and the regio
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from delivery import checks, command, diff, outcome, question
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
+from delivery.question import Question
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 
@@ -48,9 +48,7 @@ def main() -> int:
     return command.run(deploy_it)
 
 
-def deploy(
-    settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Callable[[EnvironmentSettings], bool]
-) -> int:
+def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Question) -> int:
     """Deploy `assembly` if it differs from what is deployed and `answer` is yes; return the exit status.
 
     Raises:
@@ -62,7 +60,10 @@ def deploy(
     if not diff.shown(assembly, there):
         say(f"\nNothing to deploy: {settings.name} is up to date.")
         return DONE
-    if not answer(settings):
+    checks.nobody_left_behind(assembly, aws, there)
+    # Also by what is deployed: the change may be the one that takes the protection away.
+    protected = settings.database.deletion_protection or any(each.protected for each in there.values())
+    if not answer(settings, protected=protected):
         say("Nothing was done.")
         return REFUSED
     began = datetime.now(UTC) - CLOCKS

@@ -16,6 +16,10 @@ METRICS_LOG = "RDSOSMetrics"
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.CloudWatchLogs.html"""
 
 
+KEPT = ("Retain", "RetainExceptOnCreate")
+"""The policies with which CloudFormation leaves a resource where it is."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """What is deployed."""
@@ -23,6 +27,8 @@ class Found:
     stacks: Mapping[str, DeployedStack]
     instance: Mapping[str, Any] | None
     """The database as RDS describes it, or None if there is none."""
+    instance_policy: str
+    """What CloudFormation does with the instance when it deletes it: the DeletionPolicy that is deployed."""
 
 
 def look(settings: EnvironmentSettings, aws: Aws, stacks: Mapping[str, DeployedStack]) -> Found:
@@ -32,7 +38,14 @@ def look(settings: EnvironmentSettings, aws: Aws, stacks: Mapping[str, DeployedS
         [instance] = client.describe_db_instances(DBInstanceIdentifier=names.database(settings.name))["DBInstances"]
     except client.exceptions.DBInstanceNotFoundFault:
         instance = None
-    return Found(stacks=stacks, instance=instance)
+    return Found(stacks=stacks, instance=instance, instance_policy=_instance_policy(aws, stacks))
+
+
+def _instance_policy(aws: Aws, stacks: Mapping[str, DeployedStack]) -> str:
+    resources = (each for stack in stacks for each in aws.template(stack).get("Resources", {}).values())
+    instances = (each for each in resources if each["Type"] == "AWS::RDS::DBInstance")
+    # Without a policy: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
+    return next((each.get("DeletionPolicy", "Snapshot") for each in instances), "Snapshot")
 
 
 def protections(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
@@ -50,11 +63,16 @@ def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
     """What is deleted, and what stays, line by line."""
     yield f"{settings.name}, in account {settings.account}, {settings.region}: {', '.join(found.stacks)}"
     yield "\nDeleted for ever:"
-    if found.instance:
+    if found.instance and found.instance_policy not in KEPT:
         yield (
             f"- the database {found.instance['DBInstanceIdentifier']} ({found.instance['DBInstanceClass']}, "
             f"{found.instance['AllocatedStorage']} GB) with its automated backups: point-in-time restore ends"
         )
+        if found.instance_policy == "Delete":
+            yield (
+                "  WITHOUT A FINAL SNAPSHOT: what is deployed says DeletionPolicy: Delete. To keep one, "
+                f"`make deploy ENV={settings.name}` first"
+            )
     if settings.jobs:
         yield f"- the jobs {', '.join(job.name for job in settings.jobs)}, with their schedules and dead letters"
     yield "- all alarms, and the dashboard"
@@ -62,8 +80,10 @@ def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
     if settings.network.vpc_id is None:
         yield f"- the VPC {settings.network.cidr}"
     yield "\nStays, and some of it costs:"
-    if found.instance:
+    if found.instance and found.instance_policy == "Snapshot":
         yield "- a final snapshot of the database: CloudFormation chooses its name, which is printed at the end"
+    if found.instance and found.instance_policy in KEPT:
+        yield f"- the database itself: what is deployed says DeletionPolicy: {found.instance_policy}"
     yield "- every snapshot that was taken by hand"
     if settings.network.vpc_id is not None:
         yield f"- the VPC {settings.network.vpc_id}, which existed before"

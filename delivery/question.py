@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sys
+from typing import Protocol
 
 from delivery.command import say
 from delivery.refusal import Refused
 from settings.environment import EnvironmentSettings
 
 
-def yes(_: EnvironmentSettings) -> bool:
+class Question(Protocol):
+    """Asks whether to deploy."""
+
+    def __call__(self, settings: EnvironmentSettings, /, *, protected: bool) -> bool:
+        """Return whether the answer is yes; `protected`: the environment is one, or is about to lose that."""
+
+
+def yes(_: EnvironmentSettings, *, protected: bool) -> bool:
     """Answer yes without asking: YES=1."""
     return True
 
 
-def deploy(settings: EnvironmentSettings) -> bool:
+def deploy(settings: EnvironmentSettings, *, protected: bool) -> bool:
     """Ask on the terminal; a protected environment is confirmed by typing its name, which nobody does by habit.
 
     Raises:
@@ -25,7 +33,7 @@ def deploy(settings: EnvironmentSettings) -> bool:
             f"There is no terminal to ask on. If the change above is intended: `make deploy ENV={settings.name} YES=1`"
         )
     where = f"{settings.name} (account {settings.account}, {settings.region})"
-    if settings.database.deletion_protection:
+    if protected:
         return _answer(f"\nDeploy to {where}? Type the environment's name: ") == settings.name
     return _answer(f"\nDeploy to {where}? [y/N] ").lower() in ("y", "yes", settings.name)
 

@@ -62,7 +62,7 @@ class Roles(cdk.Stack):
             "Deploy",
             names.DEPLOY,
             assumes=("deploy", "file-publishing", "lookup"),
-            asks=("DescribeStackEvents", "DescribeStacks"),
+            asks=("DescribeStackEvents", "DescribeStacks", "GetTemplate"),
         )
 
     def _identity_provider(self, *, make: bool) -> iam.IOidcProvider:

@@ -109,6 +109,9 @@ def test_only_the_deploy_role_reaches_the_roles_that_change_something(work: Call
     assert _bootstrap_role(work("deploy"), "deploy")
     assert _bootstrap_role(work("deploy"), "file-publishing")
     assert work("deploy")("cloudformation").describe_stack_events(StackName=STACK)["StackEvents"]
+    assert work("deploy")("cloudformation").get_template(StackName=STACK)["TemplateBody"]
+    with pytest.raises(ClientError, match="AccessDenied"):
+        work("read-only")("cloudformation").get_template(StackName=STACK)
     for role in ("deploy", "file-publishing", "cfn-exec"):
         with pytest.raises(ClientError, match="AccessDenied"):
             _bootstrap_role(work("read-only"), role)
@@ -120,7 +123,7 @@ def test_only_the_deploy_role_reaches_the_roles_that_change_something(work: Call
     [
         ("cloudformation", "delete_stack", {"StackName": STACK}),
         ("cloudformation", "describe_stacks", {"StackName": "CDKToolkit"}),
-        ("cloudformation", "get_template", {"StackName": STACK}),
+        ("cloudformation", "get_template", {"StackName": "CDKToolkit"}),
         ("iam", "list_roles", {}),
         ("iam", "delete_role", {"RoleName": "local-mysql-jobs-deploy"}),
         ("s3", "list_buckets", {}),

@@ -1,6 +1,7 @@
 """The names that make deploy and make destroy go by are those in the templates; and how the CDK CLI is left."""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,33 @@ def test_credentials_that_expire_during_a_deploy_change_nothing_of_its_status(
     basic = Assembly(folder=assembly, environment="basic")
     assert command.run(lambda: deploy.deploy(ENVIRONMENTS["basic"], basic, aws, question.yes)) == status
     assert "AWS can't be asked about the result any more" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("environment", "deployed"), [("basic", True), ("large", False), ("large", True)])
+def test_whether_the_name_is_asked_for_is_judged_by_what_is_deployed_too(
+    environment: str, deployed: bool, assembly: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # basic's file says deletion_protection = false: this may be the deploy that takes it away.
+    aws = Aws("eu-central-1")
+    stack = DeployedStack(
+        name=f"{environment}-Database",
+        status="UPDATE_COMPLETE",
+        protected=deployed,
+        changed=datetime(2026, 11, 24, tzinfo=UTC),
+    )
+    monkeypatch.setattr(aws, "parameter", lambda _: "30")
+    monkeypatch.setattr(aws, "stacks", lambda _: {stack.name: stack})
+    monkeypatch.setattr(aws, "template", lambda _: {})
+    monkeypatch.setattr(Assembly, "diff", lambda _: (1, "something differs"))
+    asked: list[bool] = []
+
+    def answer(_: EnvironmentSettings, *, protected: bool) -> bool:
+        asked.append(protected)
+        return False
+
+    synthesized = Assembly(folder=assembly, environment=environment)
+    assert deploy.deploy(ENVIRONMENTS[environment], synthesized, aws, answer) == command.REFUSED
+    assert asked == [True]
 
 
 def _cli(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:

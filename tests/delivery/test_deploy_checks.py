@@ -5,7 +5,6 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import botocore.session
 import pytest
 
 from delivery import checks, command
@@ -13,7 +12,6 @@ from delivery.assembly import Assembly
 from delivery.aws import Aws, DeployedStack
 from delivery.diff import shown
 from delivery.refusal import Refused
-from delivery.states import sentence, state
 from tests.fixture import ENVIRONMENTS, PROJECT
 
 REGION = "eu-central-1"
@@ -87,57 +85,10 @@ def test_without_credentials_it_says_how_to_get_some(tmp_path: Path, monkeypatch
         checks.account(Aws(REGION), ENVIRONMENTS["basic"])
 
 
-def test_every_state_that_cloudformation_knows_has_a_meaning() -> None:
-    model = botocore.session.Session().get_service_model("cloudformation")
-    for status in model.shape_for("StackStatus").enum:
-        assert state(status).means
-
-
-@pytest.mark.parametrize(
-    "status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"]
-)
-def test_a_stack_that_takes_changes_is_no_hindrance(status: str) -> None:
-    checks.updatable({"basic-Jobs": stack(status, protected=True)}, REGION)
-
-
-@pytest.mark.parametrize(
-    ("status", "do"),
-    [
-        (
-            "UPDATE_ROLLBACK_FAILED",
-            "`aws cloudformation continue-update-rollback --stack-name basic-Jobs --region eu-c",
-        ),
-        ("UPDATE_FAILED", "`aws cloudformation rollback-stack --stack-name basic-Jobs --region eu-central-1`"),
-        ("ROLLBACK_FAILED", "`aws cloudformation delete-stack --stack-name basic-Jobs --region eu-central-1`"),
-        ("DELETE_FAILED", "delete it again"),
-        ("UPDATE_IN_PROGRESS", "wait until it has finished"),
-        ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "wait until it has finished"),
-    ],
-)
-def test_a_stack_that_takes_no_change_is_named_with_what_to_do_first(status: str, do: str) -> None:
-    with pytest.raises(Refused) as refused:
-        checks.updatable({"basic-Jobs": stack(status)}, REGION)
-    assert f"- basic-Jobs ({status}) " in str(refused.value)
-    assert do in str(refused.value)
-
-
-@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "REVIEW_IN_PROGRESS"])
-def test_what_was_never_made_is_no_hindrance_unless_the_cdk_may_not_delete_it(status: str) -> None:
-    checks.updatable({"basic-Jobs": stack(status)}, REGION)
-    with pytest.raises(
-        Refused, match="update-termination-protection --no-enable-termination-protection --stack-name basic-J"
-    ):
-        checks.updatable({"basic-Jobs": stack(status, protected=True)}, REGION)
-
-
 def test_a_stack_that_is_being_changed_is_not_destroyed_and_one_that_failed_is() -> None:
     checks.at_rest({"basic-Jobs": stack("DELETE_FAILED"), "basic-Network": stack("REVIEW_IN_PROGRESS")})
     with pytest.raises(Refused, match=r"basic-Jobs \(DELETE_IN_PROGRESS\): wait"):
         checks.at_rest({"basic-Jobs": stack("DELETE_IN_PROGRESS")})
-
-
-def test_a_stack_with_nothing_to_do_says_only_how_it_is() -> None:
-    assert sentence(stack("CREATE_COMPLETE"), REGION) == "basic-Jobs (CREATE_COMPLETE) is deployed"
 
 
 @pytest.mark.parametrize(

@@ -36,14 +36,15 @@ def test_a_protected_environment_has_to_be_named_and_others_take_a_yes(
     environment: str, typed: str, deploys: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
-    assert question.deploy(ENVIRONMENTS[environment]) is deploys
+    protected = ENVIRONMENTS[environment].database.deletion_protection
+    assert question.deploy(ENVIRONMENTS[environment], protected=protected) is deploys
 
 
 def test_the_question_names_the_account_and_the_region(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal("\n"))
-    question.deploy(ENVIRONMENTS["large"])
+    question.deploy(ENVIRONMENTS["large"], protected=True)
     assert capsys.readouterr().out == (
         "\nDeploy to large (account 333333333333, eu-central-1)? Type the environment's name: "
     )
@@ -52,7 +53,7 @@ def test_the_question_names_the_account_and_the_region(
 def test_a_deploy_is_not_answered_by_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(Refused, match="`make deploy ENV=basic YES=1`"):
-        question.deploy(ENVIRONMENTS["basic"])
+        question.deploy(ENVIRONMENTS["basic"], protected=False)
 
 
 @pytest.mark.parametrize("stream", [Terminal, io.StringIO])
@@ -64,10 +65,12 @@ def test_only_the_name_destroys_typed_or_piped(
     assert question.destroy(ENVIRONMENTS["basic"]) is destroys
 
 
-def _found(*, protected: bool = False, instance: dict[str, Any] | None = None) -> destruction.Found:
+def _found(
+    *, protected: bool = False, instance: dict[str, Any] | None = None, policy: str = "Snapshot"
+) -> destruction.Found:
     changed = datetime(2026, 11, 24, tzinfo=UTC)
     stack = DeployedStack(name="basic-Database", status="CREATE_COMPLETE", protected=protected, changed=changed)
-    return destruction.Found(stacks={stack.name: stack}, instance=instance)
+    return destruction.Found(stacks={stack.name: stack}, instance=instance, instance_policy=policy)
 
 
 def _instance(*, protected: bool) -> dict[str, Any]:
@@ -114,6 +117,20 @@ def test_without_jobs_none_are_listed() -> None:
     without = ENVIRONMENTS["basic"].model_copy(update={"jobs": ()})
     assert "- the jobs" not in "\n".join(destruction.explanation(without, _found()))
     assert "- the jobs pulse, tally, sweep," in "\n".join(destruction.explanation(ENVIRONMENTS["basic"], _found()))
+
+
+def test_a_final_snapshot_is_promised_only_where_the_deployed_policy_says_so() -> None:
+    def said(policy: str) -> tuple[str, str]:
+        found = _found(instance=_instance(protected=False), policy=policy)
+        goes, _, stays = "\n".join(destruction.explanation(ENVIRONMENTS["basic"], found)).partition("\nStays")
+        return goes, stays
+
+    goes, stays = said("Snapshot")
+    assert ("- the database basic-mysql-jobs" in goes, "WITHOUT" in goes, "a final snapshot" in stays) == (1, 0, 1)
+    goes, stays = said("Delete")
+    assert ("WITHOUT A FINAL SNAPSHOT" in goes, "a final snapshot" in stays) == (True, False)
+    goes, stays = said("Retain")
+    assert ("the database" in goes.replace("of the database", ""), "the database itself" in stays) == (False, True)
 
 
 def test_without_a_database_nothing_is_said_of_a_snapshot() -> None:

@@ -103,6 +103,7 @@ def test_a_role_may_do_this_and_nothing_else(name: str, roles: dict[str, Resourc
         ("sts:AssumeRole", cdk_role.format("deploy")),
         ("sts:AssumeRole", cdk_role.format("file-publishing")),
         ("cloudformation:DescribeStackEvents", stacks),
+        ("cloudformation:GetTemplate", stacks),
     }
     assert {role: _grants(each) for role, each in _roles(roles[name]).items()} == {
         f"{name}-mysql-jobs-read-only": looks,
