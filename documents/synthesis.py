@@ -18,7 +18,7 @@ def synthesize(project: Project, folder: Path) -> Path:
         SettingsError: an environment file is wrong.
         RuntimeError: cdk-nag found what is not acknowledged.
     """
-    if not any(project.environments.glob("*.toml")):
+    if not project.environment_names():
         return folder
     # The CLI hands over the context of both files; without it, this would be another app than the deployed one.
     context = json.loads((ROOT / "cdk.json").read_text())["context"]

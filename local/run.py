@@ -144,7 +144,7 @@ def _choose(project: Project, name: str) -> str:
     Raises:
         SettingsError: there is no such environment.
     """
-    there = sorted(file.stem for file in project.environments.glob("*.toml"))
+    there = project.environment_names()
     if not there:
         raise SettingsError("environments/ is empty: write a file like dev.toml")
     if name and name not in there:

@@ -116,7 +116,7 @@ def _accepted(project: Path, environment: str) -> dict[str, str]:
     file = project / "environments" / f"{file_name(environment)}.toml"
     if not file.is_file():
         return {}
-    accepted = tomllib.loads(file.read_text()).get("accept_change", [])
+    accepted = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("accept_change", [])
     return {each["resource"]: each["reason"] for each in accepted}
 
 

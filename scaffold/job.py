@@ -111,7 +111,7 @@ def _check_free(project: Project, name: str, places: dict[str, Path], tables: tu
         if places[what].exists():
             where = places[what].relative_to(project.folder)
             raise ScaffoldError(f"{name} is taken: {where} exists; write another name, or remove that file")
-    for file in sorted(project.migrations.glob("*.sql")):
+    for file in sorted(project.migrations.glob("[!.]*.sql")):
         for table in tables:
             if re.search(rf"CREATE\s+TABLE\s+(IF\s+NOT\s+EXISTS\s+)?`?{table}\b", file.read_text(), re.IGNORECASE):
                 raise ScaffoldError(f"the table {table} is taken: migrations/{file.name} makes it; write another name")
@@ -131,7 +131,7 @@ def _rehearse(project: Project, texts: dict[Path, str]) -> None:
             (project.migrations, copy.migrations),
         ):
             if source.is_dir():
-                shutil.copytree(source, target)
+                shutil.copytree(source, target, symlinks=True)  # an editor's may lead nowhere
         for file, text in texts.items():
             place = copy.folder / file.relative_to(project.folder)
             place.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from settings.connection_budget import connection_budget
 from settings.environment import (
+    LEAST_BACKUP_DAYS,
     DatabaseSettings,
     EnvironmentSettings,
     JobSettings,
@@ -19,7 +20,8 @@ from settings.environment import (
 from settings.instance_class import read_instance_class
 from settings.job_variables import rights_variable
 from settings.names import MIGRATE
-from settings.spelling import as_written
+from settings.spelling import as_key, as_written
+from settings.windows import daily_window, weekly_window
 
 MARGIN_SECONDS = 2
 """A run's deadline is its timeout less this: MARGIN_SECONDS in lambda/mysql_jobs/deadline.py."""
@@ -97,6 +99,20 @@ def _secrets_manager_is_reached(network: NetworkSettings) -> Iterator[str]:
         )
 
 
+def _windows_do_not_meet(database: DatabaseSettings) -> Iterator[str]:
+    windows = {"backup_window": database.backup_window, "maintenance_window": database.maintenance_window}
+    if database.backup_window is not None and database.maintenance_window is not None:
+        if daily_window(database.backup_window).meets(weekly_window(database.maintenance_window)):
+            yield (
+                f"database: backup_window, {database.backup_window} every day, and maintenance_window, "
+                f"{database.maintenance_window}, meet, which RDS refuses: write windows that don't"
+            )
+        return
+    for missing in (key for key, value in windows.items() if value is None and any(windows.values())):
+        # RDS has chosen it, at random: the one that is stated may meet it, and the deploy would fail.
+        yield f"database: {missing} missing: the windows may not meet: write both, or none"
+
+
 def _storage_can_grow(database: DatabaseSettings) -> Iterator[str]:
     # RDS refuses less:
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html#USER_PIOPS.Autoscaling.Limits
@@ -146,8 +162,8 @@ def _risks_are_accepted(database: DatabaseSettings, accept_risk: Sequence[Risk])
         (
             "no_backups",
             "backup_days",
-            database.backup_days < 7,
-            "what is lost on a Friday may be missed after a week: write 7 or more",
+            not database.keeps_backups,
+            f"what is lost on a Friday may be missed after a week: write {LEAST_BACKUP_DAYS} or more",
         ),
         ("single_zone", "multi_az", not database.multi_az, "the database stops with its zone: write true"),
     )
@@ -174,13 +190,18 @@ def _tags_are_allowed(tags: Mapping[str, str]) -> Iterator[str]:
     # https://docs.aws.amazon.com/tag-editor/latest/userguide/tagging.html#tag-conventions
     if len(tags) > TAGS:
         yield f"tags: there are {len(tags)}: write {TAGS} at most, as AWS allows 50 with those that this project sets"
+    first: dict[str, str] = {}
     for key, value in tags.items():
-        if key in ("project", "environment"):
-            yield f"tags.{key}: this project sets this tag itself: remove it"
+        where, known = f"tags.{as_key(key)}", first.setdefault(key.lower(), key)
+        # To IAM: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules_creating
+        if key.lower() in ("project", "environment"):
+            yield f"{where}: this project sets this tag itself, and IAM ignores case: remove it"
+        elif known != key:
+            yield f"{where}: to IAM, which ignores case, it is the same as {as_key(known)}: remove one"
         if not _is_tag(key, shortest=1, longest=128):
-            yield f"tags.{key}: AWS refuses this key: write 1 to 128 of {TAG_CHARACTERS}"
+            yield f"{where}: AWS refuses this key: write 1 to 128 of {TAG_CHARACTERS}"
         if not _is_tag(value, shortest=0, longest=256):
-            yield f"tags.{key} = {as_written(value)}: AWS refuses this value: write 256 at most of {TAG_CHARACTERS}"
+            yield f"{where} = {as_written(value)}: AWS refuses this value: write 256 at most of {TAG_CHARACTERS}"
 
 
 def _is_tag(text: str, *, shortest: int, longest: int) -> bool:
@@ -291,6 +312,7 @@ CHECKS: tuple[Check, ...] = (
     _network_is_made_or_found,
     _zones_differ,
     _secrets_manager_is_reached,
+    _windows_do_not_meet,
     _storage_can_grow,
     _storage_speed_can_be_set,
     _insights_are_there,

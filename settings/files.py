@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
@@ -15,7 +16,7 @@ from settings.environment import EnvironmentSettings, JobSettings, Settings
 from settings.job_module import read_job_module
 from settings.migrations import migration_mistakes
 from settings.project import Project
-from settings.spelling import as_written, did_you_mean
+from settings.spelling import as_key, as_written, did_you_mean
 
 REMEDIES = {  # by pydantic's name of the mistake: https://docs.pydantic.dev/latest/errors/validation_errors/
     "string_type": "write it in quotes",
@@ -44,9 +45,9 @@ def load_environments(project: Project) -> tuple[EnvironmentSettings, ...]:
     """
     lines = list(migration_mistakes(project.migrations))
     environments = []
-    for file in sorted(project.environments.glob("*.toml")):
+    for name in project.environment_names():
         try:
-            environments.append(load_environment(project, file.stem))
+            environments.append(load_environment(project, name))
         except SettingsError as error:
             lines.append(str(error))
     lines += provider_mistakes(environments)
@@ -65,10 +66,7 @@ def load_environment(project: Project, name: str) -> EnvironmentSettings:
     """
     file = project.environments / f"{name}.toml"
     where = f"{file.parent.name}/{file.name}"
-    try:
-        content = tomllib.loads(file.read_text())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{where}: not TOML: {error}") from error
+    content = _content(file, where)
     lines = []
     if "name" in content:
         lines.append("name: the environment is named for its file: remove the key")
@@ -84,6 +82,35 @@ def load_environment(project: Project, name: str) -> EnvironmentSettings:
     if lines:
         raise SettingsError("\n".join(f"{where}: {line}" for line in lines))
     return settings
+
+
+def _content(file: Path, where: str) -> dict[str, Any]:
+    if not file.is_file():
+        kind = "a link to nothing" if file.is_symlink() else "not a file" if file.exists() else "not there"
+        raise SettingsError(f"{where}: is {kind}: write an environment file, or remove it")
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # some editors begin a file with a BOM
+    except OSError as error:
+        raise SettingsError(f"{where}: can't be read: {error.strerror}") from error
+    except RecursionError as error:
+        raise SettingsError(f"{where}: not TOML: nested too deeply") from error
+    except ValueError as error:  # of TOML, of UTF-8, or of a number too long for Python
+        raise SettingsError(f"{where}: not TOML: {error}") from error
+    if long := _too_long(content):
+        raise SettingsError(f"{where}: not TOML: {long:#x} has more than 64 bits")
+    return content
+
+
+def _too_long(value: object) -> int | None:
+    """Return a whole number in `value` that TOML has no room for, if there is one."""
+    match value:
+        case int():
+            return value if value.bit_length() > 63 else None
+        case dict():
+            return next((long for each in value.values() if (long := _too_long(each)) is not None), None)
+        case list():
+            return next((long for each in value if (long := _too_long(each)) is not None), None)
+    return None
 
 
 def _follows(detail: Mapping[str, Any]) -> bool:
@@ -159,7 +186,7 @@ def _name(entry: object) -> str:
 
 
 def _path(place: Sequence[str | int]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{as_key(part)}" for part in place)
 
 
 def _other_literal(value: object, expected: str) -> str:

@@ -79,6 +79,6 @@ def _takes_one(arguments: ast.arguments) -> bool:
 def _missing(modules: Collection[str], jobs: Path) -> set[str]:
     """Return those of the modules that the function's zip does not contain: see stacks/jobs/bundle.py."""
     folders = {"mysql_jobs": ENGINE, "jobs": jobs}
-    own = {f"{name}.{file.stem}" for name, folder in folders.items() for file in folder.glob("*.py")} | set(folders)
+    own = {f"{name}.{file.stem}" for name, folder in folders.items() for file in folder.glob("[!.]*.py")} | set(folders)
     others = {each for each in modules if package(each) not in {*sys.stdlib_module_names, "pymysql"}}
     return {each for each in others if (f"jobs{each}" if each.startswith(".") else each) not in own}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-NAME = re.compile(r"(?!0000)(\d{4})_[a-z0-9_]+\.sql")
+NAME = re.compile(r"(?!0000)([0-9]{4})_[a-z0-9_]+\.sql")
 
 
 def migration_mistakes(folder: Path) -> Iterator[str]:
@@ -21,6 +21,9 @@ def migration_mistakes(folder: Path) -> Iterator[str]:
         where, match = f"{folder.parent.name}/{folder.name}/{file.name}", NAME.fullmatch(file.name)
         if file.is_dir():
             yield f"{where}: is a folder, and only the files beside it are applied: move or remove it"
+            continue
+        if not file.is_file():
+            yield f"{where}: is not a file: write the migration, or remove it"
             continue
         if match is None:
             yield f"{where}: no migration has such a name: write one like {unused:04}_what_it_does.sql"

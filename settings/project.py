@@ -25,6 +25,10 @@ class Project:
         """One TOML file per environment."""
         return self.folder / "environments"
 
+    def environment_names(self) -> list[str]:
+        """Return the names of the environments that have a file, in order; not of an editor's own, like .#dev.toml."""
+        return sorted(file.stem for file in self.environments.glob("[!.]*.toml"))
+
     @property
     def jobs(self) -> Path:
         """One Python module per job."""

@@ -18,17 +18,20 @@ from zoneinfo import ZoneInfo
 MINUTES_PER_DAY = 24 * 60
 SUNDAY, SATURDAY = 1, 7
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_YEAR = 2026
+"""When this project began: a schedule has no runs before. Not today's year, as synth reads no clock."""
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The intervals between the starts of runs, in wall-clock time.
+    """A schedule, and the intervals between the starts of its runs, in wall-clock time.
 
     In a time zone with daylight saving, an interval of a cron expression may be an hour longer or shorter twice a year.
     Scheduler also skips a run at a time that the change to daylight saving leaves out, such as 02:30.
     """
 
     expression: str
+    """As Scheduler gets it: the fields of a cron expression in capitals, one space between two."""
     shortest_interval: timedelta
     """The shortest time between two runs that follow each other."""
     longest_interval: timedelta
@@ -84,7 +87,7 @@ MONTH = _Field("month", 1, 12, "*, 1 to 12, JAN to DEC, or like JAN,JUL or 4-9 o
 WEEKDAY_NAMES = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
 WEEKDAY_HINT = "*, 1 (SUN) to 7 (SAT), or like MON,THU or MON-FRI; or L, 6L or 6#3 alone"
 DAY_OF_WEEK = _Field("day-of-week", SUNDAY, SATURDAY, WEEKDAY_HINT, WEEKDAY_NAMES, has_steps=False)
-YEAR = _Field("year", 1970, 2199, "*, 1970 to 2199, or like 2030,2032 or 2030-2035 or */2")
+YEAR = _Field("year", 1970, 2199, f"*, {FIRST_YEAR} to 2199, or like 2030,2032 or 2030-2035 or */2")
 
 
 class _Month(NamedTuple):
@@ -114,7 +117,7 @@ class _Month(NamedTuple):
 def read_schedule(expression: str) -> Schedule:
     """Return the schedule that a rate(…) or cron(…) expression describes.
 
-    The intervals of a cron expression are exact over the years that it names, 1970 to 2199 for *, whatever today is.
+    The intervals of a cron expression are exact over the years that it names, up to 2199 for *, whatever today is.
 
     Raises:
         ValueError: Scheduler would refuse the expression, or it doesn't repeat; says what to write instead.
@@ -126,6 +129,7 @@ def read_schedule(expression: str) -> Schedule:
         return Schedule(expression, interval, interval)
     if cron := re.fullmatch(r"cron\((.*)\)", expression):
         intervals = _cron_intervals(cron[1])
+        expression = f"cron({' '.join(_cron_fields(cron[1]))})"
         return Schedule(expression, timedelta(minutes=min(intervals)), timedelta(minutes=max(intervals)))
     raise ValueError("write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)")
 
@@ -189,8 +193,11 @@ def _cron_intervals(text: str) -> set[int]:
     """Return every interval between two runs that follow each other, in minutes."""
     minute, hour, day_of_month, month, day_of_week, year = _cron_fields(text)
     times = _times(minute, hour)
+    years = [each for each in YEAR.values(year) if each >= FIRST_YEAR]
+    if not years:
+        raise ValueError(f"year is {year!r}, which is over: write {YEAR.hint}")
     dates: list[int] = []
-    for y, m in product(YEAR.values(year), MONTH.values(month)):
+    for y, m in product(years, MONTH.values(month)):
         before = date(y, m, 1).toordinal() - 1
         dates += [before + day for day in _days(day_of_month, day_of_week, _Month(*calendar.monthrange(y, m)))]
     if not dates:
@@ -209,6 +216,9 @@ def _times(minute: str, hour: str) -> list[int]:
 
 
 def _cron_fields(text: str) -> list[str]:
+    if not text.isascii():
+        strange = sorted({each for each in text if not each.isascii()})
+        raise ValueError(f"cron has characters that Scheduler does not read, {ascii(strange)[1:-1]}: write others")
     fields = text.upper().split()
     if len(fields) != 6:
         six = "minute hour day-of-month month day-of-week year"

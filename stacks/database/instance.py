@@ -81,10 +81,12 @@ def add_instance(
         monitoring_role=_monitoring_role(stack) if settings.monitoring_seconds else None,
         **_insights(settings, encryption_key),
         backup_retention=cdk.Duration.days(settings.backup_days),
+        # None: RDS chooses both, as it knows when the region's night is.
+        preferred_backup_window=settings.backup_window,
+        preferred_maintenance_window=settings.maintenance_window,
         copy_tags_to_snapshot=True,
         deletion_protection=settings.deletion_protection,
         removal_policy=cdk.RemovalPolicy.SNAPSHOT,
-        # The windows of backups and of maintenance are RDS's choice: it knows when the region's night is.
         auto_minor_version_upgrade=True,
         # 8.4 leaves standard support in 2029; staying longer shall be a decision, not a bill.
         engine_lifecycle_support=rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED,

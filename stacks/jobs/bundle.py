@@ -29,7 +29,11 @@ def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:
     for pattern in ("*.py", "migrations/*.sql", f"certificates/{region}.pem"):
         for source in ENGINE.glob(pattern):
             yield source, source.relative_to(ENGINE.parent)
-    for target, folder, pattern in (("jobs", project.jobs, "*.py"), ("migrations", project.migrations, "*.sql")):
+    # Not an editor's own, like .#purge_expired.py, a link to nothing.
+    for target, folder, pattern in (
+        ("jobs", project.jobs, "[!.]*.py"),
+        ("migrations", project.migrations, "[!.]*.sql"),
+    ):
         for source in folder.glob(pattern):
             yield source, Path(target, source.name)
     for file in distribution(DEPENDENCY).files or ():

@@ -197,7 +197,10 @@ def test_the_snapshot_is_one_of_the_region(snapshot: str, right: bool, tmp_path:
         ('awsome = "aws x"', True),
         ('team = "a;b"', False),
         ('environment = "x"', False),
-        ('Environment = "x"', True),
+        ('Environment = "x"', False),
+        ('PROJECT = "x"', False),
+        ('team = "a"\ntags.area = "b"', True),
+        ('team = "a"\ntags.Team = "b"', False),
     ],
 )
 def test_a_tag_is_one_that_aws_takes(tag: str, right: bool, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """An environment file is right, or every mistake in it is listed with its key, the reason and what to write."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -121,7 +122,7 @@ timeout_seconds = 5
         "or cron(minute hour day-of-month month day-of-week year)",
         "jobs[2] (tally).timeout_seconds = 5: write 10 or more",
         "acount: there is no such key: did you mean account?",
-        "tags.project: this project sets this tag itself: remove it",
+        "tags.project: this project sets this tag itself, and IAM ignores case: remove it",
         "network: vpc_id names an existing VPC, cidr a new one: remove one or the other",
         "database: max_storage_gb is 100, but RDS lets 200 GB grow only if that is 10 % more: write 220 or more",
         'database.insights = "standard": t4g.micro has no Database Insights: '
@@ -141,8 +142,7 @@ def test_all_mistakes_of_all_files_are_listed_at_once(tmp_path: Path) -> None:
     assert str(caught.value).splitlines() == [
         f"{folder}/one.toml: database.backup_days = 99: write 35 at most",
         f"{folder}/one.toml: database.backup_dys: there is no such key: did you mean backup_days?",
-        f"{folder}/two.toml: network.cidr = \"nowhere\": Expected 4 octets in 'nowhere': "
-        "write a network like 10.0.0.0/20",
+        f'{folder}/two.toml: network.cidr = "nowhere": write a network like 10.0.0.0/20',
     ]
 
 
@@ -155,6 +155,63 @@ def test_a_file_must_have_a_name_that_an_environment_can_have(tmp_path: Path) ->
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "basic.toml").write_bytes(b'region = "\xff"')
     with pytest.raises(SettingsError, match=r"basic\.toml: not TOML: 'utf-8' codec can't decode"):
+        load_file(tmp_path / "basic.toml")
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ('cidr = "10.10.0.0/20"', 'cidr = "100.64.0.0/20"'),
+        ('cidr = "10.10.0.0/20"', 'cidr = "172.31.0.0/16"'),
+        ("multi_az = true", "multi_az = true\nstorage_gb = 59578\nmax_storage_gb = 65536"),
+        ("multi_az = true", 'multi_az = true\nsnapshot = "rds:large-mysql-jobs-2026-11-23-02-10"'),
+        (
+            "multi_az = true",
+            'multi_az = true\nsnapshot = "arn:aws:rds:eu-central-1:222222222222:snapshot:awsbackup:job-1"',
+        ),
+        ("multi_az = true", 'multi_az = true\nname = "orders"'),
+        (
+            "multi_az = true",
+            'multi_az = true\nbackup_window = "02:00-02:30"\nmaintenance_window = "sun:02:30-sun:03:00"',
+        ),
+        (GOOD, f"\N{BYTE ORDER MARK}{GOOD}"),
+        ("\n", "\r\n"),
+    ],
+)
+def test_what_aws_takes_is_right(edit: tuple[str, str], tmp_path: Path) -> None:
+    text = GOOD.replace(*edit)
+    assert text != GOOD
+    (tmp_path / "basic.toml").write_bytes(text.encode())
+    assert load_file(tmp_path / "basic.toml").name == "basic"
+
+
+def test_a_file_that_an_editor_makes_beside_it_is_no_environment(tmp_path: Path) -> None:
+    (tmp_path / "basic.toml").write_text(GOOD)
+    (tmp_path / ".#basic.toml").symlink_to("somebody@somewhere.1234")
+    (tmp_path / ".basic.toml").write_text("[")
+    assert [each.name for each in load_files(tmp_path)] == ["basic"]
+
+
+def test_what_is_no_file_is_named_with_the_mistakes_of_all_others(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "link.toml").symlink_to("nowhere")
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "wrong.toml").write_text(GOOD.replace("backup_days = 7", "backup_days = 99"))
+    with pytest.raises(SettingsError) as caught:
+        load_files(tmp_path)
+    where = tmp_path.name
+    assert str(caught.value).splitlines() == [
+        f"{where}/folder.toml: is not a file: write an environment file, or remove it",
+        f"{where}/link.toml: is a link to nothing: write an environment file, or remove it",
+        f"{where}/pipe.toml: is not a file: write an environment file, or remove it",
+        f"{where}/wrong.toml: database.backup_days = 99: write 35 at most",
+    ]
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, f"a = {'9' * 5000}", f"a = 0x{'f' * 5000}"])
+def test_what_python_can_not_read_is_named(value: str, tmp_path: Path) -> None:
+    (tmp_path / "basic.toml").write_text(value)
+    with pytest.raises(SettingsError, match=r"basic\.toml: not TOML: "):
         load_file(tmp_path / "basic.toml")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings.schedule import Schedule, read_schedule
+from settings.schedule import FIRST_YEAR, read_schedule
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -51,9 +51,9 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
         ("cron(0 3 1 1/3 ? *)", 90 * DAY, 92 * DAY),
         ("cron(0 3 1 OCT-DEC ? *)", 30 * DAY, 305 * DAY),
         ("cron(0 3 1 1 ? *)", 365 * DAY, 366 * DAY),
-        # 2100 is no leap year, 2000 is.
+        # 2100 is no leap year.
         ("cron(0 3 29 2 ? *)", 4 * 365 * DAY + DAY, 8 * 365 * DAY + DAY),
-        ("cron(0 3 29 2 ? 1996-2004)", 4 * 365 * DAY + DAY, 4 * 365 * DAY + DAY),
+        ("cron(0 3 29 2 ? 2024-2036)", 4 * 365 * DAY + DAY, 4 * 365 * DAY + DAY),
         ("cron(0 3 LW * ? 2026)", 28 * DAY, 32 * DAY),
         ("cron(0 3 1W AUG,SEP ? 2026)", 29 * DAY, 29 * DAY),  # Monday the 3rd, Tuesday the 1st
         ("cron(0 3 15W AUG,NOV ? 2026)", 94 * DAY, 94 * DAY),  # Friday the 14th, Monday the 16th
@@ -71,14 +71,34 @@ MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
     ],
 )
 def test_an_expression_has_the_intervals_of_its_runs(expression: str, shortest: timedelta, longest: timedelta) -> None:
-    assert read_schedule(expression) == Schedule(expression, shortest, longest)
+    found = read_schedule(expression)
+    assert (found.shortest_interval, found.longest_interval) == (shortest, longest)
+    assert read_schedule(found.expression) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "given"),
+    [
+        ("rate(1 days)", "rate(1 days)"),
+        ("cron(15 3 ? * MON-FRI *)", "cron(15 3 ? * MON-FRI *)"),
+        ("cron( 15  3\t? * mon-Fri * )", "cron(15 3 ? * MON-FRI *)"),
+    ],
+)
+def test_scheduler_gets_the_fields_in_capitals_with_one_space_between(written: str, given: str) -> None:
+    assert read_schedule(written).expression == given
+
+
+def test_years_that_are_over_have_no_intervals() -> None:
+    assert read_schedule("cron(0 3 1 1 ? 2000-2027)").longest_interval == 365 * DAY
+    with pytest.raises(ValueError, match="runs only once"):
+        read_schedule("cron(0 3 1 1 ? 2000-2026)")
 
 
 MINUTE_HINT = "write *, 0 to 59, or like 0,30 or 10-20 or */15"
 DAY_HINT = "write *, 1 to 31, or like 1,15 or 1-7 or */10; or L, LW or 15W alone"
 WEEKDAY_HINT = "write *, 1 (SUN) to 7 (SAT), or like MON,THU or MON-FRI; or L, 6L or 6#3 alone"
 MONTH_HINT = "write *, 1 to 12, JAN to DEC, or like JAN,JUL or 4-9 or */3"
-YEAR_HINT = "write *, 1970 to 2199, or like 2030,2032 or 2030-2035 or */2"
+YEAR_HINT = "write *, 2026 to 2199, or like 2030,2032 or 2030-2035 or */2"
 RATE_HINT = "write a number from 1 to 999999 and minutes, hours or days, like rate(5 minutes)"
 FORM_HINT = "write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)"
 UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
@@ -120,7 +140,14 @@ UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
         ("cron(-1 3 * * ? *)", f"minute is '': {MINUTE_HINT}"),
         ("cron(0, 3 * * ? *)", f"minute is '': {MINUTE_HINT}"),
         ("cron(? 3 * * ? *)", f"minute is '?': {MINUTE_HINT}"),
-        ("cron(٣ 3 * * ? *)", f"minute is '٣': {MINUTE_HINT}"),
+        *(
+            (f"cron({text})", f"cron has characters that Scheduler does not read, {shown}: write others")
+            for text, shown in [
+                ("٣ 3 * * ? *", r"'\u0663'"),
+                ("0\u00a03\u2003* * ? *", r"'\xa0', '\u2003'"),
+                ("0 3 ? * \u017fUN *", r"'\u017f'"),  # a capital of S
+            ]
+        ),
         ("cron(*-5 3 * * ? *)", f"minute is '*': {MINUTE_HINT}"),
         ("cron(1-2-3 3 * * ? *)", f"minute is '2-3': {MINUTE_HINT}"),
         ("cron(*/0 3 * * ? *)", "minute is '*/0': write a step from 1 to 59"),
@@ -151,6 +178,8 @@ UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
         ("cron(0 3 ? * 15W *)", f"day-of-week is '15W': {WEEKDAY_HINT}"),
         ("cron(0 3 1 * ? 1969)", f"year is '1969': {YEAR_HINT}"),
         ("cron(0 3 1 * ? 2026-2200)", f"year is '2200': {YEAR_HINT}"),
+        ("cron(0 3 1 * ? 1970-2025)", f"year is '1970-2025', which is over: {YEAR_HINT}"),
+        ("cron(0 3 1 * ? 2025)", f"year is '2025', which is over: {YEAR_HINT}"),
         ("cron(0 3 1 * ? 26)", f"year is '26': {YEAR_HINT}"),
     ],
 )
@@ -184,9 +213,9 @@ def test_an_expression_that_fires_only_once_is_refused(expression: str) -> None:
 
 
 WEEKDAYS = ("SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT")
-DATES = [date(1970, 1, 1) + days * DAY for days in range((date(2200, 1, 1) - date(1970, 1, 1)).days)]
+DATES = [date(FIRST_YEAR, 1, 1) + days * DAY for days in range((date(2200, 1, 1) - date(FIRST_YEAR, 1, 1)).days)]
 MONTHS = [list(dates) for _, dates in groupby(DATES, key=lambda day: (day.year, day.month))]
-MINUTES = [datetime(2024, 2, 1) + minutes * MINUTE for minutes in range((29 + 31) * 24 * 60)]  # noqa: DTZ001 - no zone
+MINUTES = [datetime(2028, 2, 1) + minutes * MINUTE for minutes in range((29 + 31) * 24 * 60)]  # noqa: DTZ001 - no zone
 
 Rule = Callable[[list[date]], list[date]]
 """Picks the dates with runs from those of a month."""
@@ -269,9 +298,9 @@ def test_the_intervals_are_those_of_the_runs_counted_minute_by_minute(
     minutes: tuple[str, set[int]], hours: tuple[str, set[int]], days: tuple[str, str, Rule]
 ) -> None:
     day_of_month, day_of_week, rule = days
-    dates = {day for month in MONTHS if month[0] in {date(2024, 2, 1), date(2024, 3, 1)} for day in rule(month)}
+    dates = {day for month in MONTHS if month[0] in {date(2028, 2, 1), date(2028, 3, 1)} for day in rule(month)}
     runs = [time for time in MINUTES if time.minute in minutes[1] and time.hour in hours[1] and time.date() in dates]
-    expression = f"cron({minutes[0]} {hours[0]} {day_of_month} 2,3 {day_of_week} 2024)"
+    expression = f"cron({minutes[0]} {hours[0]} {day_of_month} 2,3 {day_of_week} 2028)"
     assert intervals_or_mistake(expression) == counted(runs)
 
 

@@ -25,6 +25,8 @@ CHANGES: dict[str, Any] = {
     "storage_mbps": 600,
     "multi_az": False,
     "backup_days": 12,
+    "backup_window": "01:00-01:30",
+    "maintenance_window": "sun:02:00-sun:02:30",
     "deletion_protection": False,
     "snapshot": SNAPSHOT,
     "monitoring_seconds": 30,
