@@ -11,7 +11,7 @@ import pytest
 
 from local.emulator import Emulator, credentials
 from local.mysql_server import MySQLServer
-from mysql_jobs import migration_files
+from mysql_jobs import migrate, migration_files
 from testkit.job_modules import jobs_of
 from tests.fixture import PROJECT
 from tests.mysql_jobs.function import Function
