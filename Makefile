@@ -10,7 +10,7 @@ PYTHON ?= python3
 READY := .venv/ready
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
 
@@ -91,6 +91,9 @@ deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev
 destroy: $(READY) ## Say what is deleted and what stays, confirm by typing its name, and delete: make destroy ENV=dev
 	@python -m delivery.destroy "$$ENV"
 
+migrate-resolve: $(READY) ## Say what became of an interrupted migration: make migrate-resolve ENV=dev MIGRATION=<file> STATEMENT=applied
+	@python -m delivery.migrate_resolve "$$ENV" "$$MIGRATION" "$$STATEMENT"
+
 delivery: $(READY) ## Make the roles that GitHub's workflows work in, by a person, once: make delivery ENV=dev
 	@python -m delivery.roles "$$ENV"
 
@@ -105,4 +108,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture snapshots docs lint format hooks synth bootstrap diff deploy destroy delivery upgrade lab lock
+.PHONY: help setup run job try test unit integration deployment faults torture snapshots docs lint format hooks synth bootstrap diff deploy destroy migrate-resolve delivery upgrade lab lock

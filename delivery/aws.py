@@ -12,7 +12,16 @@ from datetime import datetime
 from typing import Any
 
 import botocore.session
+from botocore.config import Config
 from botocore.exceptions import ClientError
+
+INVOCATION_SECONDS = 900
+"""The longest that a function may take. It is invoked once: a second try, of a first that is at work, is refused.
+https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
+
+
+class FunctionFailed(Exception):
+    """A function ended with an error; the message is the error's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,23 @@ class Aws:
         except client.exceptions.ParameterNotFound:
             return None
         return value
+
+    def invoke(self, function: str, event: object) -> Any:
+        """Run `function` and return its result, or None if there is no such function.
+
+        Raises:
+            FunctionFailed: it ended with an error.
+        """
+        config = Config(read_timeout=INVOCATION_SECONDS, retries={"total_max_attempts": 1})
+        client = self._session.create_client("lambda", region_name=self.region, config=config)
+        try:
+            answer = client.invoke(FunctionName=function, Payload=json.dumps(event))
+        except client.exceptions.ResourceNotFoundException:
+            return None
+        result = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise FunctionFailed(result["errorMessage"])
+        return result
 
     def stacks(self, names: Iterable[str]) -> dict[str, DeployedStack]:
         """Return the stacks that exist of those called `names`, by name."""

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.deployment
 STARTED = """
 import sys
 from pathlib import Path
-from delivery import command, deploy, destroy, diff, question
+from delivery import command, deploy, destroy, diff, migrate_resolve, question
 from delivery.assembly import Assembly
 from delivery.aws import Aws
 from local.localized import localized
@@ -47,6 +47,9 @@ started = {
     "deploy": lambda: deploy.deploy(*arguments, question.deploy),
     "deploy --yes": lambda: deploy.deploy(*arguments, question.yes),
     "destroy": lambda: destroy.destroy(*arguments, question.destroy),
+    "migrate-resolve": lambda: migrate_resolve.resolve(
+        settings, arguments[2], migration="migrations/0003_index.sql", statement="rolled-back"
+    ),
 }
 sys.exit(command.run(started[verb]))
 """
@@ -166,7 +169,13 @@ def failed(kept: Path, start: Start, environment: LocalEnvironment, project: Pat
 
 
 @pytest.fixture(scope="module")
-def protected(failed: Ended, start: Start, environment: LocalEnvironment) -> Ended:
+def resolved(failed: Ended, start: Start) -> Ended:
+    """Somebody says of the migration that failed what became of it, to the function as it was rolled back."""
+    return start("migrate-resolve")
+
+
+@pytest.fixture(scope="module")
+def protected(resolved: Ended, start: Start, environment: LocalEnvironment) -> Ended:
     """Somebody protects a stack by hand, and it shall be destroyed."""
     cloudformation = environment.emulator.client("cloudformation")
     cloudformation.update_termination_protection(StackName="local-Database", EnableTerminationProtection=True)
@@ -233,6 +242,20 @@ def test_a_failed_deploy_says_how_the_stacks_are_and_where_help_is(failed: Ended
     assert "- local-Jobs (UPDATE_ROLLBACK_COMPLETE) is as it was" in after
     assert "“When a migration fails at deploy”" in after
     assert failed.schedule == "rate(30 minutes)"
+
+
+def test_a_migration_is_resolved_through_the_function_that_is_deployed(resolved: Ended, start: Start) -> None:
+    assert resolved.status == DONE
+    assert resolved.said == (
+        "Noted as rolled-back: migrations/0003_index.sql, statement 1 of 1\n\n"
+        "ALTER TABLE pulse ADD INDEX (no_such_column)\n\nNext: `make deploy ENV=local`\n"
+    )
+    again = start("migrate-resolve")
+    assert again.status == REFUSED
+    assert again.said == (
+        "local-migrate did not note it: migrations/0003_index.sql has no statement that was interrupted or failed; "
+        "there are none\n"
+    )
 
 
 def test_what_is_protected_is_not_destroyed_and_the_file_to_edit_is_named(protected: Ended) -> None:
@@ -353,6 +376,17 @@ def test_make_bootstrap_makes_the_account_ready_that_the_environment_is_in(
     for name, value in of_basic.items():
         monkeypatch.setenv(name, value)
     assert Aws("eu-central-1").parameter("/cdk-bootstrap/hnb659fds/version") is not None
+
+
+def test_make_migrate_resolve_needs_the_account_and_a_function_in_it(project: Path, variables: dict[str, str]) -> None:
+    words = ("migrate-resolve", "ENV=basic", "MIGRATION=migrations/0003_index.sql")
+    assert "invalid choice: 'done'" in _make(project, variables, *words, "STATEMENT=done").stderr
+    done = _make(project, variables, *words, "STATEMENT=applied")
+    assert done.returncode == 2
+    assert "basic is in account 111111111111" in done.stderr
+    done = _make(project, variables | {"AWS_ACCESS_KEY_ID": "111111111111"}, *words, "STATEMENT=applied")
+    assert done.returncode == 2
+    assert "There is no function basic-migrate: no deploy of basic has gone well. " in done.stderr
 
 
 def test_make_delivery_refuses_another_account(project: Path, variables: dict[str, str]) -> None:
