@@ -11,6 +11,7 @@ import aws_cdk as cdk
 from local.localized import localized
 from settings.files import SettingsError, load_environment
 from settings.project import Project
+from stacks import compliance
 from stacks.environment import Environment
 from stacks.resources import add_resources
 
@@ -27,7 +28,9 @@ def main() -> None:
         settings = load_environment(project, arguments.environment)
     except SettingsError as error:
         sys.exit(f"{error}")
-    add_resources(project, Environment(app, settings=localized(settings), project=project))
+    environment = Environment(app, settings=localized(settings), project=project)
+    add_resources(project, environment)
+    compliance.acknowledge(environment)
     app.synth()
 
 
