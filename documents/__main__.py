@@ -6,11 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+from documents.execution_policy import policy
 from documents.picture.arrows import architecture
 from documents.picture.drawing import svg
 from documents.reference import reference, schema_file
 from documents.synthesis import synthesize
-from review.templates import read_environments
+from review.templates import file_name, read_environments
 from settings.project import ROOT, Project
 
 EXAMPLE = Project(ROOT / "tests" / "project")
@@ -27,6 +28,9 @@ def documents(assembly: Path) -> dict[Path, str]:
         ROOT / "docs" / "architecture.svg": svg(pictured[-1], pictured),
         ROOT / "docs" / "environment.md": reference(),
         ROOT / "docs" / "environment.schema.json": schema_file(),
+        ROOT / "docs" / "execution-policy.json": policy(
+            each for name, each in environments.items() if name == file_name(name)
+        ),
     }
 
 
