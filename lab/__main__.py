@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from lab import incident_bench, incident_environment, mariadb_installation, pictures, table
+from lab import incident_bench, incident_environment, mariadb_installation, node_installations, pictures, table
 from lab.bench import ROOT, NotReproduced
 from lab.experiment import conduct
 from local.emulator import EmulatorError
@@ -46,6 +46,7 @@ def main() -> int:
         ToolMissing,
         EmulatorError,
         mariadb_installation.ToolMissing,
+        node_installations.ToolMissing,
         incident_bench.NotReproduced,
         incident_environment.NotStarted,
         table.MarkerMissing,
@@ -64,6 +65,7 @@ def _main(console: Console, *, fast: bool) -> None:
 
     figures = conduct(fast=fast, progress=progress)
     console.print(table.terminal(figures), soft_wrap=False)
+    console.print(table.rates(figures), soft_wrap=False)
     console.print(WHAT_IT_SAYS, soft_wrap=False, highlight=False)
     if fast:
         progress(f"Done. Timeouts were scaled down: {DOCUMENT.relative_to(ROOT)} stays as it is.")

@@ -50,6 +50,7 @@ def conduct(*, fast: bool, progress: Progress) -> Figures:
         marks=over_time.marks,
         timelines=node.timelines,
         stack=node.stack,
+        rates=node.rates,
     )
 
 

@@ -14,17 +14,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import mariadb_installation
-from lab.incident_bench import QUIT_SECONDS, ROOT, Outcome, Situation, Trial
-from lab.incident_environment import NODE
+from lab import incident_rate, mariadb_installation, node_installations
+from lab.incident_bench import QUIT_SECONDS, ROOT, SCALE, Outcome, Situation, Trial
 from lab.mariadb_server import MariaDBServer
-from lab.observation import Actor, Event, Observation, Timeline
-from local import processes
+from lab.observation import Actor, Event, Observation, Rate, Timeline
 
 ENVIRONMENTS = 3
 """How many of each situation, as some outcomes are a matter of chance."""
-SCALE = 10
-"""The divisor of the timer and of all freezes in a fast run."""
 PACKAGES = ("aws-lambda-ric", "mysql", "mysql2", "serverless-mysql")
 
 INCIDENT = Situation(pattern="mysqljs: await end()", handler="mysqljs_end")
@@ -58,48 +54,61 @@ class Incident:
     """Of the incident and of its cure, from the start of the run before the freeze."""
     stack: tuple[str, ...]
     """Of the incident's error."""
+    rates: tuple[Rate, ...]
+    """How often it kills."""
     versions: Mapping[str, str]
 
 
 def observe(*, fast: bool, progress: Callable[[str], None]) -> Incident:
-    """Reproduce the incident and situations like it: in 45 seconds, or 10 if `fast`.
+    """Reproduce the incident and situations like it, and count how often it kills: in two minutes, or 20 s if `fast`.
 
     Raises:
-        What `reproduce` raises.
+        lab.mariadb_installation.ToolMissing: there is no MariaDB server, and none can be fetched.
+        lab.node_installations.ToolMissing: the other versions of Node.js can't be fetched.
+        local.server_start.StartFailed: the server does not start.
+        What `reproduce` and `lab.incident_rate.Frozen` raise.
     """
-    outcomes = reproduce(fast=fast, progress=progress)
+    cache = ROOT / ".cache"
+    installation = mariadb_installation.find_or_fetch(cache, progress=progress)
+    versions = {node_installations.version(node_installations.OWN): node_installations.OWN}
+    if not fast:
+        versions = node_installations.find_or_fetch(cache, progress=progress)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mysql-jobs-lab-")))
+        server = stack.enter_context(MariaDBServer.start(installation, folder / "mariadb", progress=progress))
+        with incident_rate.Frozen(server, versions, folder, fast=fast, progress=progress) as frozen:
+            outcomes = reproduce(server, folder, fast=fast, progress=progress)
+            rates = frozen.thaw()
     example = next((each for each in outcomes[INCIDENT] if each.error), outcomes[INCIDENT][0])
     return Incident(
         observations=tuple(observation(situation, each, fast=fast) for situation, each in outcomes.items()),
         timelines=(timeline(INCIDENT, example, fast=fast), timeline(CURE, outcomes[CURE][0], fast=fast)),
         stack=example.stack,
-        versions=_versions(),
+        rates=rates,
+        versions=_versions(installation),
     )
 
 
 def reproduce(
+    server: MariaDBServer,
+    folder: Path,
     situations: Sequence[Situation] = SITUATIONS,
     *,
     environments: int = ENVIRONMENTS,
     fast: bool,
     progress: Callable[[str], None],
 ) -> dict[Situation, list[Outcome]]:
-    """Reproduce each situation in several environments of its own, all at the same time.
+    """Reproduce each situation in several environments of its own, all at the same time; their logs go into `folder`.
 
     `fast` divides mysqljs' timer (it has an option for it) and all freezes by 10, and omits what has no such option.
 
     Raises:
-        lab.mariadb_installation.ToolMissing: there is no MariaDB server, and none can be fetched.
-        local.server_start.StartFailed: it does not start.
-        lab.incident_environment.NotStarted: the runtime client does not.
+        lab.incident_environment.NotStarted: the runtime client does not start.
         lab.incident_bench.NotReproduced: a situation did not occur.
     """
     scale = SCALE if fast else 1
     wanted = [each for each in situations if each.scales or not fast]
-    installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=progress)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mysql-jobs-lab-")))
-        server = stack.enter_context(MariaDBServer.start(installation, folder / "mariadb", progress=progress))
         progress(f"Starting {len(wanted) * environments} environments of Node.js …")
         trials = [
             stack.enter_context(Trial(situation, server, f"function_{n}", folder / f"{n}.log", scale=scale))
@@ -170,13 +179,12 @@ def timeline(situation: Situation, outcome: Outcome, *, fast: bool) -> Timeline:
     return Timeline(pattern=situation.pattern, events=tuple(sorted(events, key=lambda event: event.seconds)))
 
 
-def _versions() -> dict[str, str]:
-    installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=lambda _line: None)
+def _versions(installation: mariadb_installation.Installation) -> dict[str, str]:
     packages = {
         name: json.loads((ROOT / "node_modules" / name / "package.json").read_text())["version"] for name in PACKAGES
     }
     return {
-        "Node.js": processes.output(str(NODE), "--version").strip("v\n"),
+        "Node.js": node_installations.version(node_installations.OWN),
         "MariaDB": installation.version,
         **packages,
     }

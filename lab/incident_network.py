@@ -29,6 +29,13 @@ class Teardown:
     server_fin_delivered: float | None = None
     """From then on the client's kernel had it, whether or not the client ran."""
 
+    @property
+    def answer_seconds(self) -> float | None:
+        """How long after COM_QUIT the server's answer was there; None if one of both has not been seen."""
+        if self.quit_sent is None or self.server_fin_delivered is None:
+            return None
+        return self.server_fin_delivered - self.quit_sent
+
 
 class Network:
     """Listens on a free port of 127.0.0.1 and passes everything on to a server, delayed.

@@ -46,6 +46,27 @@ class Held:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Rate:
+    """How many of some environments that were alike the incident killed; no run was chosen."""
+
+    node: str
+    """The version of Node.js."""
+    round_trip_seconds: float
+    """What the network adds."""
+    answer_seconds: float | None
+    """From the goodbye to the arrival of its answer, as measured: the median; None where nothing is in between."""
+    freeze_seconds: float | None
+    """From the goodbye to the freeze, likewise."""
+    environments: int
+    died: int
+    """In the run after the freeze, of the forgotten timer."""
+    refused: int
+    """Of these: whose error was posted for the run before, which Lambda refuses."""
+    began: int
+    """Of these: whose handler had begun."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Event:
     """A moment on a timeline."""
 
@@ -78,6 +99,7 @@ class Figures:
     timelines: tuple[Timeline, ...]
     stack: tuple[str, ...]
     """Of the original incident's error."""
+    rates: tuple[Rate, ...]
 
     def write(self, file: Path) -> None:
         """Put them into a file, as JSON."""
@@ -106,4 +128,5 @@ class Figures:
                 for each in found["timelines"]
             ),
             stack=tuple(found["stack"]),
+            rates=tuple(Rate(**each) for each in found["rates"]),
         )

@@ -24,7 +24,7 @@ def draw(figures: Figures) -> str:
     picture.text(
         16,
         52,
-        f"One environment each, frozen for 35 s, round trip 2 ms. mysqljs {figures.versions['mysql']}, "
+        f"One environment each, frozen for 35 s or longer, round trip 2 ms. mysqljs {figures.versions['mysql']}, "
         f"Node.js {figures.versions['Node.js']}, measured {figures.date}.",
         colour="faint",
     )

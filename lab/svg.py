@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from html import escape
 from typing import Literal
 
-Colour = Literal["ink", "faint", "line", "panel", "frozen", "bad", "good"]
+Colour = Literal["paper", "ink", "faint", "line", "panel", "frozen", "bad", "good"]
 
 LIGHT = {
     "paper": "#ffffff",

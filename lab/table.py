@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from lab.observation import Figures, Observation
+from lab.observation import Figures, Observation, Rate
 
 HEADINGS = ("pattern", "the next run", "takes, s", "held", "still running")
 BEGIN = "<!-- make lab writes this: -->"
@@ -110,5 +110,44 @@ def markdown(figures: Figures) -> str:
         for row in some:
             lines.append(f"| {first} | {', '.join(row.patterns)} | {row.next_run} | {' | '.join(row.figures)} |")
             first = ""
+    lines += ["", *_rates(figures.rates)]
     lines += ["", "The stack of mysqljs' error:", "", "```text", *figures.stack, "```"]
     return "\n".join(lines) + "\n"
+
+
+def rates(figures: Figures) -> Table:
+    """How often the incident kills, for a terminal."""
+    headings, lines = _by_version(figures.rates)
+    table = Table(title="mysqljs: await end(), no run chosen", box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for heading in headings:
+        table.add_column(heading)
+    for line in lines:
+        table.add_row(*line)
+    return table
+
+
+def _rates(rates: Sequence[Rate]) -> list[str]:
+    """How often the incident kills, as a table in Markdown."""
+    headings, lines = _by_version(rates)
+    return [
+        "Environments that mysqljs' `await end()` killed in the run after the freeze, no run chosen; and how long",
+        "after the goodbye its answer and the freeze came (the median, in ms):",
+        "",
+        f"| {' | '.join(headings)} |",
+        "|---" * len(headings) + "|",
+        *(f"| {' | '.join(line)} |" for line in lines),
+    ]
+
+
+def _by_version(rates: Sequence[Rate]) -> tuple[list[str], list[list[str]]]:
+    """Return headings, and for each version what became of its environments at each round trip."""
+    groups = [(node, list(some)) for node, some in groupby(rates, lambda rate: rate.node)]
+    headings = ["Node.js", *(f"{rate.round_trip_seconds * 1000:g} ms" for rate in groups[0][1])]
+    return headings, [[node, *map(_died, some)] for node, some in groups]
+
+
+def _died(rate: Rate) -> str:
+    died = f"{rate.died} of {rate.environments}"
+    if rate.answer_seconds is None or rate.freeze_seconds is None:
+        return died
+    return f"{died} (answer {rate.answer_seconds * 1000:.1f}, freeze {rate.freeze_seconds * 1000:.1f})"

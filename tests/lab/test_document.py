@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lab import pictures, situations, table
+from lab import incident_rate, pictures, situations, table
 from lab.__main__ import DOCUMENT, FIGURES
 from lab.bench import PYTHON
 from lab.observation import Figures, Observation
@@ -79,6 +79,21 @@ def test_the_documents_words_are_what_the_figures_say(figures: Figures) -> None:
     assert all("lab/node" not in line for line in figures.stack)
     ours = [each for each in figures.observations if each.pattern == "this project"]
     assert {(each.held, each.still_running) for each in ours} == {(0, 0)}
+
+
+def test_the_rates_are_of_every_version_and_distance_and_of_as_many_environments(figures: Figures) -> None:
+    versions = dict.fromkeys(rate.node for rate in figures.rates)
+    assert [version.partition(".")[0] for version in versions] == ["18", "20", "22", "24", "26"]
+    assert [(rate.node, rate.round_trip_seconds) for rate in figures.rates] == list(
+        product(versions, incident_rate.ROUND_TRIPS)
+    )
+    assert {rate.environments for rate in figures.rates} == {incident_rate.ENVIRONMENTS}
+
+
+def test_each_death_was_posted_for_the_run_before_and_no_handler_had_begun(figures: Figures) -> None:
+    died = sum(rate.died for rate in figures.rates)
+    assert (sum(rate.refused for rate in figures.rates), sum(rate.began for rate in figures.rates)) == (died, 0)
+    assert f"each of the {died} deaths" in DOCUMENT.read_text(encoding="utf-8").replace("\n", " ")
 
 
 def test_each_version_and_the_date_are_in_the_document(figures: Figures) -> None:

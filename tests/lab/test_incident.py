@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import pymysql
 import pytest
 
-from lab import incident, mariadb_installation
+from lab import incident, incident_rate, mariadb_installation, node_installations
 from lab.incident import AWAITED, CURE, INCIDENT, KEPT, MYSQL2, NEAR, SHORT
 from lab.incident_bench import ROOT, Outcome, Situation
 from lab.mariadb_server import MariaDBServer
@@ -22,16 +24,30 @@ KILLED = "Uncaught Exception: Quit inactivity timeout (PROTOCOL_SEQUENCE_TIMEOUT
 Outcomes = Mapping[Situation, Sequence[Outcome]]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+@contextmanager
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
     installation = mariadb_installation.find_or_fetch(ROOT / ".cache", progress=print)
     with MariaDBServer.start(installation, tmp_path_factory.mktemp("mariadb"), progress=print) as server:
         yield server
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> Outcomes:
-    return incident.reproduce(SITUATIONS, environments=1, fast=True, progress=print)
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+    """As it starts, with no function's user."""
+    with started(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def functions_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDBServer]:
+    with started(tmp_path_factory) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def outcomes(functions_server: MariaDBServer, tmp_path_factory: pytest.TempPathFactory) -> Outcomes:
+    folder = tmp_path_factory.mktemp("functions")
+    return incident.reproduce(functions_server, folder, SITUATIONS, environments=1, fast=True, progress=print)
 
 
 def test_a_handler_that_awaits_end_kills_the_next_run(outcomes: Outcomes) -> None:
@@ -40,6 +56,19 @@ def test_a_handler_that_awaits_end_kills_the_next_run(outcomes: Outcomes) -> Non
     for each in killed:
         assert each.error == KILLED
         assert any("Quit._onTimeout (node_modules/mysql/" in line for line in each.stack)
+
+
+def test_no_run_is_chosen_for_the_rate_and_an_error_is_posted_for_the_run_before(
+    functions_server: MariaDBServer, tmp_path: Path
+) -> None:
+    versions = {"its version": node_installations.OWN}
+    with incident_rate.Frozen(functions_server, versions, tmp_path, fast=True, progress=print) as frozen:
+        rates = frozen.thaw()
+    assert [(each.round_trip_seconds, each.environments) for each in rates] == [(0, 4), (0.005, 4)]
+    assert all((each.refused, each.began) == (each.died, 0) for each in rates)
+    logs = list(tmp_path.glob("rate_*.log"))
+    lived = 8 - sum(each.died for each in rates)
+    assert sum(log.read_text().count(incident_rate.BEGINS) for log in logs) == 8 * incident_rate.RUNS + lived
 
 
 def test_one_that_destroys_leaves_nothing_and_kills_nothing(outcomes: Outcomes) -> None:
