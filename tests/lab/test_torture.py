@@ -25,7 +25,7 @@ pytestmark = pytest.mark.integration
 FULL = "TORTURE" in os.environ
 STEP = 1 if FULL else 211
 """How many bytes further each cut is."""
-STRIKES = 2000 if FULL else 40
+STRIKES = 1000 if FULL else 40
 HANG_SECONDS = 60
 SEED = int(os.environ.get("TORTURE") or 13)
 

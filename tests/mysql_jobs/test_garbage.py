@@ -33,7 +33,7 @@ from tests.mysql_jobs.test_connection_retries import GREETING
 
 FULL = "TORTURE" in os.environ
 SEED = int(os.environ.get("TORTURE") or 13)
-CONNECTIONS = 3000 if FULL else 60
+CONNECTIONS = 1200 if FULL else 60
 EVENTS = 5000 if FULL else 200
 SECONDS = 0.5
 HANG_SECONDS = 30
