@@ -243,7 +243,7 @@ def open_session(
         connected.close()
         raise
     try:
-        session.connect(connected)
+        _log_in(session, connected)
         if run_deadline is not None:
             _set_up(session, database.endpoint, run_deadline)
     except BaseException as error:
@@ -257,6 +257,17 @@ def open_session(
         session.destroy(cut=True)
         raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "the attempt to connect took too long")
     return session
+
+
+def _log_in(session: Session, connected: socket.socket) -> None:
+    try:
+        session.connect(connected)
+    except (pymysql.MySQLError, DeadlineExceeded):
+        raise
+    except Exception as error:
+        # PyMySQL's reading of packets that are none ends in any of Python's own errors, UnboundLocalError among them.
+        message = f"{session.address} does not speak MySQL's protocol: {type(error).__name__}"
+        raise pymysql.err.OperationalError(CR.CR_MALFORMED_PACKET, message) from error
 
 
 def _set_up(session: Session, endpoint: Literal["instance", "proxy"], deadline: Deadline) -> None:
