@@ -1,13 +1,19 @@
 """The certificate authorities a function trusts, as lambda/mysql_jobs/certificates/update.mjs wrote them."""
 
+import shutil
 import ssl
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from settings.project import ENGINE
 
@@ -48,6 +54,8 @@ def expiry(authority: dict[str, Any]) -> int:
 
 
 def test_the_committed_files_are_what_the_script_writes(tmp_path: Path) -> None:
+    if (CERTIFICATES / "bundles").is_dir():
+        shutil.copytree(CERTIFICATES / "bundles", tmp_path / "bundles")
     update(tmp_path)
     assert contents(CERTIFICATES) == contents(tmp_path)
 
@@ -57,6 +65,39 @@ def test_the_script_removes_a_region_that_is_gone_and_nothing_else(tmp_path: Pat
     (tmp_path / "own-key.pem").touch()
     update(tmp_path)
     assert contents(tmp_path).keys() == contents(CERTIFICATES).keys() | {"own-key.pem"}
+
+
+def test_a_region_comes_from_a_bundle_of_aws_where_the_package_has_none(tmp_path: Path) -> None:
+    bundle = tmp_path / "bundles" / "eu-atlantis-1.pem"
+    bundle.parent.mkdir()
+    bundle.write_text("".join(root(f"Amazon RDS eu-atlantis-1 Root CA {key} G1") for key in ("RSA2048", "ECC384")))
+    update(tmp_path)
+    names = [f"Amazon RDS eu-atlantis-1 Root CA {key} G1" for key in ("ECC384", "RSA2048")]
+    assert sorted(map(name, authorities(file=tmp_path / "eu-atlantis-1.pem"))) == names + AMAZON_TRUST_ROOTS
+    assert contents(tmp_path).keys() == contents(CERTIFICATES).keys() | {"eu-atlantis-1.pem"}
+
+
+def test_a_bundle_with_any_other_authority_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "bundles").mkdir()
+    (tmp_path / "bundles" / "eu-atlantis-1.pem").write_text(root("Somebody Root CA"))
+    with pytest.raises(subprocess.CalledProcessError):
+        update(tmp_path)
+    assert list(tmp_path.glob("*.pem")) == []
+
+
+def root(common_name: str) -> str:
+    """A root of this name, for a year."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode()
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])

