@@ -54,6 +54,18 @@ class Assembly:
         """The names of its stacks, in the same order."""
         return [each.name for each in self.stacks]
 
+    def template(self, stack: str) -> dict[str, Any]:
+        """Return the template of one of its stacks, by the stack's name."""
+        folder = self.folder / f"assembly-{self.environment}"
+        artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"].values()
+        [file] = [
+            each["properties"]["templateFile"]
+            for each in artifacts
+            if each["type"] == "aws:cloudformation:stack" and each["properties"]["stackName"] == stack
+        ]
+        template: dict[str, Any] = json.loads((folder / file).read_text())
+        return template
+
     def diff(self) -> tuple[int, str]:
         """Return how many stacks differ from what is deployed, and what the CLI prints about it.
 

@@ -95,6 +95,24 @@ class Aws:
         template: Mapping[str, Any] = json.loads(body) if isinstance(body, str) else body
         return template
 
+    def instance(self, name: str) -> Mapping[str, Any] | None:
+        """Return a database instance as RDS describes it, or None if there is none."""
+        client = self.client("rds")
+        try:
+            [found] = client.describe_db_instances(DBInstanceIdentifier=name)["DBInstances"]
+        except client.exceptions.DBInstanceNotFoundFault:
+            return None
+        return dict(found)
+
+    def snapshot(self, name: str) -> Mapping[str, Any] | None:
+        """Return a snapshot of an instance, by its name or its ARN, or None if there is none."""
+        client = self.client("rds")
+        try:
+            found = client.describe_db_snapshots(DBSnapshotIdentifier=name, IncludeShared=True)["DBSnapshots"]
+        except client.exceptions.DBSnapshotNotFoundFault:
+            return None
+        return dict(found[0]) if found else None
+
     def failures(self, stack: str, since: datetime) -> set[str]:
         """Return the types of the resources that failed since then in `stack`, which must exist."""
         pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)

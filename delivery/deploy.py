@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 
-from delivery import checks, command, diff, outcome, question
+from delivery import checks, command, database_checks, diff, outcome, question
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
@@ -57,6 +57,7 @@ def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: 
     checks.bootstrapped(aws, assembly)
     there = aws.stacks(assembly.names)
     checks.updatable(there, aws.region)
+    database_checks.acceptable(settings, assembly, aws, there)
     if not diff.shown(assembly, there):
         say(f"\nNothing to deploy: {settings.name} is up to date.")
         return DONE

@@ -1,4 +1,7 @@
-"""The dangers of a change, which have to be accepted: data lost or orphaned, access widened, protection taken away."""
+"""The dangers of a change, which have to be accepted: data lost or orphaned, access widened, protection taken away.
+
+What AWS will refuse is one of them: what is deployed may differ from the base, so that it is taken after all.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from review.access import widened
 from review.changes import Change, compare
 from review.protection import lost
+from review.refusal import refused
 from review.schemas import fixed_name, stateful
 from review.templates import Resource, SynthesizedEnvironment
 
@@ -33,7 +37,7 @@ class Danger:
     """One danger of a change."""
 
     kind: str
-    """"data", "access" or "protection"."""
+    """"refused", "data", "access" or "protection"."""
     resource: str
     """The path that an accept_change in the environment file names."""
     text: str
@@ -47,7 +51,8 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
     data = {_danger("data", each.resource, text) for each in changes for text in _losses(each, before, after)}
     access = {Danger(kind="access", resource=path, text=text) for path, text in widened(before, after)}
     protection = {_danger("protection", each.resource, text) for each in changes for text in lost(each)}
-    return [*sorted(data), *sorted(access), *sorted(protection)]
+    refusals = {_danger("refused", each.resource, text) for each in changes for text in refused(each)}
+    return [*sorted(refusals), *sorted(data), *sorted(access), *sorted(protection)]
 
 
 def _moved(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Danger:

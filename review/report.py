@@ -11,6 +11,7 @@ from review.danger import Danger
 from review.templates import ENVIRONMENT, Resource, file_name
 
 HEADINGS = {
+    "refused": "AWS will refuse",
     "data": "Replaces or deletes what holds data",
     "access": "Widens access",
     "protection": "Takes protection away",

@@ -21,6 +21,7 @@ from settings.instance_class import read_instance_class
 from settings.job_variables import rights_variable
 from settings.names import MIGRATE
 from settings.spelling import as_key, as_written
+from settings.storage import least_growth
 from settings.windows import daily_window, weekly_window
 
 MARGIN_SECONDS = 2
@@ -114,9 +115,8 @@ def _windows_do_not_meet(database: DatabaseSettings) -> Iterator[str]:
 
 
 def _storage_can_grow(database: DatabaseSettings) -> Iterator[str]:
-    # RDS refuses less:
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html#USER_PIOPS.Autoscaling.Limits
-    least = -(-database.storage_gb * 11 // 10)
+    least = least_growth(database.storage_gb)
     if database.max_storage_gb < least:
         yield (
             f"database: max_storage_gb is {database.max_storage_gb}, but RDS lets {database.storage_gb} GB grow only "

@@ -63,6 +63,7 @@ class Roles(cdk.Stack):
             names.DEPLOY,
             assumes=("deploy", "file-publishing", "lookup"),
             asks=("DescribeStackEvents", "DescribeStacks", "GetTemplate"),
+            database=True,
         )
 
     def _identity_provider(self, *, make: bool) -> iam.IOidcProvider:
@@ -71,7 +72,9 @@ class Roles(cdk.Stack):
         arn = f"arn:aws:iam::{self._settings.account}:oidc-provider/{ISSUER}"
         return iam.OidcProviderNative.from_oidc_provider_arn(self, "Provider", arn)
 
-    def _role(self, construct_id: str, role: str, *, assumes: tuple[str, ...], asks: tuple[str, ...]) -> iam.Role:
+    def _role(
+        self, construct_id: str, role: str, *, assumes: tuple[str, ...], asks: tuple[str, ...], database: bool = False
+    ) -> iam.Role:
         github = names.github_environment(self._settings.name, role)
         return iam.Role(
             self,
@@ -89,7 +92,11 @@ class Roles(cdk.Stack):
                 },
             ),
             max_session_duration=cdk.Duration.hours(names.SESSION_HOURS[role]),
-            inline_policies={"Cdk": iam.PolicyDocument(statements=self._rights(assumes, asks))},
+            inline_policies={
+                "Cdk": iam.PolicyDocument(
+                    statements=[*self._rights(assumes, asks), *(self._database_rights() if database else ())]
+                )
+            },
         )
 
     def _rights(self, assumes: tuple[str, ...], asks: tuple[str, ...]) -> list[iam.PolicyStatement]:
@@ -105,3 +112,18 @@ class Roles(cdk.Stack):
             iam.PolicyStatement(actions=["ssm:GetParameter"], resources=[version]),
             iam.PolicyStatement(actions=[f"cloudformation:{each}" for each in asks], resources=[stacks]),
         ]
+
+    def _database_rights(self) -> list[iam.PolicyStatement]:
+        """To look, before a deploy, at what it would change or restore: delivery/database_checks.py."""
+        instance = names.database(self._settings.name)
+        snapshot = self._settings.database.snapshot
+        looks = [("rds:DescribeDBInstances", self._rds_arn("db", instance))]
+        if snapshot is not None:
+            arn = snapshot if snapshot.startswith("arn:") else self._rds_arn("snapshot", snapshot)
+            looks.append(("rds:DescribeDBSnapshots", arn))
+        return [iam.PolicyStatement(actions=[action], resources=[arn]) for action, arn in looks]
+
+    def _rds_arn(self, kind: str, name: str) -> str:
+        return self.format_arn(
+            service="rds", resource=kind, resource_name=name, arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME
+        )

@@ -430,3 +430,20 @@ def test_a_stack_that_loses_its_protection_needs_a_yes() -> None:
     [danger] = dangers(on, off)
     assert (danger.kind, danger.resource) == ("protection", "Jobs")
     assert dangers(off, on) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "why"),
+    [
+        ("109", "RDS grows storage by 10 % or more: write 100, or 110 or more"),
+        ("101", "RDS grows storage by 10 % or more: write 100, or 110 or more"),
+        ("99", "RDS can't shrink storage: write 100, or 110 or more"),
+        ("110", None),
+        ("400", None),
+    ],
+)
+def test_storage_that_rds_would_not_change_so_is_marked(after: str, why: str | None) -> None:
+    refusals = [
+        ("refused", "Jobs/Instance", f"`AllocatedStorage` changes from `100` to `{after}`: AWS will refuse, as {why}")
+    ]
+    assert found(_instance(AllocatedStorage="100"), _instance(AllocatedStorage=after)) == (refusals if why else [])
