@@ -66,7 +66,8 @@ def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
     if found.instance and found.instance_policy not in KEPT:
         yield (
             f"- the database {found.instance['DBInstanceIdentifier']} ({found.instance['DBInstanceClass']}, "
-            f"{found.instance['AllocatedStorage']} GB) with its automated backups: point-in-time restore ends"
+            f"{found.instance['AllocatedStorage']} GB)"
+            + ("" if settings.database.keeps_backups else " with its automated backups: point-in-time restore ends")
         )
         if found.instance_policy == "Delete":
             yield (
@@ -82,6 +83,8 @@ def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
     yield "\nStays, and some of it costs:"
     if found.instance and found.instance_policy == "Snapshot":
         yield "- a final snapshot of the database: CloudFormation chooses its name, which is printed at the end"
+    if found.instance and found.instance_policy not in KEPT and settings.database.keeps_backups:
+        yield f"- the database's automated backups, each for {settings.database.backup_days} days from when it was made"
     if found.instance and found.instance_policy in KEPT:
         yield f"- the database itself: what is deployed says DeletionPolicy: {found.instance_policy}"
     yield "- every snapshot that was taken by hand"

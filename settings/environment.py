@@ -62,6 +62,9 @@ KEY = r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9
 OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})"
 REPOSITORY = rf"{OWNER}/[\w.-]{{1,100}}|{OWNER}@[0-9]+/[\w.-]{{1,100}}@[0-9]+"
 DEFAULT_TIMEOUT_SECONDS = 60
+RETRIES_AFTER = (timedelta(minutes=1), timedelta(minutes=3))
+"""Lambda's retries of a failed run, since its event came: the first after a minute, the second two minutes later.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 LEAST_BACKUP_DAYS = 7
 """What is lost on a Friday may be missed after a week."""
 LARGEST_GB = 65_536
@@ -394,6 +397,11 @@ class JobSettings(Settings):
             return timedelta(minutes=self.retry_minutes)
         half = self.when.shortest_interval / 2
         return max(timedelta(minutes=1), min(timedelta(hours=1), half))  # AWS takes no less than a minute
+
+    @property
+    def attempts(self) -> int:
+        """How often Lambda starts a run that fails at once: the retries that its retry window leaves room for, too."""
+        return 1 + sum(self.retry_window > after for after in RETRIES_AFTER)
 
     @property
     def max_window(self) -> timedelta:

@@ -23,7 +23,7 @@ class Environment(cdk.Stage):
             permissions_boundary=_boundary(settings.permissions_boundary),
         )
         self.settings = settings
-        self.network = Network(self, "Network", settings=settings.network)
+        self.network = Network(self, "Network", settings=settings.network, encryption_key=settings.encryption_key)
         self.database = Database(self, "Database", settings=settings, network=self.network)
         self.jobs = Jobs(self, "Jobs", settings=settings, project=project, network=self.network, database=self.database)
         watch(self.jobs, settings=settings, jobs=self.jobs, database=self.database)

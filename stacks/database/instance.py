@@ -5,6 +5,7 @@ A function, not a construct of its own: the logical ids of what holds data depen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import aws_cdk as cdk
@@ -32,6 +33,9 @@ Translator.modifyDbInstanceAfterCreateRequest, propertyTransform)
 """
 
 LOGS = ("error", "slowquery")
+IAM_LOG = "iam-db-auth-error"
+"""Says why a login with a token failed, which the client is never told; exported where the jobs log in so.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.Troubleshooting.html"""
 
 INHERITED = ("DBName", "KmsKeyId", "MasterUsername", "StorageEncrypted")
 """A snapshot brings them with it, and CloudFormation refuses them beside one.
@@ -45,6 +49,7 @@ def add_instance(
 
     Without `encryption_key`, AWS's own encrypts.
     """
+    exported = (*LOGS, IAM_LOG) if settings.auth == "iam" else LOGS
     instance = rds.DatabaseInstance(
         stack,
         "Instance",
@@ -76,7 +81,7 @@ def add_instance(
         manage_master_user_password=True,
         iam_authentication=True,
         ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
-        cloudwatch_logs_exports=list(LOGS),
+        cloudwatch_logs_exports=list(exported),
         monitoring_interval=cdk.Duration.seconds(settings.monitoring_seconds),
         monitoring_role=_monitoring_role(stack) if settings.monitoring_seconds else None,
         **_insights(settings, encryption_key),
@@ -84,6 +89,9 @@ def add_instance(
         # None: RDS chooses both, as it knows when the region's night is.
         preferred_backup_window=settings.backup_window,
         preferred_maintenance_window=settings.maintenance_window,
+        # By default they are deleted with the instance: every moment but that of the final snapshot. It is not by
+        # deletion_protection that this is decided: that is off whenever an instance is deleted.
+        delete_automated_backups=False if settings.keeps_backups else None,
         copy_tags_to_snapshot=True,
         deletion_protection=settings.deletion_protection,
         removal_policy=cdk.RemovalPolicy.SNAPSHOT,
@@ -91,7 +99,7 @@ def add_instance(
         # 8.4 leaves standard support in 2029; staying longer shall be a decision, not a bill.
         engine_lifecycle_support=rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED,
     )
-    instance.node.add_dependency(*_log_groups(stack, environment))
+    instance.node.add_dependency(*_log_groups(stack, environment, exported, encryption_key))
     if settings.snapshot is not None:
         _start_from(settings.snapshot, instance)
     return instance
@@ -125,17 +133,20 @@ def _monitoring_role(stack: cdk.Stack) -> iam.Role:
     )
 
 
-def _log_groups(stack: cdk.Stack, environment: str) -> list[logs.LogGroup]:
+def _log_groups(
+    stack: cdk.Stack, environment: str, exported: Sequence[str], encryption_key: kms.IKey | None
+) -> list[logs.LogGroup]:
     """Where RDS exports the logs to: without these it would make groups of its own, and keep them for ever."""
     return [
         logs.LogGroup(
             stack,
-            f"{log.title()}Log",
+            f"{log.title().replace('-', '')}Log",
             log_group_name=names.database_log(environment, log),
+            encryption_key=encryption_key,
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        for log in LOGS
+        for log in exported
     ]
 
 

@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from constructs import Construct
@@ -43,6 +44,7 @@ class DatabaseProxy(Construct):
         longest_run_seconds: int,
         network: Network,
         database: Database,
+        encryption_key: kms.IKey | None,
     ) -> None:
         """Build the proxy of `database` for runs that take `longest_run_seconds` at most."""
         super().__init__(scope, construct_id)
@@ -52,6 +54,7 @@ class DatabaseProxy(Construct):
             self,
             "LogGroup",
             log_group_name=names.proxy_log(environment),  # otherwise RDS creates it, and keeps it for ever
+            encryption_key=encryption_key,
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )

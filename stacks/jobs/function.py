@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
@@ -48,19 +49,22 @@ class DatabaseFunction(Construct):
         variables: Mapping[str, str],
         network: Network,
         security_group: ec2.ISecurityGroup,
+        encryption_key: kms.IKey | None,
     ) -> None:
         """Build the function `name`, which runs `handler` of `code` in `security_group`.
 
-        At most `reserved_concurrency` of its runs are at work at once."""
+        At most `reserved_concurrency` of its runs are at work at once. `encryption_key` encrypts its log, else
+        CloudWatch's own does."""
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(
             self,
             "LogGroup",
             log_group_name=names.function_log(name),
+            encryption_key=encryption_key,
             retention=logs.RetentionDays.THREE_MONTHS,
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
-        self.role = self._role(self.log_group)
+        self.role = self._role(name, self.log_group)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -86,8 +90,28 @@ class DatabaseFunction(Construct):
             security_groups=[security_group],
         )
 
-    def _role(self, log_group: logs.ILogGroup) -> iam.Role:
+    def _role(self, name: str, log_group: logs.ILogGroup) -> iam.Role:
         role = iam.Role(self, "Role", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
         log_group.grant_write(role)
         role.add_to_policy(iam.PolicyStatement(actions=list(NETWORK_INTERFACE_ACTIONS), resources=["*"]))
+        # They are Lambda's to use, before the function runs. Its code, and whoever gets hold of its credentials, which
+        # carry this key wherever they are used, shall not have them.
+        # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-best-practice
+        role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=list(NETWORK_INTERFACE_ACTIONS),
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": self._arn(name)}},
+            )
+        )
         return role
+
+    def _arn(self, name: str) -> str:
+        """The function's ARN, without a reference to it: the function depends on its role."""
+        return cdk.Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=name,
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )

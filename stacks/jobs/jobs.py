@@ -37,6 +37,7 @@ class Jobs(cdk.Stack):
         """Build the jobs of `project` that `settings` describe."""
         super().__init__(scope, construct_id)
         code = function_code(project, settings.region)
+        key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
         migrations = Migrations(
             self,
             "Migrations",
@@ -45,17 +46,20 @@ class Jobs(cdk.Stack):
             jobs=settings.jobs,
             network=network,
             database=database,
+            encryption_key=key,
         )
-        self.proxy = self._proxy(settings, network, database) if settings.proxy.enabled else None
+        self.proxy = self._proxy(settings, network, database, key) if settings.proxy.enabled else None
         way = database if self.proxy is None else self.proxy
-        self.scheduled_jobs = self._scheduled_jobs(settings, code, network, way) if settings.jobs else []
+        self.scheduled_jobs = self._scheduled_jobs(settings, code, network, way, key) if settings.jobs else []
         migrations.trigger.execute_before(*self.scheduled_jobs)
         if self.proxy is not None:
             migrations.trigger.execute_before(self.proxy.target)
             for job in self.scheduled_jobs:
                 job.node.add_dependency(self.proxy.target)
 
-    def _proxy(self, settings: EnvironmentSettings, network: Network, database: Database) -> DatabaseProxy:
+    def _proxy(
+        self, settings: EnvironmentSettings, network: Network, database: Database, key: kms.IKey | None
+    ) -> DatabaseProxy:
         return DatabaseProxy(
             self,
             "Proxy",
@@ -64,17 +68,22 @@ class Jobs(cdk.Stack):
             longest_run_seconds=max((job.timeout_seconds for job in settings.jobs), default=DEFAULT_TIMEOUT_SECONDS),
             network=network,
             database=database,
+            encryption_key=key,
         )
 
     def _scheduled_jobs(
-        self, settings: EnvironmentSettings, code: lambda_.Code, network: Network, database: Database | DatabaseProxy
+        self,
+        settings: EnvironmentSettings,
+        code: lambda_.Code,
+        network: Network,
+        database: Database | DatabaseProxy,
+        key: kms.IKey | None,
     ) -> list[ScheduledJob]:
         # One group for all jobs: the database's own group holds 60 rules at most.
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The jobs", allow_all_outbound=False
         )
         database.allow_jobs_from(security_group)
-        key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
         return [
             ScheduledJob(
                 self,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import triggers
 from constructs import Construct
@@ -36,8 +37,12 @@ class Migrations(Construct):
         jobs: Sequence[JobSettings],
         network: Network,
         database: Database,
+        encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the function that migrates `database` and grants its jobs' user what `jobs` need."""
+        """Build the function that migrates `database` and grants its jobs' user what `jobs` need.
+
+        `encryption_key` encrypts its log, else CloudWatch's own does.
+        """
         super().__init__(scope, construct_id)
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The migrations", allow_all_outbound=False
@@ -62,6 +67,7 @@ class Migrations(Construct):
             },
             network=network,
             security_group=security_group,
+            encryption_key=encryption_key,
         )
         database.allow_migrations_from(security_group)
         database.grant_migrations_login(migrate.role)

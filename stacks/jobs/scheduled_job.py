@@ -14,7 +14,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from settings import names
-from settings.environment import JobSettings
+from settings.environment import RETRIES_AFTER, JobSettings
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.function import DatabaseFunction
@@ -23,9 +23,6 @@ from stacks.network.network import Network
 
 DESCRIPTION_LENGTH = 256
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
-RETRIES = 2
-"""The most that Lambda makes: a minute after the failed run, and two minutes after that.
-https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 
 
 class ScheduledJob(Construct):
@@ -54,7 +51,7 @@ class ScheduledJob(Construct):
         security_group: ec2.ISecurityGroup,
         encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the job that `settings` describe; `encryption_key` encrypts its queue, else a key of SQS does."""
+        """Build the job that `settings` describe; `encryption_key` encrypts its queue and log, else AWS's keys do."""
         super().__init__(scope, construct_id)
         self.settings = settings
         self.name = names.function(environment, settings.name)
@@ -72,6 +69,7 @@ class ScheduledJob(Construct):
             variables={**settings.variables, **database.job_variables()},
             network=network,
             security_group=security_group,
+            encryption_key=encryption_key,
         )
         database.grant_jobs_login(job.role)
         self.function = job.function
@@ -102,7 +100,7 @@ class ScheduledJob(Construct):
             "Retry",
             function_name=job.function.function_name,
             qualifier="$LATEST",
-            maximum_retry_attempts=RETRIES,
+            maximum_retry_attempts=len(RETRIES_AFTER),  # within the event's age
             maximum_event_age_in_seconds=self.settings.retry_window // timedelta(seconds=1),
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
                 on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)

@@ -3,6 +3,7 @@
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -30,14 +31,19 @@ class Network(cdk.Stack):
         subnets: the subnets that everything is in.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, settings: NetworkSettings) -> None:
-        """Build the VPC that `settings` describe, or refer to the existing one that they name."""
+    def __init__(
+        self, scope: Construct, construct_id: str, *, settings: NetworkSettings, encryption_key: str | None
+    ) -> None:
+        """Build the VPC that `settings` describe, or refer to the existing one that they name.
+
+        `encryption_key` is the ARN of the key that encrypts the flow logs, else CloudWatch's own does.
+        """
         super().__init__(scope, construct_id)
         self._zones = [f"{self.region}{letter}" for letter in settings.zones]
         self.vpc: ec2.IVpc
         if settings.cidr is not None:
             self.vpc = self._isolated_vpc(settings.cidr)
-            self._record_traffic(self.vpc, settings.flow_log_days)
+            self._record_traffic(self.vpc, settings.flow_log_days, encryption_key)
         elif settings.vpc_id is not None:
             self.vpc = self._existing_vpc(settings.vpc_id)
         else:
@@ -77,9 +83,13 @@ class Network(cdk.Stack):
             )
         return vpc
 
-    def _record_traffic(self, vpc: ec2.IVpc, days: int) -> None:
+    def _record_traffic(self, vpc: ec2.IVpc, days: int, encryption_key: str | None) -> None:
         log_group = logs.LogGroup(
-            self, "FlowLogGroup", retention=RETENTION[days], removal_policy=cdk.RemovalPolicy.DESTROY
+            self,
+            "FlowLogGroup",
+            encryption_key=kms.Key.from_key_arn(self, "Key", encryption_key) if encryption_key else None,
+            retention=RETENTION[days],
+            removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         role = iam.Role(
             self,

@@ -53,6 +53,7 @@ class Role:
         return {
             (action, resource)
             for statement in self._document()["Statement"]
+            if statement["Effect"] == "Allow"
             for action in _several(statement["Action"])
             for resource in _several(statement["Resource"])
         }
@@ -240,11 +241,16 @@ def _stated(stacks: dict[str, dict[str, Any]], function: str) -> Grants:
         and {"Ref": role} in each["Properties"].get("Roles", [])
         for statement in each["Properties"]["PolicyDocument"]["Statement"]
     ]
-    assert all(statement.keys() == {"Action", "Effect", "Resource"} for statement in statements)
-    assert all(statement["Effect"] == "Allow" for statement in statements)
+    granted = [statement for statement in statements if statement["Effect"] == "Allow"]
+    assert all(statement.keys() == {"Action", "Effect", "Resource"} for statement in granted)
+    # What Lambda does in the role's name, the function itself may not, nor anybody with its credentials.
+    [denied] = [statement for statement in statements if statement not in granted]
+    assert (denied["Action"], denied["Resource"]) == (sorted(NETWORK), "*")
+    [itself] = denied["Condition"]["ArnEquals"].values()
+    assert itself.endswith(f":function:{function}")
     return {
         (action, _named(stacks, "Jobs", resource))
-        for statement in statements
+        for statement in granted
         for action in _several(statement["Action"])
         for resource in _several(statement["Resource"])
     }

@@ -219,7 +219,38 @@ def test_a_restore_with_an_own_key_leaves_the_snapshots_key(large: EnvironmentSe
     assert "KmsKeyId" not in the(stacks["Database"], "AWS::RDS::DBInstance")
 
 
+@pytest.mark.parametrize(("days", "deleted"), [(0, None), (6, None), (7, False), (35, False)])
+def test_backups_that_matter_outlive_the_instance_protected_or_not(
+    days: int, deleted: bool | None, large: EnvironmentSettings, synthesize: Synthesize
+) -> None:
+    stacks = synthesize(large, database={"backup_days": days, "deletion_protection": False})
+    assert the(stacks["Database"], "AWS::RDS::DBInstance").get("DeleteAutomatedBackups") is deleted
+
+
+def test_rds_chooses_the_windows_unless_the_file_does(
+    large: EnvironmentSettings, synthesize: Synthesize, templates: dict[str, Any]
+) -> None:
+    keys = ("PreferredBackupWindow", "PreferredMaintenanceWindow")
+    plain = the(templates["large"]["Database"]["Resources"], "AWS::RDS::DBInstance")
+    assert not plain.keys() & set(keys)
+    windows = {"backup_window": "01:00-01:30", "maintenance_window": "sun:02:00-sun:02:30"}
+    stated = the(synthesize(large, database=windows)["Database"], "AWS::RDS::DBInstance")
+    assert [stated[key] for key in keys] == list(windows.values())
+
+
 # The customer's key
+
+
+def test_an_own_key_encrypts_every_log(large: EnvironmentSettings, synthesize: Synthesize) -> None:
+    for key in (KEY, None):
+        stacks = synthesize(large.model_copy(update={"encryption_key": key}), proxy={"enabled": True})
+        groups = {
+            name: group["Properties"].get("KmsKeyId")
+            for resources in stacks.values()
+            for name, group in of_type(resources, "AWS::Logs::LogGroup").items()
+        }
+        # The flow logs', three of the database, the proxy's, and those of the migrations and the jobs.
+        assert (len(groups), set(groups.values())) == (6 + len(large.jobs), {key})
 
 
 @pytest.mark.parametrize("auth", ["iam", "secret"])
@@ -270,12 +301,12 @@ def test_stated_speed_is_asked_for_and_otherwise_gp3s_own(changed: Callable[[str
 # What is watched
 
 
-def test_the_errors_and_slow_statements_are_logged_for_three_months(
+def test_the_errors_and_slow_statements_and_failed_logins_with_tokens_are_logged_for_three_months(
     stated: EnvironmentSettings, database: Resources
 ) -> None:
     [instance] = of_type(database, "AWS::RDS::DBInstance").values()
     exported = instance["Properties"]["EnableCloudwatchLogsExports"]
-    assert exported == ["error", "slowquery"]
+    assert exported == ["error", "slowquery", *(["iam-db-auth-error"] if stated.database.auth == "iam" else [])]
     groups = {
         each["Properties"]["LogGroupName"]: (name, each["Properties"]["RetentionInDays"])
         for name, each in of_type(database, "AWS::Logs::LogGroup").items()

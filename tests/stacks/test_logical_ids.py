@@ -25,15 +25,17 @@ FIXED = {
         "JobtallyJobLogGroup53024AC7": LOG,
     },
 }
-SECRET = {"JobsSecretCA43EC45": "AWS::SecretsManager::Secret"}
-"""Of environments with auth = "secret"."""
+LOGIN = {
+    "iam": {"IamDbAuthErrorLogE48731CE": LOG},
+    "secret": {"JobsSecretCA43EC45": "AWS::SecretsManager::Secret"},
+}
+"""By how the jobs log in."""
 PROXY = {"ProxyLogGroup29A2C131": LOG}
 
 
 def test_what_holds_data_keeps_its_logical_id(environment: str, templates: dict[str, Any]) -> None:
     expected = {stack: dict(ids) for stack, ids in FIXED.items()}
-    if ENVIRONMENTS[environment].database.auth == "secret":
-        expected["Database"] |= SECRET
+    expected["Database"] |= LOGIN[ENVIRONMENTS[environment].database.auth]
     assert _ids({stack: template["Resources"] for stack, template in templates[environment].items()}) == expected
 
 
@@ -44,7 +46,7 @@ def test_settings_change_no_logical_id_of_what_holds_data(synthesize: Synthesize
     stacks = synthesize(
         settings, proxy={"enabled": True}, database={"auth": "secret", "monitoring_seconds": 60, "snapshot": "before"}
     )
-    assert _ids(stacks) == FIXED | {"Database": FIXED["Database"] | SECRET, "Jobs": FIXED["Jobs"] | PROXY}
+    assert _ids(stacks) == FIXED | {"Database": FIXED["Database"] | LOGIN["secret"], "Jobs": FIXED["Jobs"] | PROXY}
 
 
 def _ids(stacks: Stacks) -> dict[str, dict[str, str]]:
