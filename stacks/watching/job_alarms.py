@@ -13,7 +13,8 @@ from stacks.jobs.scheduled_job import ScheduledJob
 from stacks.watching.alarm import add_alarm
 
 FAILED_ATTEMPTS = 3
-"""A run and both of its retries, or as many runs: an error that a retry cures makes no alarm."""
+"""An error that a retry, or the next run, cures makes no alarm."""
+PERIOD = timedelta(hours=1)
 NEAR_TIMEOUT = 0.8
 """The share of the timeout; a run is ended, and fails, 2 s before it (lambda/mysql_jobs/deadline.py)."""
 
@@ -38,16 +39,20 @@ class JobAlarms(Construct):
             self.alarms.append(self._missed(self.silence))
 
     def _errors(self) -> cloudwatch.Alarm:
+        settings = self.job.settings
+        # A rare job whose retry window has no room for so many fails for good with fewer.
+        failed = min(FAILED_ATTEMPTS, settings.attempts * max(1, PERIOD // settings.when.shortest_interval))
+        times = "once" if failed == 1 else f"{failed} times within an hour, retries included"
         return add_alarm(
             self,
             "Errors",
             name=names.alarm(self.job.name, "errors"),
-            meaning=f"{self.job.name} failed {FAILED_ATTEMPTS} times within an hour, retries included. "
+            meaning=f"{self.job.name} failed {times}. "
             "Look first at its last failed runs on the dashboard: their log lines have the error.",
             topic=self._topic,
             # Lambda's own count: a run that was killed, or never began, has no log line.
-            metric=self.job.function.metric_errors(period=cdk.Duration.hours(1)),
-            threshold=FAILED_ATTEMPTS,
+            metric=self.job.function.metric_errors(period=cdk.Duration.seconds(PERIOD // timedelta(seconds=1))),
+            threshold=failed,
         )
 
     def _dead_letters(self) -> cloudwatch.Alarm:

@@ -90,6 +90,32 @@ def test_what_one_retry_cures_wakes_nobody(settings: EnvironmentSettings, alarms
         assert errors["Period"] == 3600
 
 
+@pytest.mark.parametrize(
+    ("schedule", "retry_minutes", "attempts", "failed"),
+    [
+        ("rate(1 minute)", None, 1, 3),  # of several runs
+        ("rate(5 minutes)", None, 2, 3),  # 150 s have room for the retry after a minute, not for that after three
+        ("rate(15 minutes)", None, 3, 3),
+        ("rate(1 day)", None, 3, 3),
+        ("rate(1 day)", 3, 2, 2),
+        ("rate(1 day)", 1, 1, 1),
+        ("rate(30 minutes)", 1, 1, 2),
+    ],
+)
+def test_the_alarm_rings_when_a_run_fails_with_all_retries_that_its_window_has_room_for(
+    schedule: str, retry_minutes: int | None, attempts: int, failed: int
+) -> None:
+    job = a_job(name="pulse", schedule=schedule, timeout_seconds=30, retry_minutes=retry_minutes)
+    assert job.attempts == attempts
+    settings = load("basic").model_copy(update={"jobs": (job,)})
+    app = cdk.App(context=CONTEXT)
+    jobs = Template.from_stack(Environment(app, project=PROJECT, settings=settings).jobs).to_json()
+    errors = _alarms(jobs)["basic-pulse-errors"]
+    assert errors["Threshold"] == failed
+    times = "once." if failed == 1 else f"{failed} times within an hour, retries included."
+    assert f"basic-pulse failed {times}" in errors["AlarmDescription"]
+
+
 def test_a_dead_letter_stays_an_alarm_until_somebody_deletes_it(settings: EnvironmentSettings, alarms: Alarms) -> None:
     for job in settings.jobs:
         letters = alarms[f"{settings.name}-{job.name}-dead-letters"]
