@@ -1,7 +1,12 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
-# Node's cache of compiled code: here it speeds up every command, and none is left in the temporary folder.
+# All caches are the project's own: nothing is written into the home folder, which may be missing or read-only.
+# Python's tools, npm, jsii (of the CDK), the CDK CLI, and Node's compiled code.
+export XDG_CACHE_HOME := $(CURDIR)/.cache
+export npm_config_cache := $(CURDIR)/.cache/npm
+export JSII_RUNTIME_PACKAGE_CACHE_ROOT := $(CURDIR)/.cache/jsii
+export CDK_HOME := $(CURDIR)/.cache/cdk
 export NODE_COMPILE_CACHE := $(CURDIR)/.cache/node
 # Set while a virtual environment is made, it would cost every later start the compilation of all modules.
 unexport PYTHONDONTWRITEBYTECODE

@@ -69,6 +69,7 @@ class CdkCli:
         environment = {
             **self.emulator.environment(),
             "HOME": str(home),
+            "CDK_HOME": str(home),  # the CLI's caches: it takes the user's home from elsewhere than HOME
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CI": "true",  # no animation in a log
             "NODE_COMPILE_CACHE": str(ROOT / ".cache" / "node"),
