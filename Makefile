@@ -56,6 +56,9 @@ faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 m
 torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (an hour; TORTURE=7: another seed)
 	@TORTURE="$${TORTURE:-13}" python -m pytest tests/lab/test_torture.py tests/mysql_jobs/test_garbage.py --torture docs/torture.md
 
+mutants: $(READY) ## Small mistakes in the engine: which does no test notice? Writes docs/mutants.md; hours (MODULE=session)
+	@python -m pytest -p lab.mutants tests/mysql_jobs --quiet --mutants "lambda/mysql_jobs$${MODULE:+/$$MODULE.py}" --mutants-into docs/mutants.md
+
 snapshots: $(READY) ## Accept what your environments deploy now as tests/snapshots/; review it with git diff
 	@python -m documents.snapshots
 
@@ -113,4 +116,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture snapshots docs lint format hooks synth bootstrap diff deploy destroy migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit integration deployment faults torture mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy migrate-resolve delivery upgrade lab lock

@@ -15,8 +15,6 @@ from lab.fault_bench import Observed
 
 HEADINGS = ("fault", "outcome", "attempts", "seconds", "connection", "statement", "sessions left", "next run")
 
-MUTANTS = "## Mutation testing"
-
 INTRODUCTION = """\
 # Faults
 
@@ -47,9 +45,8 @@ def text(rows: Sequence[tuple[str, Observed]]) -> str:
 
 
 def write(file: Path, rows: Sequence[tuple[str, Observed]]) -> None:
-    """Put the table into `file`, in the place of the one there; what follows under `MUTANTS` stays."""
-    kept = file.read_text().partition(MUTANTS) if file.exists() else ("", "", "")
-    file.write_text(markdown(rows) + ("\n" if kept[1] else "") + kept[1] + kept[2])
+    """Write the table, with its introduction, into `file`."""
+    file.write_text(markdown(rows))
 
 
 def markdown(rows: Sequence[tuple[str, Observed]]) -> str:

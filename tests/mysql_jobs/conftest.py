@@ -1,7 +1,7 @@
 """A function of the fixture's project, and a schema of its own for each test."""
 
-import itertools
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
@@ -16,8 +16,6 @@ from testkit.job_modules import jobs_of
 from tests.fixture import PROJECT
 from tests.mysql_jobs.function import Function
 
-_numbers = itertools.count(1)
-
 
 @pytest.fixture(autouse=True)
 def _project(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
@@ -30,7 +28,7 @@ def _project(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture
 def variables(server: MySQLServer, emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """The environment variables of a function that uses a new schema as the administrator; set for this process."""
-    name = f"test_{next(_numbers)}"
+    name = f"test_{secrets.token_hex(5)}"  # no number: processes of `make mutants` would count alike
     _execute(server, f"CREATE DATABASE {name}")
     variables = {
         **credentials(emulator.region),

@@ -19,6 +19,7 @@ from mysql_jobs.configuration import Database, Login
 from mysql_jobs.connection import Connection, connect
 from mysql_jobs.credentials import Authentication, Credentials
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
+from mysql_jobs.session import tls_context
 
 PASSWORD = "hunter2-never-in-clear"
 
@@ -144,6 +145,13 @@ def test_a_server_with_another_name_is_refused(
     monkeypatch.setattr("mysql_jobs.network.resolve", lambda _name, _deadline: ["127.0.0.1"])
     with pytest.raises(pymysql.err.OperationalError, match="CERTIFICATE_VERIFY_FAILED"):
         _connect(replace(database, host="a.name.that.its.certificate.lacks"), credentials)
+
+
+def test_tls_is_1_2_or_newer_whatever_the_machine_allows(server: MySQLServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    allows_all = ssl.create_default_context()
+    allows_all.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    monkeypatch.setattr("ssl.create_default_context", lambda **_arguments: allows_all)
+    assert tls_context.__wrapped__(server.certificate_authority).minimum_version == ssl.TLSVersion.TLSv1_2
 
 
 def test_a_server_that_strips_tls_gets_no_password(database: Database) -> None:

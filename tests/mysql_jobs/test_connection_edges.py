@@ -91,6 +91,38 @@ def test_the_statement_at_the_deadline_is_killed_within_a_second(
         connection.commit()
 
 
+def test_at_the_deadline_the_session_is_killed_not_only_its_statement(
+    open_connection: Callable[..., Connection], server: MySQLServer
+) -> None:
+    """One that works on nothing just then would go on, with its locks, where the server does not see the cut."""
+    connection, killer = open_connection(seconds=300), open_connection()  # its own limits don't end it before
+    number = _number(connection)
+    assert connection._kill_by(killer._session) == "killed"
+    assert not _is_there(server, number)
+
+
+def test_an_orphans_session_is_killed_not_only_its_statement(
+    open_connection: Callable[..., Connection], server: MySQLServer
+) -> None:
+    orphan, connection = open_connection(seconds=300), open_connection()
+    number = _number(orphan)
+    assert connection.kill(number)
+    assert not _is_there(server, number)
+
+
+def test_the_kill_goes_to_the_server_of_the_session_wherever_its_name_leads_by_now(
+    open_connection: Callable[..., Connection], server: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = open_connection(seconds=1.3)  # the session's own limit is 2 s
+    number = _number(connection)
+    nobody = {server.host: ["127.0.0.9"]}
+    monkeypatch.setattr("mysql_jobs.network.resolve", lambda name, _deadline: nobody.get(name, [name]))
+    with pytest.raises(DeadlineExceeded):
+        connection.cursor().execute("SELECT SLEEP(30)")
+    assert connection.destroy().killed == "killed"
+    assert not _is_there(server, number)
+
+
 def test_a_thread_that_is_gone_at_the_deadline_is_said_to_be(
     open_connection: Callable[..., Connection], server: MySQLServer
 ) -> None:

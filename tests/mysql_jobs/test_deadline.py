@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
-from mysql_jobs.deadline import MARGIN_SECONDS, Deadline, DeadlineExceeded, Watchdog
+from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
 
 
-def test_the_deadline_is_lambdas_remaining_time_less_the_margin() -> None:
+def test_the_deadline_is_lambdas_remaining_time_less_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
     context: Any = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
-    assert 50 < Deadline.of(context).remaining() <= 60 - MARGIN_SECONDS
+    with monkeypatch.context() as stopped:
+        stopped.setattr("mysql_jobs.deadline.time.monotonic", lambda: 100.0)
+        assert Deadline.of(context).moment == 158
+        assert Deadline.of(context).require("connecting") == 58
 
 
 def test_nothing_begins_after_the_deadline() -> None:
