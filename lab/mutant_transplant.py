@@ -23,11 +23,15 @@ def transplant(mutant: Mutant, module: ModuleType) -> None:
     """Put `mutant` into `module`, for the rest of this process.
 
     Raises:
+        ImportError: nobody could import the mutant, so every test fails.
         ValueError: the module has no such function, or its code can't be replaced.
     """
     mutated = ModuleType(module.__name__)
     mutated.__file__ = module.__file__
-    exec(mutant.code, vars(mutated))  # noqa: S102 (the code of this project)
+    try:
+        exec(mutant.code, vars(mutated))  # noqa: S102 (the code of this project)
+    except Exception as error:
+        raise ImportError(f"the mutant can't be imported: {error!r}") from error
     match mutant.reach:
         case "function":
             old, new = (_function(_member(each, mutant.place)) for each in (module, mutated))

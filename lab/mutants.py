@@ -193,6 +193,9 @@ class _Mutation:
             try:
                 forget_caches(modules)
                 transplant(mutant, module)
+            except ImportError:
+                os.write(answer, b"killed\n")
+                os._exit(0)
             except BaseException as error:  # noqa: BLE001 (told to the parent)
                 os.write(answer, f"broken {error!r}\n".encode())
                 os._exit(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import pytest
 
@@ -83,3 +83,14 @@ def test_a_job_without_the_class_gets_none() -> None:
 def test_what_does_not_fit_the_class_is_named(text: str, job: ModuleType) -> None:
     with pytest.raises(ConfigurationError, match=r"^PARAMETERS does not fit jobs\.purge\.Parameters: "):
         read_parameters(job, {"PARAMETERS": text})
+
+
+def test_a_parameter_may_be_written_as_optional() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class WithOptional:
+        seconds: Optional[float] = None  # noqa: UP045 (as older code has it: a Union, not a UnionType)
+
+    module = ModuleType("jobs.any")
+    module.Parameters = WithOptional  # type: ignore[attr-defined]
+    seconds = read_parameters(module, {"PARAMETERS": '{"seconds": 2}'}).seconds
+    assert (type(seconds), seconds) == (float, 2.0)
