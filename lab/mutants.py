@@ -93,7 +93,7 @@ class _Mutation:
         """Run the tests, then the mutants; a mutant that lives without an explanation counts as a failed test."""
         if session.config.option.collectonly or session.testsfailed:
             return False
-        terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+        terminal: Any = session.config.pluginmanager.get_plugin("terminalreporter")
         modules = {
             str(module.__file__): module for module in list(sys.modules.values()) if _is_in(module, self._folder)
         }
