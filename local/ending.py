@@ -31,4 +31,5 @@ def _end(number: int, _frame: object) -> None:
 
 
 def _is_make(pid: int) -> bool:
-    return Path(f"/proc/{pid}/comm").read_text() in ("make\n", "gmake\n")
+    name = Path(f"/proc/{pid}/comm")  # not there if the parent is outside of a container, as with `docker exec`
+    return name.is_file() and name.read_text() in ("make\n", "gmake\n")

@@ -36,6 +36,7 @@ RUN_BY = {
     "make lint": ".ci/run",
     "make lock": ".github/workflows/upgrade.yml",
     "make mutants": "tests/lab/test_mutants.py",
+    "make torture": "tests/lab/test_torture.py",
     "make run": "tests/local/test_make_run.py",
     "make run KEEP=1": "tests/local/test_make_run.py",
     "make setup": ".github/actions/setup/action.yml",
