@@ -234,7 +234,7 @@ UNTRUSTED = [
         outcome="OperationalError 2003",
         destroyed="never",
         attempts=None,
-        variables={"DATABASE_HOST": "127.1"},
+        variables={"DATABASE_HOST": "other.example", "HOSTS": str(Path(__file__).with_name("hosts"))},
         next_outcome="OperationalError 2003",
     ),
     Row(

@@ -15,10 +15,11 @@ from pymysql.err import OperationalError
 from mysql_jobs import resolver
 from mysql_jobs.run import Run
 
-if "NAME_SERVER_PORT" in os.environ:  # a name server, or a file of hosts, that the test has made
+if "HOSTS" in os.environ:  # a file of the test's
+    resolver.HOSTS = Path(os.environ["HOSTS"])
+if "NAME_SERVERS" in os.environ:
     resolver.PORT = int(os.environ["NAME_SERVER_PORT"])
     resolver.CONFIGURATION = Path(os.environ["NAME_SERVERS"])
-    resolver.HOSTS = Path(os.environ["HOSTS"])
 TABLES: dict[str, tuple[str, ...]] = {}
 KEPT: list[Any] = []
 """What an earlier run left in the environment; module-level, as everything that survives a freeze."""
