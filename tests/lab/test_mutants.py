@@ -113,8 +113,8 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
         ("session", "_set_up", "'autocommit': 0 → nothing"),
         ("session", "_set_up", "'time_zone': "),
         ("session", "tls_context", "context.minimum_version = ssl.TLSVersion.TLSv1_2 → pass"),
-        ("migrate", "_grant", "IDENTIFIED {method}', parameters)"),
-        ("migrate", "_grant", "`.`{table}` FROM {user}') → pass"),
+        ("jobs_user", "grant", "IDENTIFIED {method}', parameters)"),
+        ("jobs_user", "grant", "`.`{table}` FROM {user}') → pass"),
     ],
 )
 def test_the_mistakes_that_once_went_unnoticed_are_among_the_mutants(module: str, place: str, change: str) -> None:

@@ -107,10 +107,16 @@ class Work:
 def _strike(pid: int | None, seconds: float, frozen: float) -> None:
     if pid is None:
         return  # the last strike killed it, and nothing runs yet
-    time.sleep(seconds)
-    os.kill(pid, signal.SIGSTOP)
-    time.sleep(frozen)
-    os.kill(pid, signal.SIGKILL)
+    process = os.pidfd_open(pid)  # unlike its id, this never becomes another's
+    try:
+        time.sleep(seconds)
+        signal.pidfd_send_signal(process, signal.SIGSTOP)
+        time.sleep(frozen)
+        signal.pidfd_send_signal(process, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # the last strike came after its run, and this run's event found it dead
+    finally:
+        os.close(process)
 
 
 @pytest.mark.skipif(FULL, reason="make torture writes the page at its end")
