@@ -117,10 +117,3 @@ def _strike(pid: int | None, seconds: float, frozen: float) -> None:
         pass  # the last strike came after its run, and this run's event found it dead
     finally:
         os.close(process)
-
-
-@pytest.mark.skipif(FULL, reason="make torture writes the page at its end")
-def test_the_last_torture_is_documented_and_nothing_failed() -> None:
-    page = (ROOT / "docs" / "torture.md").read_text()
-    assert "frozen or killed at a random moment" in page
-    assert "Failed: 0." in page
