@@ -83,7 +83,7 @@ def test_wherever_the_process_is_killed_each_statement_is_applied_once(
         "answer: REPLACE INTO migrati",
         "request: DELETE FROM migratio",
         "answer: DELETE FROM migratio",
-        "request: COMMIT",
+        "request: COMMIT AND NO CHAIN ",
     }
 
 

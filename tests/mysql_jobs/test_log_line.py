@@ -41,7 +41,7 @@ def invoke(tmp_path: Path) -> Callable[..., tuple[dict[str, Any], list[dict[str,
         (tmp_path / "jobs" / "job.py").write_text(text)
         received, written = os.pipe()
         api = RuntimeApi()
-        serving = threading.Thread(target=api.serve_forever, args=(0.05,))
+        serving = threading.Thread(target=api.serve)
         serving.start()
         with subprocess.Popen(
             [sys.executable, "-m", "awslambdaric", "mysql_jobs.handler.lambda_handler"],
