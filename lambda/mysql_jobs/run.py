@@ -157,11 +157,8 @@ def _as_json(value: object, where: str, default: Callable[[Any], str] = str) -> 
     """Return `value` as it will be read from the log line and from the ledger; `default` converts what JSON lacks."""
     if not isinstance(value, Mapping):
         raise JobError(f"{where} gave {type(value).__name__}: give a dict")
-    try:
-        text = json.dumps(value, default=default, allow_nan=False)
-        decoded: dict[str, Any] = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise JobError(f"{where} gave what JSON can't hold: {error}") from error
+    text = json.dumps(value, default=default, allow_nan=False)
     if len(text) > LONGEST_JSON:
         raise JobError(f"{where} gave {len(text)} characters of JSON: give at most {LONGEST_JSON}")
+    decoded: dict[str, Any] = json.loads(text)
     return decoded
