@@ -9,8 +9,10 @@ import pytest
 
 from documents.synthesis import synthesize
 from lab import fault_matrix, torture
-from lab.fault_bench import Observed
+from lab.fault_bench import Bench, Observed
 from local.emulator import Emulator
+from local.mysql_server import MySQLServer
+from tests.benches import new_bench
 from tests.fixture import PROJECT
 
 ROOT = Path(__file__).parents[1]
@@ -79,6 +81,14 @@ def read_templates(assembly: Path) -> dict[str, dict[str, dict[str, Any]]]:
                 stack = artifact["properties"]["stackName"].partition("-")[2]
                 stacks[stack] = json.loads((manifest.parent / artifact["properties"]["templateFile"]).read_text())
     return found
+
+
+@pytest.fixture(scope="module")
+def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Where a job behaves badly, as tests/mysql_jobs/faulty.py can."""
+    bench = new_bench(server, emulator, tmp_path_factory)
+    yield bench
+    bench.close()
 
 
 @pytest.fixture(scope="session")

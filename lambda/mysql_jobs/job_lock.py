@@ -63,7 +63,7 @@ class JobLock:
         self._connection = connection
         self._cursor = connection.cursor()
         self._deadline = deadline
-        self._invocation = _hashed(f"{self.name} invocation {request_id}")
+        self._invocation = invocation_lock(self.name, request_id)
 
     def take(self) -> bool:
         """Take the lock, which the session holds until it ends; return False if another run is at work.
@@ -114,7 +114,7 @@ class JobLock:
         # A statement of its own: one that also read a table could read it as it was before the lock was taken.
         # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
         ours = "IF(IS_USED_LOCK(%s) = CONNECTION_ID(), GET_LOCK(%s, 0), NULL)"
-        until = self._until(self._deadline.remaining() + MARGIN_SECONDS)
+        until = deadline_lock(self.name, time.time() + self._deadline.remaining() + MARGIN_SECONDS)
         self._cursor.execute(
             f"SELECT GET_LOCK(%s, %s), {ours}, {ours}",
             (self.name, wait_seconds, self.name, until, self.name, self._invocation),
@@ -159,9 +159,15 @@ class JobLock:
         if not self._taken(min(ROLLBACK_SECONDS, self._deadline.remaining() / 2)):
             raise OrphanError(f"{self.orphan}, and the server is still rolling its work back: retry this run")
 
-    def _until(self, seconds: float) -> str:
-        """Return the name of the lock of a run of this job whose time ends `seconds` from now."""
-        return _hashed(f"{self.name} until {-int(-(time.time() + seconds) // STEP_SECONDS)}")
+
+def invocation_lock(name: str, request_id: str) -> str:
+    """Return the name of the lock that says for which invocation the lock `name` is held."""
+    return _hashed(f"{name} invocation {request_id}")
+
+
+def deadline_lock(name: str, moment: float) -> str:
+    """Return the name of the lock that says until when the holder of `name` has time: `moment` is in s since 1970."""
+    return _hashed(f"{name} until {-int(-moment // STEP_SECONDS)}")
 
 
 def _hashed(text: str) -> str:

@@ -27,7 +27,7 @@ from local import mysql_installation
 from local.emulator import Emulator
 from local.environment import CACHE
 from local.mysql_server import MySQLServer
-from settings.project import ROOT
+from tests.benches import new_bench
 
 pytestmark = pytest.mark.integration
 
@@ -249,13 +249,6 @@ UNTRUSTED = [
 TABLE = {
     row.fault: row for row in (*CONNECTING, *LOST_FOR_GOOD, *WORKING, *NOBODY_TO_KILL, *DEADLINES, *JOBS, *UNTRUSTED)
 }
-
-
-@pytest.fixture(scope="module")
-def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    bench = _bench(server, emulator, tmp_path_factory)
-    yield bench
-    bench.close()
 
 
 @pytest.fixture(scope="module")
@@ -532,7 +525,7 @@ def test_the_server_restarts_during_the_freeze(
     with contextlib.ExitStack() as running:
         server = MySQLServer.start(installation, tmp_path_factory.mktemp("restarted"), progress=print)
         running.enter_context(server)
-        bench = _bench(server, emulator, tmp_path_factory)
+        bench = new_bench(server, emulator, tmp_path_factory)
         with bench.function("work") as function:
             result = bench.observe(function, calm=lambda: running.enter_context(server.restart()))
     record("server restarts during the freeze", result)
@@ -548,7 +541,7 @@ def test_the_server_restarts_before_the_kill(
     with contextlib.ExitStack() as running:
         folder = tmp_path_factory.mktemp("restarted")
         first = running.enter_context(MySQLServer.start(installation, folder, progress=print))
-        bench = _bench(first, emulator, tmp_path_factory)
+        bench = new_bench(first, emulator, tmp_path_factory)
         silence = Fault(stage="answer", action="silence", statement=b"FROM number")
         proxy = running.enter_context(FaultProxy(first, silence))
         proxy.observer = lambda place: reading.set() if place.startswith("answer: SELECT n, REPEAT") else None
@@ -668,11 +661,6 @@ def _names(folder: Path, *, port: int, hosts: str) -> dict[str, str]:
         "NAME_SERVERS": str(folder / "resolv.conf"),
         "HOSTS": str(folder / "hosts"),
     }
-
-
-def _bench(server: MySQLServer, emulator: Emulator, factory: pytest.TempPathFactory) -> Bench:
-    job = ROOT / "tests" / "mysql_jobs" / "faulty.py"
-    return Bench(server=server, emulator=emulator, job=job, folder=factory.mktemp("bench"))
 
 
 def _run(bench: Bench, row: Row) -> Observed:

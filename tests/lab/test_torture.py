@@ -8,7 +8,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -16,9 +16,6 @@ import pytest
 
 from lab.byte_proxy import ByteProxy, Direction
 from lab.fault_bench import SCHEMA, Bench, Function, log_line, outcome
-from local.emulator import Emulator
-from local.mysql_server import MySQLServer
-from settings.project import ROOT
 
 pytestmark = pytest.mark.integration
 
@@ -30,14 +27,6 @@ HANG_SECONDS = 60
 SEED = int(os.environ.get("TORTURE") or 13)
 
 Count = Callable[[str, int], None]
-
-
-@pytest.fixture(scope="module")
-def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    job = ROOT / "tests" / "mysql_jobs" / "faulty.py"
-    bench = Bench(server=server, emulator=emulator, job=job, folder=tmp_path_factory.mktemp("bench"))
-    yield bench
-    bench.close()
 
 
 @pytest.mark.parametrize("direction", ["to the server", "to the client"])

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import ssl
-import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -20,28 +19,10 @@ from mysql_jobs.connection import Connection, connect
 from mysql_jobs.credentials import Authentication, Credentials
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.session import tls_context
+from tests.mysql_jobs.known import Known
+from tests.mysql_jobs.packets import greeting, packet
 
 PASSWORD = "hunter2-never-in-clear"
-
-
-def _greeting(*, tls: bool) -> bytes:
-    """MySQL's first packet: https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase.html."""
-    plugin_auth, secure_connection, ssl, protocol_41 = 1 << 19, 1 << 15, 1 << 11, 1 << 9
-    capabilities = plugin_auth | secure_connection | protocol_41 | (ssl if tls else 0)
-    return _packet(
-        b"\x0a8.4.0\0"
-        + struct.pack("<I", 7)
-        + b"12345678\0"
-        + struct.pack("<HBHHB", capabilities & 0xFFFF, 255, 2, capabilities >> 16, 21)
-        + bytes(10)
-        + b"123456789012\0"
-        + b"mysql_native_password\0",
-        number=0,
-    )
-
-
-def _packet(payload: bytes, *, number: int) -> bytes:
-    return struct.pack("<I", len(payload))[:3] + bytes([number]) + payload
 
 
 @pytest.fixture
@@ -158,11 +139,11 @@ def test_a_server_that_strips_tls_gets_no_password(database: Database) -> None:
     received = bytearray()
 
     def strip(peer: socket.socket) -> None:
-        peer.sendall(_greeting(tls=False))
+        peer.sendall(packet(greeting(tls=False)))
         with contextlib.suppress(OSError):
             while data := peer.recv(4096):
                 received.extend(data)
-                peer.sendall(_packet(b"\xfemysql_clear_password\0", number=2))
+                peer.sendall(packet(b"\xfemysql_clear_password\0", number=2))
 
     with _listen(strip) as port, pytest.raises(pymysql.err.OperationalError) as caught:
         _connect(replace(database, port=port), Credentials("jobs", PASSWORD))
@@ -181,13 +162,13 @@ def test_an_iam_token_travels_inside_verified_tls(
     tokens: list[bytes] = []
 
     def ask(peer: socket.socket) -> None:
-        peer.sendall(_greeting(tls=True))
+        peer.sendall(packet(greeting(tls=True)))
         peer.recv(36)  # the wish for TLS; its hello may come right behind
         with as_server.wrap_socket(peer, server_side=True) as inside:
             inside.recv(4096)
-            inside.sendall(_packet(b"\xfemysql_clear_password\0", number=3))
+            inside.sendall(packet(b"\xfemysql_clear_password\0", number=3))
             tokens.append(inside.recv(4096)[4:-1])
-            inside.sendall(_packet(b"\xff\x19\x04#28000not on RDS", number=5))  # 1049, for good
+            inside.sendall(packet(b"\xff\x19\x04#28000not on RDS", number=5))  # 1049, for good
 
     login = Login(user="jobs", auth="iam", secret="")
     with _listen(ask) as port:
@@ -204,8 +185,10 @@ def test_an_iam_token_travels_inside_verified_tls(
     [
         pytest.param(b"", b"", id="says nothing"),
         pytest.param(b"\xff\xff\x00\x00", b"\x0a", id="drips its greeting"),
-        pytest.param(_greeting(tls=True), b"", id="says nothing to TLS"),
-        pytest.param(_greeting(tls=True) + b"\x16\x03\x03\x40\x00\x02\x00\x3f\x00", b"\x03", id="drips its TLS hello"),
+        pytest.param(packet(greeting(tls=True)), b"", id="says nothing to TLS"),
+        pytest.param(
+            packet(greeting(tls=True)) + b"\x16\x03\x03\x40\x00\x02\x00\x3f\x00", b"\x03", id="drips its TLS hello"
+        ),
     ],
 )
 def test_a_server_that_stalls_is_bounded_by_the_deadline(first: bytes, drips: bytes, database: Database) -> None:
@@ -238,23 +221,10 @@ def test_no_connection_is_begun_after_the_deadline(database: Database, credentia
         _connect(database, credentials, seconds=0)
 
 
-class Known(Authentication):
-    """Credentials that need not be asked for."""
-
-    def __init__(self, credentials: Credentials) -> None:
-        self._known = credentials
-
-    def credentials(self, deadline: Deadline) -> Credentials:
-        return self._known
-
-    def forget(self) -> None:
-        pass
-
-
 def _connect(database: Database, credentials: Credentials, *, seconds: float = 20) -> Connection:
     return connect(
         database=database,
-        authentication=Known(credentials),
+        authentication=Known(credentials=credentials),
         deadline=Deadline.after(seconds),
         program_name="job request",
     )

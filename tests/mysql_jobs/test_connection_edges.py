@@ -21,24 +21,10 @@ from mysql_jobs import connection as connections
 from mysql_jobs import session as sessions
 from mysql_jobs.configuration import Database
 from mysql_jobs.connection import Connection, OutcomeUnknownError, connect
-from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
+from mysql_jobs.credentials import Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.session import TransactionEndedError
-
-
-class Known(Authentication):
-    """Credentials that need not be asked for."""
-
-    def __init__(self, server: MySQLServer) -> None:
-        self.errors: list[Exception] = []
-        self.seconds: list[float] = []
-        self._known = Credentials(server.user, server.password)
-
-    def credentials(self, deadline: Deadline) -> Credentials:
-        self.seconds.append(deadline.remaining())
-        if self.errors:
-            raise self.errors.pop(0)
-        return self._known
+from tests.mysql_jobs.known import Known
 
 
 @pytest.fixture
@@ -55,7 +41,7 @@ def database(server: MySQLServer) -> Database:
 
 @pytest.fixture
 def authentication(server: MySQLServer) -> Known:
-    return Known(server)
+    return Known(credentials=Credentials(server.user, server.password))
 
 
 @pytest.fixture

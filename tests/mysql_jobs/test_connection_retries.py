@@ -24,38 +24,14 @@ from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.network import open_socket
 from mysql_jobs.session import tls_context
+from tests.mysql_jobs.known import Known
+from tests.mysql_jobs.packets import greeting, packet
 
 UNKNOWN_DATABASE = 1049
 """For good: nothing is tried after it."""
 
 
-GREETING = (
-    b"\x0a8.4.0\0"
-    + struct.pack("<I", 7)
-    + b"12345678\0"
-    + struct.pack("<HBHHB", 0x8A00, 255, 2, 0x0008, 21)
-    + bytes(10)
-    + b"123456789012\0mysql_native_password\0"
-)
 HANG_SECONDS = 30
-
-
-class Known(Authentication):
-    """Credentials that need not be asked for; each of `errors` is raised once before."""
-
-    def __init__(self, *errors: Exception) -> None:
-        self.errors = list(errors)
-        self.seconds: list[float] = []
-        self.forgotten = 0
-
-    def credentials(self, deadline: Deadline) -> Credentials:
-        self.seconds.append(deadline.remaining())
-        if self.errors:
-            raise self.errors.pop(0)
-        return Credentials("jobs", "password")
-
-    def forget(self) -> None:
-        self.forgotten += 1
 
 
 @pytest.fixture
@@ -194,7 +170,7 @@ def test_a_server_that_ends_tls_without_a_word_is_tried_again(database: Database
     """It restarts. One that fails TLS otherwise is not the one we trust."""
 
     def end(peer: socket.socket) -> None:
-        peer.sendall(_packet(GREETING))
+        peer.sendall(packet(greeting()))
         peer.recv(36)  # the request for TLS
         peer.recv(4096)  # its first message
 
@@ -222,7 +198,7 @@ def test_a_reset_between_tcp_and_tls_leaves_no_socket(database: Database, monkey
             return super().wrap_socket(sock, *arguments, **more)
 
     def reset(peer: socket.socket) -> None:
-        peer.sendall(_packet(GREETING))
+        peer.sendall(packet(greeting()))
         peer.recv(36)  # the request for TLS
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
@@ -415,13 +391,9 @@ def _connect(database: Database, port: int, authentication: Authentication, *, s
     )
 
 
-def _packet(payload: bytes) -> bytes:
-    return struct.pack("<I", len(payload))[:3] + b"\0" + payload
-
-
 def _error(code: int) -> Callable[[socket.socket], Any]:
     """Instead of a greeting, as a server does that is full."""
-    return lambda peer: peer.sendall(_packet(b"\xff" + struct.pack("<H", code) + b"#HY000refused"))
+    return lambda peer: peer.sendall(packet(b"\xff" + struct.pack("<H", code) + b"#HY000refused"))
 
 
 def _refuse(*codes: int) -> contextlib.AbstractContextManager[int]:

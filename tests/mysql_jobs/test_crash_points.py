@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, pairwise
-from pathlib import Path
 from typing import Any, Self
 
 import pytest
@@ -22,6 +21,7 @@ from lab.fault_bench import FIRST_TIME, INTERVAL, SCHEMA, SETTLE_SECONDS, Bench,
 from lab.fault_proxy import Action, FaultProxy
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
+from tests.benches import new_bench
 
 BEFORE, STRUCK, *AFTER = (FIRST_TIME + number * INTERVAL for number in range(4))
 RETRIED, GIVEN_UP = (STRUCK, *AFTER), (*AFTER,)
@@ -152,8 +152,7 @@ class Sequence:
 
 @pytest.fixture(scope="module")
 def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    job = Path(__file__).with_name("batches.py")
-    bench = Bench(server=server, emulator=emulator, job=job, folder=tmp_path_factory.mktemp("bench"))
+    bench = new_bench(server, emulator, tmp_path_factory, "batches")
     columns = "id INT AUTO_INCREMENT PRIMARY KEY, job VARCHAR(31), start DATETIME(6), end DATETIME(6), batch INT"
     bench.execute(f"CREATE TABLE {SCHEMA}.work ({columns})")
     yield bench

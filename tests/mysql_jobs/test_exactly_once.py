@@ -15,7 +15,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs import ledger
 from mysql_jobs.connection import OutcomeUnknownError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.job_lock import STEP_SECONDS, _hashed
+from mysql_jobs.job_lock import deadline_lock
 from mysql_jobs.run import Run, RunEnded
 from mysql_jobs.session import SealedError
 from tests.mysql_jobs.function import EIGHT, Function, Job, work
@@ -338,7 +338,7 @@ def _naive(time: datetime) -> datetime:
 @contextmanager
 def _locked(server: MySQLServer, name: str) -> Iterator[None]:
     """A run that has another minute holds the lock."""
-    until = _hashed(f"{name} until {int(time.time() // STEP_SECONDS) + 6}")
+    until = deadline_lock(name, time.time() + 60)
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT GET_LOCK(%s, 0) FROM DUAL WHERE GET_LOCK(%s, 0)", (name, until))
         assert cursor.fetchone() == (1,)

@@ -1,16 +1,10 @@
 """Whatever goes wrong in whatever order: nothing of ours is left on the server, and the next clean run works."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lab.fault_bench import IDLE_SECONDS, SETTLE_SECONDS, Bench, outcome
 from lab.fault_proxy import Fault, FaultProxy
-from local.emulator import Emulator
-from local.mysql_server import MySQLServer
 
 BEHAVIOURS = st.sampled_from(["work", "read_all", "raises", "stream", "keeps", "cycle", "closes", "exits", "select"])
 FAULTS = st.none() | st.builds(
@@ -20,14 +14,6 @@ FAULTS = st.none() | st.builds(
     statement=st.sampled_from([b"", b"INSERT", b"COMMIT"]),
     connections=st.integers(1, 3),
 )
-
-
-@pytest.fixture(scope="module")
-def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    job = Path(__file__).with_name("faulty.py")
-    bench = Bench(server=server, emulator=emulator, job=job, folder=tmp_path_factory.mktemp("bench"))
-    yield bench
-    bench.close()
 
 
 @settings(

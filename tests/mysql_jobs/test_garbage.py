@@ -8,7 +8,6 @@ import os
 import random
 import socket
 import ssl
-import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -24,12 +23,12 @@ from hypothesis import strategies as st
 
 from mysql_jobs.configuration import ConfigurationError, Database
 from mysql_jobs.connection import connect
-from mysql_jobs.credentials import Authentication, Credentials
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.handler import lambda_handler
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.request import EventError
-from tests.mysql_jobs.test_connection_retries import GREETING
+from tests.mysql_jobs.known import Known
+from tests.mysql_jobs.packets import greeting, packet
 
 FULL = "TORTURE" in os.environ
 SEED = int(os.environ.get("TORTURE") or 13)
@@ -40,18 +39,6 @@ HANG_SECONDS = 30
 LONGEST_LINE = 256 * 1024
 
 Count = Callable[[str, int], None]
-
-
-class Known(Authentication):
-    def __init__(self) -> None:
-        pass
-
-    def credentials(self, deadline: Deadline) -> Credentials:
-        del deadline
-        return Credentials("jobs", "password")
-
-    def forget(self) -> None:
-        pass
 
 
 @pytest.mark.parametrize("place", ["greeting", "TLS", "login", "session"])
@@ -158,9 +145,9 @@ def _garbage(place: str, tls: ssl.SSLContext, chance: random.Random) -> Iterator
 
 def _speak(peer: socket.socket, place: str, tls: ssl.SSLContext, chance: random.Random) -> None:
     if place == "greeting":
-        peer.sendall(_anything(GREETING, chance))
+        peer.sendall(_anything(greeting(), chance))
         return
-    peer.sendall(_packet(0, GREETING))
+    peer.sendall(packet(greeting()))
     peer.recv(36)  # the request for TLS
     if place == "TLS":
         peer.sendall(chance.randbytes(chance.randrange(200)))
@@ -168,7 +155,7 @@ def _speak(peer: socket.socket, place: str, tls: ssl.SSLContext, chance: random.
     with tls.wrap_socket(peer, server_side=True) as secure:
         secure.recv(65536)  # the login
         if place == "session":
-            secure.sendall(_packet(2, b"\x00\x00\x00\x02\x00\x00\x00"))
+            secure.sendall(packet(b"\x00\x00\x00\x02\x00\x00\x00", number=2))
             secure.recv(65536)  # SET NAMES
         secure.sendall(_anything(b"\x00\x00\x00\x02\x00\x00\x00", chance))
 
@@ -179,15 +166,11 @@ def _anything(right: bytes, chance: random.Random) -> bytes:
         case 0:
             return chance.randbytes(chance.randrange(300))
         case 1:
-            return _packet(chance.randrange(4), chance.randbytes(chance.randrange(80)))
+            return packet(chance.randbytes(chance.randrange(80)), number=chance.randrange(4))
         case 2:
             changed = bytearray(right)
             changed[chance.randrange(len(changed))] = chance.randrange(256)
-            return _packet(chance.randrange(3), bytes(changed))
+            return packet(bytes(changed), number=chance.randrange(3))
         case _:
-            whole = _packet(0, right) + chance.randbytes(9)
+            whole = packet(right) + chance.randbytes(9)
             return whole[: chance.randrange(len(whole))]
-
-
-def _packet(number: int, payload: bytes) -> bytes:
-    return struct.pack("<I", len(payload))[:3] + bytes([number]) + payload

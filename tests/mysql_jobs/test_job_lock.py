@@ -14,7 +14,7 @@ import pytest
 from local.mysql_server import MySQLServer
 from mysql_jobs.connection import Connection
 from mysql_jobs.deadline import Deadline
-from mysql_jobs.job_lock import STEP_SECONDS, JobLock, LockError, OrphanError, _hashed
+from mysql_jobs.job_lock import STEP_SECONDS, JobLock, LockError, OrphanError, deadline_lock, invocation_lock
 from tests.mysql_jobs.function import EIGHT, Function
 
 pytestmark = pytest.mark.integration
@@ -35,9 +35,9 @@ def hold(server: MySQLServer, variables: dict[str, str]) -> Iterator[Callable[..
         sessions.append(session)
         session.select_db(variables["DATABASE_NAME"])
         name = f"{variables['DATABASE_NAME']}.pulse"
-        locks = [name, _hashed(f"{name} invocation {request_id}")]
+        locks = [name, invocation_lock(name, request_id)]
         if seconds is not None:
-            locks.append(_hashed(f"{name} until {-int(-(time.time() + seconds) // STEP_SECONDS)}"))
+            locks.append(deadline_lock(name, time.time() + seconds))
         with session.cursor() as cursor:
             for lock in locks:
                 cursor.execute("SELECT GET_LOCK(%s, 0)", (lock,))
@@ -147,8 +147,8 @@ def test_the_deadline_in_the_lock_is_the_functions_own(
     def looks(_run: Any) -> None:
         with _asked(server) as cursor:
             for seconds in (0, 30 - STEP_SECONDS, 30, 30 + STEP_SECONDS, 30 + 2 * STEP_SECONDS):
-                step = int((time.time() + seconds) // STEP_SECONDS)
-                cursor.execute("SELECT IS_USED_LOCK(%s) IS NOT NULL", (_hashed(f"{name} until {step}"),))
+                step = (time.time() + seconds) // STEP_SECONDS * STEP_SECONDS
+                cursor.execute("SELECT IS_USED_LOCK(%s) IS NOT NULL", (deadline_lock(name, step),))
                 seen.append((seconds, *cursor.fetchone()))
 
     function.do(looks)

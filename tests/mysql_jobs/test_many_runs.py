@@ -26,6 +26,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs import credentials, ledger, migrate
 from mysql_jobs.handler import lambda_handler
 from mysql_jobs.run import Run
+from tests.benches import new_bench
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 Job = Callable[[Run], None]
@@ -187,8 +188,7 @@ def test_ten_thousand_runs_in_a_row_leave_nothing_and_miss_nothing(series: Serie
 
 @pytest.fixture(scope="module")
 def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    job = Path(__file__).with_name("marked.py")
-    bench = Bench(server=server, emulator=emulator, job=job, folder=tmp_path_factory.mktemp("bench"))
+    bench = new_bench(server, emulator, tmp_path_factory, "marked")
     bench.execute(WORK.format(f"{SCHEMA}."))
     yield bench
     bench.close()
