@@ -32,6 +32,8 @@ class Stack:
     """The SSM parameter that has the version of what `cdk bootstrap` made."""
     bootstrap_version: int
     """The lowest version that a deploy accepts."""
+    template_file: str
+    """In the environment's folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,7 @@ class Assembly:
     @property
     def stacks(self) -> tuple[Stack, ...]:
         """Its stacks, each after those that it needs."""
-        manifest = json.loads((self.folder / f"assembly-{self.environment}" / "manifest.json").read_text())
-        artifacts = manifest["artifacts"].values()
+        artifacts = json.loads((self._own_folder / "manifest.json").read_text())["artifacts"].values()
         return tuple(_stack(each["properties"]) for each in artifacts if each["type"] == "aws:cloudformation:stack")
 
     @property
@@ -56,15 +57,13 @@ class Assembly:
 
     def template(self, stack: str) -> dict[str, Any]:
         """Return the template of one of its stacks, by the stack's name."""
-        folder = self.folder / f"assembly-{self.environment}"
-        artifacts = json.loads((folder / "manifest.json").read_text())["artifacts"].values()
-        [file] = [
-            each["properties"]["templateFile"]
-            for each in artifacts
-            if each["type"] == "aws:cloudformation:stack" and each["properties"]["stackName"] == stack
-        ]
-        template: dict[str, Any] = json.loads((folder / file).read_text())
+        [file] = [each.template_file for each in self.stacks if each.name == stack]
+        template: dict[str, Any] = json.loads((self._own_folder / file).read_text())
         return template
+
+    @property
+    def _own_folder(self) -> Path:
+        return self.folder / f"assembly-{self.environment}"
 
     def diff(self) -> tuple[int, str]:
         """Return how many stacks differ from what is deployed, and what the CLI prints about it.
@@ -156,6 +155,7 @@ def _stack(properties: Mapping[str, Any]) -> Stack:
         protected=properties["terminationProtection"],
         bootstrap_parameter=properties["bootstrapStackVersionSsmParameter"],
         bootstrap_version=properties["requiresBootstrapStackVersion"],
+        template_file=properties["templateFile"],
     )
 
 

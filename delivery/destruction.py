@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delivery.aws import Aws, DeployedStack
+from delivery.checks import never_made
 from delivery.states import sentence
 from settings import names
 from settings.environment import EnvironmentSettings
@@ -33,16 +34,13 @@ class Found:
 
 def look(settings: EnvironmentSettings, aws: Aws, stacks: Mapping[str, DeployedStack]) -> Found:
     """Return what is deployed of the environment with these `stacks`."""
-    client = aws.client("rds")
-    try:
-        [instance] = client.describe_db_instances(DBInstanceIdentifier=names.database(settings.name))["DBInstances"]
-    except client.exceptions.DBInstanceNotFoundFault:
-        instance = None
+    instance = aws.instance(names.database(settings.name))
     return Found(stacks=stacks, instance=instance, instance_policy=_instance_policy(aws, stacks))
 
 
 def _instance_policy(aws: Aws, stacks: Mapping[str, DeployedStack]) -> str:
-    resources = (each for stack in stacks for each in aws.template(stack).get("Resources", {}).values())
+    made = (name for name, stack in stacks.items() if not never_made(stack))  # the others may have no template
+    resources = (each for stack in made for each in aws.template(stack).get("Resources", {}).values())
     instances = (each for each in resources if each["Type"] == "AWS::RDS::DBInstance")
     # Without a policy: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html
     return next((each.get("DeletionPolicy", "Snapshot") for each in instances), "Snapshot")
