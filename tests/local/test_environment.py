@@ -33,6 +33,7 @@ def test_the_migrations_ran_and_gave_the_jobs_their_user(environment: LocalEnvir
         "pulse",
         "ledger",
         "migration",
+        "migration_statement",
     }
     assert {grant for (grant,) in _query(environment, f"SHOW GRANTS FOR {JOBS_USER}")} == {
         f"GRANT {rights} TO `{JOBS_USER}`@`%`"

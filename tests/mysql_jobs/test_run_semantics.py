@@ -162,7 +162,7 @@ class Saboteur:
         # Nobody waits for an answer to COM_QUIT: the run may have ended before this could strike.
         if self.struck or not self._began or "quit" in place:
             return None
-        self.commits += place == "answer: COMMIT"
+        self.commits += place.startswith("answer: COMMIT")
         if self.place:
             self.place -= 1
             return None
