@@ -27,7 +27,7 @@ def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket
             break
         candidate = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         try:
-            candidate.settimeout(max(share, 0.001))  # 0 would make it non-blocking
+            candidate.settimeout(share)
             candidate.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             candidate.connect((address, port))
         except OSError as error:
