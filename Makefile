@@ -13,6 +13,9 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 READY := .venv/ready
+# As many tests at once as there are cores; those of a file one after the other, as they share what is costly to make.
+# Each of the processes has a MySQL server of its own: no more than four.
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,16 +42,16 @@ try: $(READY) ## While make run KEEP=1 is up, run a job as the working tree has 
 	@python -m local.try_job "$$JOB" $(if $(AT),--at "$$AT") $(if $(EVENT),--event "$$EVENT")
 
 test: $(READY) lint ## Lint, and all tests: unit, integration, deployment
-	@python -m pytest
+	@$(PYTEST)
 
 unit: $(READY) ## The tests that need neither a server nor the CDK CLI, and those of your environments' templates
-	@python -m pytest -m "not integration and not deployment"
+	@$(PYTEST) -m "not integration and not deployment"
 
 integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runtime client
-	@python -m pytest -m integration
+	@$(PYTEST) -m integration
 
 deployment: $(READY) ## The tests with the real CDK CLI, on the local AWS
-	@python -m pytest -m deployment
+	@$(PYTEST) -m deployment
 
 faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
 	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py --quiet --faults docs/faults.md

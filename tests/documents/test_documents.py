@@ -115,7 +115,7 @@ def test_what_runs_a_command_does_so(command: str, where: str) -> None:
     recipe = found[1] if found else ""
     modules = [f"{module} " for module in re.findall(r"python (-m [\w.]+)", recipe) if module != "-m pytest"]
     begins_test = re.search(rf"^test:.*\b{target}\b", MAKEFILE, re.MULTILINE)
-    selects_tests = recipe.startswith("\t@python -m pytest -m ")
+    selects_tests = recipe.startswith("\t@$(PYTEST) -m ")
     in_test = where == ".ci/run" and (begins_test or selects_tests)
     named = any(text in words for text in (re.sub(r"=.*", "=", f"{command} "), *modules))
     assert named or in_test or where in recipe, f"{where} doesn't run {command}"
