@@ -140,8 +140,18 @@ class JobLock:
             (PAST_STEPS + FUTURE_STEPS, self.name, newest, session),
         )
         found = self._cursor.fetchall()
+        if not found:
+            # A run that ends while its locks are looked for lets go of them one by one.
+            time.sleep(RELEASE_SECONDS)
+            if not self._holds(session):
+                return None
         overdue = time.time() - (newest - found[0][0]) * STEP_SECONDS if found else None
         return Holder(session=session, overdue_seconds=overdue, same_invocation=attempt == session)
+
+    def _holds(self, session: int) -> bool:
+        """Return whether `session` holds the lock."""
+        self._cursor.execute("SELECT IS_USED_LOCK(%s) <=> %s", (self.name, session))
+        return self._cursor.fetchone() == (1,)
 
     def _end(self, holder: Holder, overdue_seconds: float) -> None:
         """Kill an orphan and take its lock.

@@ -99,6 +99,23 @@ def test_a_holder_that_says_no_time_fails_the_run(function: Function, hold: Call
     assert _is_there(query, number)
 
 
+def test_a_holder_that_ends_while_its_time_is_looked_for_is_no_orphan(
+    function: Function, hold: Callable[..., int], server: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It takes a fifth of a second: a run of another environment may end meanwhile."""
+    number = hold(30)
+    execute = pymysql.cursors.Cursor.execute
+
+    def ends_the_holder_first(cursor: Any, statement: str, *arguments: Any) -> int:
+        if statement.startswith("WITH RECURSIVE"):
+            with server.connect() as session:
+                session.kill(number)
+        return execute(cursor, statement, *arguments)
+
+    monkeypatch.setattr(pymysql.cursors.Cursor, "execute", ends_the_holder_first)
+    assert function.deliver()["outcome"] == "done"
+
+
 def test_through_a_proxy_an_orphan_fails_the_run(
     function: Function, hold: Callable[..., int], query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
