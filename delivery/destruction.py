@@ -83,6 +83,9 @@ def explanation(settings: EnvironmentSettings, found: Found) -> Iterator[str]:
         yield "- a final snapshot of the database: CloudFormation chooses its name, which is printed at the end"
     if found.instance and found.instance_policy not in KEPT and settings.database.keeps_backups:
         yield f"- the database's automated backups, each for {settings.database.backup_days} days from when it was made"
+    if found.instance and settings.database.backup_copy_region is not None:
+        copies = f"their copies in {settings.database.backup_copy_region}"
+        yield f"- {copies}, each for {settings.database.backup_days} days from when it was made"
     if found.instance and found.instance_policy in KEPT:
         yield f"- the database itself: what is deployed says DeletionPolicy: {found.instance_policy}"
     yield "- every snapshot that was taken by hand"

@@ -43,6 +43,12 @@ PROTECTIONS = (
     # Without the property, RDS keeps them for a day.
     Protection(kind=INSTANCE, place=BACKUP_DAYS, off=("0",), why="RDS deletes the existing backups, too"),
     Protection(
+        kind=INSTANCE,
+        place=("AutomaticBackupReplicationRegion",),
+        off=(NONE,),
+        why="no backup is outside of the database's region any more",
+    ),
+    Protection(
         kind=INSTANCE, place=("MultiAZ",), off=("false", NONE), why="the database is unavailable while its zone is"
     ),
     Protection(kind=INSTANCE, place=("PubliclyAccessible",), off=("true",), why="the database gets a public address"),

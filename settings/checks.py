@@ -114,6 +114,14 @@ def _windows_do_not_meet(database: DatabaseSettings) -> Iterator[str]:
         yield f"database: {missing} missing: the windows may not meet: write both, or none"
 
 
+def _backups_are_copied_far(region: str, database: DatabaseSettings) -> Iterator[str]:
+    if database.backup_copy_region == region:
+        yield f"database.backup_copy_key is in {region}, as the database is: write the ARN of a key in another region"
+    # AutomaticBackupReplicationValidator of the resource provider refuses it.
+    if database.backup_copy_key is not None and not database.backup_days:
+        yield "database.backup_copy_key: there are no backups to copy, as backup_days is 0: write 1 or more, or remove it"
+
+
 def _storage_can_grow(database: DatabaseSettings) -> Iterator[str]:
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_PIOPS.Autoscaling.html#USER_PIOPS.Autoscaling.Limits
     least = least_growth(database.storage_gb)
@@ -313,6 +321,7 @@ CHECKS: tuple[Check, ...] = (
     _zones_differ,
     _secrets_manager_is_reached,
     _windows_do_not_meet,
+    _backups_are_copied_far,
     _storage_can_grow,
     _storage_speed_can_be_set,
     _insights_are_there,

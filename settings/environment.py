@@ -258,6 +258,8 @@ class DatabaseSettings(Settings):
     """Whether a standby in a second zone takes over."""
     backup_days: Annotated[int, Field(ge=0, le=35)]
     """How long automatic backups are kept; 0 for none. From 7 on, they also outlive a deleted instance by so much."""
+    backup_copy_key: Annotated[str, _Like(KEY, write="a KMS key's ARN")] | None = None
+    """A key in another region: automatic backups are copied to there, for as many days, encrypted with it."""
     backup_window: (
         Annotated[str, _Like(DAILY, write="a time of the day in UTC, like 02:00-02:30"), AfterValidator(_daily)] | None
     ) = None
@@ -288,6 +290,11 @@ class DatabaseSettings(Settings):
     def keeps_backups(self) -> bool:
         """Whether backups are kept for long enough to rely on; less is a risk to be accepted."""
         return self.backup_days >= LEAST_BACKUP_DAYS
+
+    @property
+    def backup_copy_region(self) -> str | None:
+        """Where automatic backups are copied to; None if they are not."""
+        return self.backup_copy_key.split(":")[3] if self.backup_copy_key is not None else None
 
 
 class ProxySettings(Settings):

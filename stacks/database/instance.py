@@ -100,8 +100,12 @@ def add_instance(
         engine_lifecycle_support=rds.EngineLifecycleSupport.OPEN_SOURCE_RDS_EXTENDED_SUPPORT_DISABLED,
     )
     instance.node.add_dependency(*_log_groups(stack, environment, exported, encryption_key))
+    resource = _resource(instance)
+    # Without a number of days of their own, copies are kept for as long as what they are copies of.
+    resource.automatic_backup_replication_region = settings.backup_copy_region
+    resource.automatic_backup_replication_kms_key_id = settings.backup_copy_key
     if settings.snapshot is not None:
-        _start_from(settings.snapshot, instance)
+        _start_from(settings.snapshot, resource)
     return instance
 
 
@@ -150,11 +154,15 @@ def _log_groups(
     ]
 
 
-def _start_from(snapshot: str, instance: rds.DatabaseInstance) -> None:
-    """Make the instance from `snapshot`: the same construct, so nothing else notices."""
+def _resource(instance: rds.DatabaseInstance) -> rds.CfnDBInstance:
     resource = instance.node.default_child
     if not isinstance(resource, rds.CfnDBInstance):
         raise AssertionError("an instance is one resource")
+    return resource
+
+
+def _start_from(snapshot: str, resource: rds.CfnDBInstance) -> None:
+    """Make the instance from `snapshot`: the same construct, so nothing else notices."""
     resource.db_snapshot_identifier = snapshot
     for name in INHERITED:
         resource.add_property_deletion_override(name)

@@ -43,6 +43,7 @@ CHANGES: dict[str, Any] = {
     "database.monitoring_seconds": 15,
     "database.insights": "advanced",
     "database.auth": "secret",
+    "database.backup_copy_key": KEY.replace("eu-central-1", "eu-west-1"),
     "database.backup_window": "01:00-02:00",
     "database.maintenance_window": "sun:03:00-sun:04:00",
     "alarms.email": "others@example.com",

@@ -332,6 +332,7 @@ def test_the_dead_letters_of_a_job_that_is_taken_out_need_a_yes() -> None:
         ("AWS::RDS::DBInstance", "DeletionProtection", True, False),
         ("AWS::RDS::DBInstance", "DeletionProtection", "true", None),
         ("AWS::RDS::DBInstance", "BackupRetentionPeriod", 7, 0),
+        ("AWS::RDS::DBInstance", "AutomaticBackupReplicationRegion", "eu-west-1", None),
         ("AWS::RDS::DBInstance", "MultiAZ", True, False),
         ("AWS::RDS::DBInstance", "PubliclyAccessible", False, True),
         ("AWS::RDS::DBInstance", "StorageEncrypted", True, None),

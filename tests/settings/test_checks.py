@@ -170,6 +170,11 @@ def test_the_key_is_one_of_the_region(arn: str, right: bool, tmp_path: Path) -> 
     assert (_mistakes(tmp_path, top=f'encryption_key = "{arn}"') == []) == right
 
 
+def test_backups_are_copied_to_another_region(tmp_path: Path) -> None:
+    key = 'backup_copy_key = "arn:aws:kms:eu-west-1:111111111111:key/12345678-1234-1234-1234-123456789012"'
+    assert _mistakes(tmp_path, database=f'instance_class = "t4g.micro"\n{key}') == []
+
+
 @pytest.mark.parametrize(
     ("snapshot", "right"),
     [

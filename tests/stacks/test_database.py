@@ -25,6 +25,7 @@ CHANGES: dict[str, Any] = {
     "storage_mbps": 600,
     "multi_az": False,
     "backup_days": 12,
+    "backup_copy_key": KEY.replace("eu-central-1", "eu-west-1"),
     "backup_window": "01:00-01:30",
     "maintenance_window": "sun:02:00-sun:02:30",
     "deletion_protection": False,
@@ -225,6 +226,15 @@ def test_backups_that_matter_outlive_the_instance_protected_or_not(
 ) -> None:
     stacks = synthesize(large, database={"backup_days": days, "deletion_protection": False})
     assert the(stacks["Database"], "AWS::RDS::DBInstance").get("DeleteAutomatedBackups") is deleted
+
+
+def test_backups_are_copied_to_the_region_of_a_key(large: EnvironmentSettings, synthesize: Synthesize) -> None:
+    copies = ("AutomaticBackupReplicationRegion", "AutomaticBackupReplicationKmsKeyId")
+    key = KEY.replace("eu-central-1", "eu-west-1")
+    stacks = synthesize(large, database={"backup_copy_key": key})
+    instance = the(stacks["Database"], "AWS::RDS::DBInstance")
+    assert [instance[name] for name in copies] == ["eu-west-1", key]
+    assert not the(synthesize(large)["Database"], "AWS::RDS::DBInstance").keys() & set(copies)
 
 
 def test_rds_chooses_the_windows_unless_the_file_does(
