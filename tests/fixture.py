@@ -15,6 +15,8 @@ from settings.project import ROOT, Project
 PROJECT = Project(ROOT / "tests" / "project")
 ENVIRONMENTS = {each.name: each for each in load_environments(PROJECT)}
 """Their settings, by name."""
+VARIANTS = ROOT / "tests" / "variants"
+"""Files of environments that nobody has, each with many settings that those of `PROJECT` leave at their defaults."""
 
 
 def load(name: str) -> EnvironmentSettings:

@@ -13,7 +13,7 @@ from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 from stacks import compliance
 from stacks.environment import Environment
-from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS, FilesIn
 from tests.stacks.templates import Resources, Stacks, Synthesize
 
 
@@ -50,6 +50,12 @@ def without_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             f"proxy.enabled = {str(name == 'large').lower()}\n{settings}"
         )
     return synthesis.synthesize(project, folder / "cdk.out")
+
+
+@pytest.fixture(scope="session")
+def variants(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The environments in tests/variants/, synthesized. Their functions' code isn't bundled: it is the same."""
+    return synthesis.synthesize(FilesIn(VARIANTS), tmp_path_factory.mktemp("variants"))
 
 
 @pytest.fixture(scope="session")

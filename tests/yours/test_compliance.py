@@ -1,15 +1,36 @@
-"""cdk-nag and cfn-lint find nothing in the team's environments that is not acknowledged."""
+"""cdk-nag, cfn-lint and AWS's own models find nothing in the team's environments that is not acknowledged."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from review.templates import read_environments
+from review.templates import SynthesizedEnvironment, read_environments
 from settings.project import ROOT, Project
+from tests import policies, service_models
 from tests.cfn_lint import findings, is_ignored
+from tests.conftest import read_templates
+from tests.service_models import Checked
 
 ENVIRONMENTS = sorted(file.stem for file in Project(ROOT).environments.glob("*.toml"))
+
+
+@pytest.fixture(scope="session")
+def stages(assembly: Path) -> dict[str, SynthesizedEnvironment]:
+    """What is synthesized: each environment, and its delivery."""
+    return read_environments(assembly)
+
+
+@pytest.fixture(scope="session")
+def checked(assembly: Path, stages: dict[str, SynthesizedEnvironment]) -> dict[str, list[Checked]]:
+    """The templates of each, held against the models of AWS's APIs."""
+    return {
+        name: [
+            service_models.check(template, region=stages[name].region, account=stages[name].account)
+            for template in templates.values()
+        ]
+        for name, templates in read_templates(assembly).items()
+    }
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
@@ -25,8 +46,30 @@ def test_cdk_nag_finds_nothing(environment: str, assembly: Path) -> None:
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
-def test_cfn_lint_finds_nothing(environment: str, assembly: Path) -> None:
-    stages = (assembly / f"assembly-{environment}", assembly / f"assembly-{environment}-delivery")
-    templates = [template for stage in stages for template in sorted(stage.glob("*.template.json"))]
-    region = read_environments(assembly)[environment].region
+def test_cfn_lint_finds_nothing(environment: str, assembly: Path, stages: dict[str, SynthesizedEnvironment]) -> None:
+    templates = [
+        template
+        for name in _stages(environment)
+        for template in sorted(assembly.glob(f"assembly-{name}/*.template.json"))
+    ]
+    region = stages[environment].region
     assert [line for line in findings(templates, [region]) if not is_ignored(line)] == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_value_is_one_that_aws_takes(environment: str, checked: dict[str, list[Checked]]) -> None:
+    found = [each for name in _stages(environment) for each in checked.get(name, ())]
+    assert [text for each in found for text in each.wrong] == []
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENTS)
+def test_every_right_is_of_an_action_that_exists_on_what_it_acts_on(
+    environment: str, stages: dict[str, SynthesizedEnvironment]
+) -> None:
+    # A right on everything is cdk-nag's: IAM5.
+    there = [stages[name] for name in _stages(environment) if name in stages]
+    assert [text for each in there for text in policies.check(each).wrong] == []
+
+
+def _stages(environment: str) -> tuple[str, str]:
+    return environment, f"{environment}-delivery"
