@@ -16,11 +16,14 @@ READY := .venv/ready
 # As many tests at once as there are cores; those of a file one after the other, as they share what is costly to make.
 # Each of the processes has a MySQL server of its own: no more than four.
 PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+CHECKOV := .venv/checkov/ready
+# Packages that checkov declares, and its rules either don't import or take as .venv has them: two thirds of its size.
+UNUSED := beartype botocore cyclonedx-python-lib gitpython jsonschema networkx numpy pydantic pydantic-core pyyaml rdflib regex spdx-tools
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(READY) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
+setup: $(READY) $(CHECKOV) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
 
 $(READY): requirements-dev.txt package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 …" >&2; exit 1; }
@@ -32,6 +35,13 @@ $(READY): requirements-dev.txt package-lock.json
 	@npm ci --loglevel=error
 	@touch $@
 
+# A folder of its own, for two tests only: checkov declares older versions than the other tools have.
+$(CHECKOV): requirements-checkov.txt | $(READY)
+	@echo "Installing the rules of checkov into .venv/checkov …"
+	@rm -rf $(@D)
+	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(@D) --requirement $<
+	@touch $@
+
 run: $(READY) ## Deploy an environment on this machine and run its jobs there (ENV=dev; KEEP=1: leave it up until Ctrl-C)
 	@python -m local.run $(if $(ENV),--environment "$$ENV") $(if $(KEEP),--keep)
 
@@ -41,10 +51,10 @@ job: $(READY) ## Write a new job with its migration, test and entry in an enviro
 try: $(READY) ## While make run KEEP=1 is up, run a job as the working tree has it: make try JOB=archive_invoices (AT=2026-11-23T08:00Z)
 	@python -m local.try_job "$$JOB" $(if $(AT),--at "$$AT") $(if $(EVENT),--event "$$EVENT")
 
-test: $(READY) lint ## Lint, and all tests: unit, integration, deployment
+test: $(READY) $(CHECKOV) lint ## Lint, and all tests: unit, integration, deployment
 	@$(PYTEST)
 
-unit: $(READY) ## The tests that need neither a server nor the CDK CLI, and those of your environments' templates
+unit: $(READY) $(CHECKOV) ## The tests that need neither a server nor the CDK CLI, and those of your environments' templates
 	@$(PYTEST) -m "not integration and not deployment"
 
 integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runtime client
@@ -117,6 +127,7 @@ lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destr
 lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
+	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@npm install --package-lock-only
 
 .PHONY: help setup run job try test unit integration deployment faults torture mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy migrate-resolve delivery upgrade lab lock

@@ -32,7 +32,7 @@ def working_copy(folder: Path) -> Path:
 def link_tools(folder: Path) -> None:
     """Let the copy in `folder` use what is installed here."""
     # Older than what they describe: else `make` would install anew, through the links, into this checkout.
-    for name in ("requirements-dev.txt", "package-lock.json"):
+    for name in ("requirements-dev.txt", "requirements-checkov.txt", "package-lock.json"):
         os.utime(folder / name, (0, 0))
     for name in (".venv", "node_modules"):
         (folder / name).symlink_to(ROOT / name)

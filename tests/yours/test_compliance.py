@@ -1,13 +1,14 @@
-"""cdk-nag, cfn-lint and AWS's own models find nothing in the team's environments that is not acknowledged."""
+"""cdk-nag, cfn-lint, checkov and AWS's own models find nothing in the team's environments that is not acknowledged."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from review.templates import SynthesizedEnvironment, read_environments
+from review.templates import SynthesizedEnvironment, file_name, read_environments
+from settings.files import load_environment
 from settings.project import ROOT, Project
-from tests import policies, service_models
+from tests import checkov_findings, policies, service_models
 from tests.cfn_lint import findings, is_ignored
 from tests.conftest import read_templates
 from tests.service_models import Checked
@@ -54,6 +55,14 @@ def test_cfn_lint_finds_nothing(environment: str, assembly: Path, stages: dict[s
     ]
     region = stages[environment].region
     assert [line for line in findings(templates, [region]) if not is_ignored(line)] == []
+
+
+def test_checkov_finds_nothing(assembly: Path) -> None:
+    # Of a resource of yours: tests/checkov_program.py says how its metadata skips a rule.
+    found = checkov_findings.findings(sorted(assembly.glob("assembly-*/*.template.json")))
+    settings = {name: load_environment(Project(ROOT), name) for name in ENVIRONMENTS}
+    about = {name: [each for each in found if file_name(each.path.partition("/")[0]) == name] for name in ENVIRONMENTS}
+    assert [line for name in ENVIRONMENTS for line in checkov_findings.left(about[name], settings[name])] == []
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENTS)
