@@ -59,7 +59,7 @@ def check(environment: SynthesizedEnvironment) -> Found:
 
 def unknown_actions(actions: Any) -> list[str]:
     """Those that AWS hasn't; one with a wildcard stands for one or more."""
-    return [action for action in listed(actions) if not _meant(action)]
+    return [action for action in listed(actions) if action != "*" and not _meant(action)]
 
 
 def _check(statement: Mapping[str, Any], environment: SynthesizedEnvironment, resource: Resource, found: Found) -> None:
@@ -72,12 +72,12 @@ def _check(statement: Mapping[str, Any], environment: SynthesizedEnvironment, re
     if None in resources:
         found.unknown.append(f"{where}: {statement['Resource']}")
         return
-    if "Resource" not in statement or statement["Effect"] == "Deny":
+    if "Resource" not in statement or statement["Effect"] == "Deny" or actions in ([], ["*"]):
         return
     arns = [each for each in resources if each]
     acted_on = {action: _formats(action) for action in actions}
     for action, formats in acted_on.items():
-        if arns == ["*"]:
+        if "*" in arns:
             if formats:
                 found.unconstrained.add(action)
         elif not any(_is_like(arn, formats) for arn in arns):
@@ -111,7 +111,7 @@ def _arn(text: Any, environment: SynthesizedEnvironment) -> str | None:
         if arn is None:
             return None
         known = known.replace(f"{{{reference}}}", arn)
-    return known
+    return None if "{" in known else known
 
 
 def _is_like(arn: str, formats: list[str]) -> bool:

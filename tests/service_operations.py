@@ -73,8 +73,8 @@ PASSWORD = _of(
 )
 
 BY_TYPE: Mapping[str, Operations] = {
-    "AWS::CloudWatch::Alarm": _of("cloudwatch", "PutMetricAlarm"),
-    "AWS::CloudWatch::Dashboard": _of("cloudwatch", "PutDashboard"),
+    "AWS::CloudWatch::Alarm": _of("cloudwatch", "PutMetricAlarm", supplied="AlarmName"),
+    "AWS::CloudWatch::Dashboard": _of("cloudwatch", "PutDashboard", supplied="DashboardName"),
     "AWS::EC2::FlowLog": _of("ec2", "CreateFlowLogs", members={"ResourceId": "ResourceIds", **TAGGED}),
     "AWS::EC2::RouteTable": _of("ec2", "CreateRouteTable", members=TAGGED),
     "AWS::EC2::SecurityGroup": _of(
@@ -136,6 +136,7 @@ BY_TYPE: Mapping[str, Operations] = {
                 supplied="DBInstanceIdentifier DBInstanceClass Engine",
             )
         },
+        supplied="DBInstanceIdentifier Engine",
         outside={"DeleteAutomatedBackups": "of DeleteDBInstance, and of the type's own schema"},
     ),
     "AWS::RDS::DBParameterGroup": _of(
@@ -178,7 +179,7 @@ BY_TYPE: Mapping[str, Operations] = {
     "AWS::SQS::QueuePolicy": _of(
         "sqs", "SetQueueAttributes", members={"Queues": "QueueUrl", "PolicyDocument": "Attributes.Policy"}
     ),
-    "AWS::Scheduler::Schedule": _of("scheduler", "CreateSchedule"),
+    "AWS::Scheduler::Schedule": _of("scheduler", "CreateSchedule", supplied="Name"),
     "AWS::SecretsManager::Secret": _of(
         "secretsmanager", "CreateSecret", parts={"GenerateSecretString": PASSWORD}, supplied="Name"
     ),

@@ -8,11 +8,15 @@ import aws_cdk as cdk
 import pytest
 
 from app import build
+from review.templates import read_environments
 from settings.project import ROOT, Project
+from tests import policies, service_models
 from tests.fixture import PROJECT
 
 ADDED = """
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_s3 as s3
 from aws_cdk import aws_sqs as sqs
 
@@ -32,6 +36,13 @@ def add(environment: Environment) -> None:
             point_in_time_recovery_enabled=True
         ),
     )
+"""
+ADDED_READER = """
+    orders = environment.jobs.node.find_child("Orders")
+    role = iam.Role(environment.jobs, "Reader", assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"))
+    orders.grant_consume_messages(role)
+    cloudwatch.Alarm(environment.jobs, "Late", metric=orders.metric_approximate_age_of_oldest_message(),
+                     threshold=60, evaluation_periods=1)
 """
 
 
@@ -54,6 +65,23 @@ def test_cdk_nag_checks_what_is_added(project: Project, tmp_path: Path) -> None:
     project.resources.write_text(ADDED.replace('"Orders", enforce_ssl=True', '"Orders"'))
     with pytest.raises(RuntimeError, match="AwsSolutions-SQS4"):
         _types(project, tmp_path / "out")
+
+
+def test_what_is_added_is_held_against_the_models_of_aws_and_what_they_lack_is_no_mistake(
+    project: Project, tmp_path: Path
+) -> None:
+    project.resources.write_text(ADDED + ADDED_READER)
+    _types(project, tmp_path / "out")
+    [template] = [json.loads(file.read_text()) for file in tmp_path.glob("out/assembly-basic/basicJobs*.template.json")]
+    checked = service_models.check(template, region="eu-central-1", account="111111111111")
+    assert checked.wrong == []
+    assert "AWS::S3::Bucket" in checked.unmapped
+    environment = read_environments(tmp_path / "out")["basic"]
+    assert policies.check(environment).wrong == []
+    [policy] = [each for each in environment.of("AWS::IAM::Policy") if "Reader" in each.path]
+    policy.properties["PolicyDocument"]["Statement"][0]["Action"] = "sqs:RecieveMessage"  # type: ignore[index]
+    [wrong] = policies.check(environment).wrong
+    assert wrong.endswith("(AWS::IAM::Policy): there is no action sqs:RecieveMessage")
 
 
 def _types(project: Project, folder: Path) -> set[str]:
