@@ -137,7 +137,11 @@ BY_TYPE: Mapping[str, Operations] = {
             )
         },
         supplied="DBInstanceIdentifier Engine",
-        outside={"DeleteAutomatedBackups": "of DeleteDBInstance, and of the type's own schema"},
+        outside={
+            "AutomaticBackupReplicationRegion": "the region that StartDBInstanceAutomatedBackupsReplication is called in",
+            "AutomaticBackupReplicationKmsKeyId": "KmsKeyId of that call, which takes any text",
+            "DeleteAutomatedBackups": "of DeleteDBInstance, and of the type's own schema",
+        },
     ),
     "AWS::RDS::DBParameterGroup": _of(
         "rds",
