@@ -119,7 +119,7 @@ def _backups_are_copied_far(region: str, database: DatabaseSettings) -> Iterator
         yield f"database.backup_copy_key is in {region}, as the database is: write the ARN of a key in another region"
     # AutomaticBackupReplicationValidator of the resource provider refuses it.
     if database.backup_copy_key is not None and not database.backup_days:
-        yield "database.backup_copy_key: there are no backups to copy, as backup_days is 0: write 1 or more, or remove it"
+        yield "database.backup_copy_key: as backup_days is 0, there is none to copy: write 1 or more, or remove it"
 
 
 def _storage_can_grow(database: DatabaseSettings) -> Iterator[str]:

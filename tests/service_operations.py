@@ -138,7 +138,7 @@ BY_TYPE: Mapping[str, Operations] = {
         },
         supplied="DBInstanceIdentifier Engine",
         outside={
-            "AutomaticBackupReplicationRegion": "the region that StartDBInstanceAutomatedBackupsReplication is called in",
+            "AutomaticBackupReplicationRegion": "where StartDBInstanceAutomatedBackupsReplication is called",
             "AutomaticBackupReplicationKmsKeyId": "KmsKeyId of that call, which takes any text",
             "DeleteAutomatedBackups": "of DeleteDBInstance, and of the type's own schema",
         },
