@@ -105,7 +105,7 @@ def _arn(text: Any, environment: SynthesizedEnvironment) -> str | None:
         return None
     known = CUT_OUT.sub("x", text.replace("{AWS::Partition}", "aws"))
     for reference in REFERENCE.findall(known):
-        [meant] = environment.meant(f"{{{reference}}}") or [None]
+        meant = next(iter(environment.meant(f"{{{reference}}}")), None)
         attribute = reference.removeprefix(meant.path).removeprefix(".") if meant else ""
         arn = ARNS.get((meant.kind if meant else "", attribute))
         if arn is None:

@@ -183,7 +183,8 @@ def _wrong_value(shape: Shape, value: Any, path: str) -> Iterator[str]:
         if value not in (True, False, "true", "false"):
             yield f"{path}: {value!r} is no truth value"
     elif shape.type_name in NUMBERS:
-        if isinstance(value, bool) or not isinstance(value, int | NUMBERS[shape.type_name]):
+        cut = isinstance(value, float) and NUMBERS[shape.type_name] is int
+        if isinstance(value, bool) or not isinstance(value, int | float) or cut:
             yield f"{path}: {value!r} is no {shape.type_name}"
         else:
             yield from _wrong_size(shape, value, path)

@@ -79,7 +79,7 @@ def test_what_is_added_is_held_against_the_models_of_aws_and_what_they_lack_is_n
     environment = read_environments(tmp_path / "out")["basic"]
     assert policies.check(environment).wrong == []
     [policy] = [each for each in environment.of("AWS::IAM::Policy") if "Reader" in each.path]
-    policy.properties["PolicyDocument"]["Statement"][0]["Action"] = "sqs:RecieveMessage"  # type: ignore[index]
+    policy.properties["PolicyDocument"]["Statement"][0]["Action"] = "sqs:RecieveMessage"
     [wrong] = policies.check(environment).wrong
     assert wrong.endswith("(AWS::IAM::Policy): there is no action sqs:RecieveMessage")
 
