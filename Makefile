@@ -66,7 +66,7 @@ deployment: $(READY) ## The tests with the real CDK CLI, on the local AWS
 faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
 	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py --quiet --faults docs/faults.md
 
-torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (an hour; TORTURE=7: another seed)
+torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (40 minutes; TORTURE=7: another seed)
 	@TORTURE="$${TORTURE:-13}" python -m pytest tests/lab/test_torture.py tests/mysql_jobs/test_garbage.py --torture docs/torture.md
 
 mutants: $(READY) ## Small mistakes in the engine: which does no test notice? Writes docs/mutants.md; hours (MODULE=session)

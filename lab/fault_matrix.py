@@ -21,7 +21,7 @@ INTRODUCTION = """\
 What a run makes of each fault, observed in Lambda's official runtime client against a real server; written by
 `make faults` on {date} with MySQL {mysql}, PyMySQL {pymysql}, awslambdaric {runtime} and Python {python}.
 RDS runs MySQL 8.4, which no registry has for this (PyPI, npm, and Debian's stable, testing, unstable and experimental,
-looked through on 2026-11-26). Beyond these rows: `make torture`, and [mutants.md](mutants.md).
+looked through on 2026-11-26). Beyond these rows: [torture.md](torture.md) and [mutants.md](mutants.md).
 
 *outcome*: `done`, or the error that Lambda sees (with the number of MySQL or PyMySQL). *attempts*: to connect.
 *seconds*: from the event to the frozen process, on a machine of two busy cores. *connection*: how it ended (polite:
