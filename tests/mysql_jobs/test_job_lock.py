@@ -108,8 +108,8 @@ def test_a_holder_that_ends_while_its_time_is_looked_for_is_no_orphan(
 
     def ends_the_holder_first(cursor: Any, statement: str, *arguments: Any) -> int:
         if statement.startswith("WITH RECURSIVE"):
-            with server.connect() as session:
-                session.kill(number)
+            with _asked(server) as asking:
+                asking.execute(f"KILL {number}")
         return execute(cursor, statement, *arguments)
 
     monkeypatch.setattr(pymysql.cursors.Cursor, "execute", ends_the_holder_first)
