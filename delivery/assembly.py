@@ -114,14 +114,14 @@ def synthesized(environment: str) -> Iterator[Assembly]:
         yield synthesize(environment, Path(folder))
 
 
-def synthesize(environment: str, folder: Path) -> Assembly:
-    """Synthesize the app into `folder`.
+def synthesize(environment: str, folder: Path, *, app: str | None = None) -> Assembly:
+    """Synthesize the app into `folder`; `app` is the command that runs another one than cdk.json's.
 
     Raises:
         Refused: the app can't be synthesized; the message says why.
     """
     done = subprocess.run(
-        _command("synth", "--quiet", "--output", str(folder), f"{environment}/*"),
+        _command(*_app(app), "synth", "--quiet", "--output", str(folder), f"{environment}/*"),
         cwd=ROOT,
         env=_variables(),
         capture_output=True,
@@ -147,6 +147,10 @@ def run_cli(*arguments: str, folder: Path | None = None) -> bool:
 
 def _command(*arguments: str) -> list[str]:
     return [str(CDK), "--no-notices", *arguments]
+
+
+def _app(app: str | None) -> list[str]:
+    return [] if app is None else ["--app", app]
 
 
 def _stack(properties: Mapping[str, Any]) -> Stack:

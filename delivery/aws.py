@@ -21,7 +21,16 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 class FunctionFailed(Exception):
-    """A function ended with an error; the message is the error's."""
+    """A function ended with an error; the message is the error's.
+
+    Attributes:
+        kind: the error's type.
+    """
+
+    def __init__(self, message: str, *, kind: str = "") -> None:
+        """Take both as Lambda reports them."""
+        super().__init__(message)
+        self.kind = kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +90,7 @@ class Aws:
             return None
         result = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
-            raise FunctionFailed(result["errorMessage"])
+            raise FunctionFailed(result["errorMessage"], kind=result.get("errorType", ""))
         return result
 
     def stacks(self, names: Iterable[str]) -> dict[str, DeployedStack]:

@@ -40,7 +40,12 @@ def deploy(settings: EnvironmentSettings, *, protected: bool) -> bool:
 
 def destroy(settings: EnvironmentSettings) -> bool:
     """Confirm by typing the environment's name, on a terminal or through a pipe."""
-    return _answer(f"\nTo destroy {settings.name}, type its name: ") == settings.name
+    return typed(f"\nTo destroy {settings.name}, type its name: ", settings.name)
+
+
+def typed(text: str, name: str) -> bool:
+    """Show `text`, and return whether `name` is the answer, on a terminal or through a pipe."""
+    return _answer(text) == name
 
 
 def _answer(text: str) -> str:
