@@ -112,6 +112,9 @@ deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev
 destroy: $(READY) ## Say what is deleted and what stays, confirm by typing its name, and delete: make destroy ENV=dev
 	@python -m delivery.destroy "$$ENV"
 
+gameday: $(READY) ## Take an environment made for it through every bad day, and remove it: make gameday ENV=dev (ENV=local: here)
+	@python -m gameday $(if $(filter 1,$(YES)),--yes) "$$ENV"
+
 migrate-resolve: $(READY) ## Say what became of an interrupted migration: make migrate-resolve ENV=dev MIGRATION=<file> STATEMENT=applied
 	@python -m delivery.migrate_resolve "$$ENV" "$$MIGRATION" "$$STATEMENT"
 
@@ -130,4 +133,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit integration deployment faults torture mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday migrate-resolve delivery upgrade lab lock

@@ -25,6 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"settings", "review"},
     "scaffold": {"settings"},
     "local": {"settings", "stacks", "stacks/database", "stacks/jobs", "mysql_jobs"},
+    "gameday": {"settings", "app", "stacks", "delivery", "local", "mysql_jobs"},
     "testkit": {"settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
     "lab": {"settings", "stacks/database", "stacks/jobs", "local", "testkit", "mysql_jobs"},
 }
@@ -71,6 +72,11 @@ def test_a_room_imports_only_what_is_below_it(room: str, file: Path) -> None:
     assert imported <= ROOMS[room]
     tops = {module.partition(".")[0] for module in _imports(file)}
     assert not tops & {"jobs", "tests"}
+
+
+def test_a_game_day_on_aws_needs_nothing_of_this_machine() -> None:
+    here = {file.name for room, file in FILES if room == "gameday" and "local" in map(_room, _imports(file))}
+    assert here == {"local_ground.py"}
 
 
 @pytest.mark.parametrize("file", [file for room, file in FILES if room == "mysql_jobs"], ids=lambda file: file.name)

@@ -29,6 +29,7 @@ RUN_BY = {
     "make docs": HERE,
     "make faults": "tests/lab/test_faults.py",
     "make format": HERE,
+    "make gameday ENV=local": "tests/gameday/test_game_day.py",
     "make hooks": HERE,
     "make integration": ".ci/run",
     "make job NAME=archive_invoices": "tests/scaffold/test_command.py",
