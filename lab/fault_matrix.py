@@ -29,8 +29,8 @@ with COM_QUIT; cut; gone: the other side had closed it before). *statement*: wha
 the deadline. *sessions left*: on the server, within 5 s of the run's end; within 20 s where nobody can tell the server
 any more and limits must end the session: its own ones (an environment killed, a black hole at destroy), or, where a
 black hole swallows an attempt to connect after the login, the server's `wait_timeout` (6 s here, 300 s in the deployed
-parameter group). *next run*: what the same environment does next, the fault being over (or still there: then it says
-so again).
+parameter group), or, where an orphaned INSERT … SELECT works on, its own end (within 60 s). *next run*: what the same
+environment does next, the fault being over (or still there: then it says so again).
 
 """
 

@@ -616,7 +616,7 @@ def test_the_environment_is_killed(
         killer = threading.Thread(target=kill)
         killer.start()
         # A SELECT and a lock wait end by the session's limit; INSERT … SELECT has none, and is rolled back at its end.
-        result = bench.observe(function, settle_seconds=timeout + 15)
+        result = bench.observe(function, settle_seconds=60 if behaviour == "insert_select" else timeout + 15)
         killer.join()
     record(f"environment killed during {request.node.callspec.id}", result)
     assert result.outcome == "Runtime.ExitError"
