@@ -28,10 +28,12 @@ argument or an element dropped, another word in a statement of SQL, an exception
 shows what the tests don't protect, so each that lives is explained here, or `make mutants` fails. It writes this page;
 `make mutants MODULE=session` makes those of one module.
 
-The tests are those that run the engine in their own process, on a real MySQL server; those on Lambda's runtime client
-take no part, so what only they notice lives, and is explained by them. Left out are annotations, docstrings, and what
-an error says. *hang*: a test ran into the bound of 30 s, and ten times what it takes; that counts as killed. *tests*:
-how many took part in all; of these, the ones that call what a mutant changes. A test kills only if it fails twice.
+The tests of a module are those in files that import from it and run the engine in their own process, on a real MySQL
+server; those on Lambda's runtime client take no part, so what only they notice lives, and is explained by them. For a
+mutant, those run that call what it changes, the shortest first, one with each parameter after the other, for 10 s at
+most. Left out are annotations, docstrings, the decorators of dataclasses, as mypy refuses what they forbid, and what an
+error or the log says. *hang*: a test ran into the bound of 10 s, and ten times what it takes; that counts as killed.
+*tests*: how many the module has. A test kills only if it fails twice.
 """
 
 
@@ -79,7 +81,7 @@ def record(
         "hang": sum(each.verdict == "hangs" for each in results),
         "live": [list(each.mutant.name) for each in results if each.verdict == "lives"],
     }
-    kept.parent.mkdir(exist_ok=True)
+    kept.parent.mkdir(parents=True, exist_ok=True)
     kept.write_text(json.dumps(dict(sorted(figures.items())), indent=1, ensure_ascii=False) + "\n")
     document.write_text(markdown(figures, explanations(document), modules))
 

@@ -1,21 +1,24 @@
 """`make mutants`: runs the tests against mutants of a module, and says which of them no test notices.
 
-A plugin of pytest. First all tests run once as they are, while it records which of them calls what. Then each mutant
+A plugin of pytest. First the tests run once as they are, while it records which of them calls what. Then each mutant
 gets a process of its own, forked off this one, with all modules imported and the server running: there, the tests that
-call what it changes run, the shortest first, until one fails. So a mutant takes as long as a test, not as a start.
+call what it changes run until one fails. So a mutant takes as long as a test, not as a start.
 
-Tests on Lambda's runtime client take no part: the function of those is another process, which would have no mutant.
+The tests of a module are those in files that import from it: others call it, too, but are about something else. Tests
+on Lambda's runtime client take no part: the function of those is another process, which would have no mutant.
 """
 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import select
 import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,8 +38,11 @@ from local.mysql_server import MySQLServer
 Place = tuple[str, str]
 """A file, and a function or method in it."""
 
-HANGS_AFTER_SECONDS = 30.0
+HANGS_AFTER_SECONDS = 10.0
 """How long a test may take besides ten times what it takes without a mutant."""
+
+TESTS_SECONDS = 10.0
+"""How long the tests of one mutant may take in all, as measured without it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -82,7 +88,12 @@ class _Mutation:
         return value
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        elsewhere = [item for item in items if "Bench" in vars(getattr(item, "module", None) or object)]
+        modules = {file.stem for file in self._files}
+        elsewhere = [
+            item
+            for item in items
+            if "Bench" in _names(item) or modules.isdisjoint(name.rpartition(".")[2] for name in _sources(item))
+        ]
         config.hook.pytest_deselected(items=elsewhere)
         items[:] = [item for item in items if item not in elsewhere]
 
@@ -106,9 +117,10 @@ class _Mutation:
             if module is None or not mutants:
                 continue
             started = time.monotonic()
+            own = [each for each in known if module.__name__ in _sources(each.item)]
             results = []
             for mutant in mutants:
-                tests = _tests_of(mutant, module, modules, known)
+                tests = _tests_of(mutant, module, modules, own)
                 verdict, by = self._try(mutant, module, list(modules.values()), tests)
                 results.append(Result(mutant=mutant, verdict=verdict, by=by))
                 if terminal.verbosity > 0:
@@ -125,7 +137,7 @@ class _Mutation:
                     self._into,
                     file,
                     results,
-                    tests=len(known),
+                    tests=len(own),
                     modules=[each.stem for each in sorted(file.parent.glob("[!_]*.py"))],
                     now=datetime.now(UTC),
                 )
@@ -288,12 +300,34 @@ def _tests_of(mutant: Mutant, module: ModuleType, modules: dict[str, ModuleType]
         prefix = f"{mutant.place}."
         places |= {place for each in known for place in each.calls if place[1].startswith(prefix)}
     chosen = [each for each in known if each.calls & places or _mentions(each.item, texts)]
-    return sorted(chosen, key=lambda each: each.seconds)
+    chosen.sort(key=lambda each: each.seconds)
+    # Of those with several parameters first one each: they are about as many things as possible, then.
+    turns: Counter[str] = Counter()
+    turn_of = {}
+    for each in chosen:
+        function = each.item.nodeid.partition("[")[0]
+        turn_of[each.item.nodeid] = turns[function]
+        turns[function] += 1
+    chosen.sort(key=lambda each: turn_of[each.item.nodeid])
+    until = itertools.accumulate(each.seconds for each in chosen)
+    return [each for each, seconds in zip(chosen, until, strict=True) if seconds <= TESTS_SECONDS]
 
 
 def _mentions(item: pytest.Item, texts: set[str]) -> bool:
-    names = vars(getattr(item, "module", None) or object)
-    return any(text in names for text in texts)
+    return any(text in _names(item) for text in texts)
+
+
+def _names(item: pytest.Item) -> dict[str, object]:
+    """What a test's file has, or has imported."""
+    return vars(getattr(item, "module", None) or object)  # type: ignore[return-value]
+
+
+def _sources(item: pytest.Item) -> set[str]:
+    """The modules that a test's file imports, or imports from."""
+    return {
+        each.__name__ if isinstance(each, ModuleType) else str(getattr(each, "__module__", ""))
+        for each in _names(item).values()
+    }
 
 
 def _verdict(reading: int, tests: list[_Known]) -> tuple[str, int]:

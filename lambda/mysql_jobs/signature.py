@@ -22,7 +22,8 @@ class AccessKey:
 
     id: str
     secret: str = field(repr=False)
-    session_token: str = field(default="", repr=False)
+    session_token: str = field(repr=False)
+    """Empty for the key of a person; a role has one."""
 
 
 def presigned_query(

@@ -13,9 +13,14 @@ from settings.project import ROOT
 
 TOY = """
 import time
+from dataclasses import dataclass
 from functools import cache
 
 LIMIT = 3
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    x: int = 1
 
 class Base:
     def end(self):
@@ -39,13 +44,17 @@ class Counter(Base):
 def doubled(number):
     return number * 2
 
+def said(number):
+    return "what a log says" if number else "?"
+
 def unprotected(number):
     return number > 5
 """
 TESTS = """
 import threading
+import time
 
-from toy import LIMIT, Counter, doubled, unprotected
+from toy import LIMIT, Counter, Point, doubled, said, unprotected
 
 def test_count():
     counter = Counter()
@@ -69,9 +78,20 @@ def test_cache():
     assert doubled.cache_info() is not None
     assert doubled(4) == 8
 
+def test_said():
+    assert len(said(1)) > 1
+    assert said(0) == "?"
+
+def test_point():
+    assert Point().x == 1
+
 def test_unprotected():
     assert unprotected(6)
     assert not unprotected(4)
+
+def test_too_slow_to_take_part():
+    time.sleep(1)
+    assert not unprotected(5)
 """
 LIVE = {"comparison": "return number > 5 → return number >= 5", "number": "return number > 5 → return number > 4"}
 
@@ -81,7 +101,9 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
     (document.parent / "lab").mkdir(parents=True)
     (tmp_path / "toy.py").write_text(TOY)
     (tmp_path / "test_toy.py").write_text(TESTS)
-    (tmp_path / "conftest.py").write_text("from lab import mutants\n\nmutants.HANGS_AFTER_SECONDS = 1\n")
+    (tmp_path / "conftest.py").write_text(
+        "from lab import mutants\n\nmutants.HANGS_AFTER_SECONDS = mutants.TESTS_SECONDS = 1\n"
+    )
 
     code, shown = _run(tmp_path, document)
     assert code == 1, shown

@@ -1,11 +1,16 @@
 """A missing or malformed environment variable is named, with what to write."""
 
 from datetime import timedelta
+from typing import Literal
 
 import pytest
 
 from mysql_jobs.configuration import (
+    CERTIFICATES,
+    RIGHTS,
     ConfigurationError,
+    Database,
+    Login,
     read_database,
     read_job,
     read_login,
@@ -22,8 +27,26 @@ DATABASE = {
 }
 
 
-def test_the_regions_own_certificates_are_trusted() -> None:
-    assert read_database(DATABASE).certificates.name == "eu-central-1.pem"
+@pytest.mark.parametrize("endpoint", ["instance", "proxy"])
+@pytest.mark.parametrize("port", [1, 13306, 65535])
+def test_the_database_is_the_one_described_and_the_regions_own_certificates_are_trusted(
+    endpoint: Literal["instance", "proxy"], port: int
+) -> None:
+    assert read_database({**DATABASE, "DATABASE_ENDPOINT": endpoint, "DATABASE_PORT": str(port)}) == Database(
+        host="db.example.com",
+        port=port,
+        name="jobs",
+        endpoint=endpoint,
+        region="eu-central-1",
+        certificates=CERTIFICATES / "eu-central-1.pem",
+    )
+
+
+def test_a_login_is_by_token_or_by_the_named_secret() -> None:
+    by_token = {"JOBS_USER": "jobs", "JOBS_AUTH": "iam", "JOBS_SECRET": "of nobody"}
+    assert read_login(by_token, "JOBS") == Login(user="jobs", auth="iam", secret="")
+    by_secret = {"DATABASE_USER": "master", "DATABASE_AUTH": "secret", "DATABASE_SECRET": "arn:of-the-secret"}
+    assert read_login(by_secret) == Login(user="master", auth="secret", secret="arn:of-the-secret")
 
 
 @pytest.mark.parametrize(
@@ -35,6 +58,8 @@ def test_the_regions_own_certificates_are_trusted() -> None:
         ("DATABASE_HOST", "", "DATABASE_HOST is missing"),
         ("DATABASE_PORT", "", "DATABASE_PORT is missing"),
         ("DATABASE_PORT", "mysql", "DATABASE_PORT is 'mysql': write a whole number from 1 to 65535"),
+        ("DATABASE_PORT", "0", "DATABASE_PORT is '0'"),
+        ("DATABASE_PORT", "²", "DATABASE_PORT is '²'"),
         ("DATABASE_PORT", "65536", "DATABASE_PORT is '65536'"),
         ("DATABASE_PORT", "-1", "DATABASE_PORT is '-1'"),
         ("DATABASE_ENDPOINT", "", "DATABASE_ENDPOINT is missing: write instance or proxy"),
@@ -73,8 +98,9 @@ def test_a_name_may_have_31_characters() -> None:
     assert read_job({"JOB": "j" * 31}) == "j" * 31
 
 
-def test_the_longest_window_is_in_minutes() -> None:
-    assert read_max_window({"MAX_WINDOW_MINUTES": "1440"}) == timedelta(days=1)
+@pytest.mark.parametrize("minutes", [1, 1440])
+def test_the_longest_window_is_in_minutes(minutes: int) -> None:
+    assert read_max_window({"MAX_WINDOW_MINUTES": str(minutes)}) == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize(
@@ -99,6 +125,13 @@ def test_rights_are_read_per_table() -> None:
         "event": {"SELECT"},
         "event_hourly": {"DELETE", "INSERT", "SELECT"},
     }
+
+
+def test_a_job_may_have_all_rights_on_rows_and_a_table_the_longest_name() -> None:
+    table = "t" * 64
+    assert read_rights({"RIGHTS": f'{{"{table}":"DELETE, INSERT, SELECT, UPDATE"}}'}) == {table: RIGHTS}
+    with pytest.raises(ConfigurationError, match="write the name of a table"):
+        read_rights({"RIGHTS": f'{{"{table}t":"SELECT"}}'})
 
 
 def test_jobs_may_need_no_rights_at_all() -> None:

@@ -136,6 +136,15 @@ def test_an_attempt_has_five_seconds_of_the_runs_time(database: Database) -> Non
 
 
 @pytest.mark.usefixtures("pauses")
+def test_each_further_attempt_has_twice_the_time(database: Database) -> None:
+    """A server under load may take longer to log in."""
+    authentication = Known()
+    with pytest.raises(pymysql.err.OperationalError), _refuse(1040, 1040, UNKNOWN_DATABASE) as port:
+        _connect(database, port, authentication, seconds=100)
+    assert [round(seconds) for seconds in authentication.seconds] == [5, 10, 20]
+
+
+@pytest.mark.usefixtures("pauses")
 def test_credentials_that_may_be_had_later_are_asked_for_again(database: Database) -> None:
     later = CredentialsError("throttled", transient=True)
     with pytest.raises(CredentialsError, match="no such secret"):

@@ -77,9 +77,11 @@ def test_by_hand_a_scheduled_time_a_window_or_a_dry_run_is_enough(event: object,
         ({**EVENT, "scheduled_time": "2026-11-23T08:02:00Z"}, "write a time from 1970 to now, 2026-11-23T08:00:30Z"),
         ({**EVENT, "scheduled_time": "1969-11-23T08:00:00Z"}, "write a time from 1970 to now"),
         ({**EVENT, "execution_id": None}, "the event's execution_id is None"),
+        ({**EVENT, "execution_id": ""}, "the event's execution_id is ''"),
         ({**EVENT, "execution_id": "x" * 256}, "write a text of at most 255 characters"),
         ({**EVENT, "window": {}}, "has a window and a scheduled_time: write one of them"),
         ({"window": "yesterday"}, "the event's window is 'yesterday': write an object with start and end"),
+        ({"window": ["start", "end"]}, "the event's window is ['start', 'end']: write an object with start and end"),
         ({"window": {"start": "2026-11-01T00:00:00Z"}}, "write an object with start and end"),
         ({"window": {"start": "2026-11-01T00:00:00Z", "end": "soon"}}, "the event's end is 'soon'"),
         ({"window": {"start": "2026-11-02T00:00:00Z", "end": "2026-11-01T00:00:00Z"}}, "write an end after its start"),
@@ -93,5 +95,17 @@ def test_a_malformed_event_is_refused_by_the_key(event: object, message: str) ->
     assert message in str(caught.value)
 
 
-def test_a_clock_that_is_a_little_late_refuses_no_schedule() -> None:
-    assert _read({**EVENT, "scheduled_time": "2026-11-23T08:01:00Z"}).scheduled_time > NOW
+@pytest.mark.parametrize("seconds", [1, 60])
+def test_a_clock_that_is_up_to_a_minute_late_refuses_no_schedule(seconds: int) -> None:
+    time = NOW + timedelta(seconds=seconds)
+    assert _read({**EVENT, "scheduled_time": time.isoformat()}).scheduled_time == time
+
+
+def test_the_first_moment_of_1970_is_a_time() -> None:
+    start = "1970-01-01T00:00:00Z"
+    assert _read({**EVENT, "scheduled_time": start}).scheduled_time == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("length", [1, 255])
+def test_an_execution_may_have_a_name_of_up_to_255_characters(length: int) -> None:
+    assert _read({**EVENT, "execution_id": "x" * length}).execution_id == "x" * length
