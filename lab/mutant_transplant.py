@@ -51,14 +51,18 @@ def transplant(mutant: Mutant, module: ModuleType) -> None:
 
 
 def dependents(module: ModuleType, constant: str) -> list[str]:
-    """Return `constant` and the module's other constants that are made of it."""
-    names = {constant}
+    """Return `constant`, which may be several in one assignment, and the module's others that are made of it."""
+    names = _named(ast.parse(constant))
     for node in ast.parse(Path(str(module.__file__)).read_text()).body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if names & {each.id for each in ast.walk(node.value) if isinstance(each, ast.Name)}:
-                names.add(ast.unparse(target))
+            if names & _named(node.value):
+                names |= _named(target)
     return sorted(names)
+
+
+def _named(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
 
 
 def forget_caches(modules: list[ModuleType]) -> None:

@@ -16,7 +16,7 @@ import time
 from dataclasses import dataclass
 from functools import cache
 
-LIMIT = 3
+LIMIT, LONGEST = 3, 9
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
@@ -34,7 +34,7 @@ class Counter(Base):
         self.ends = []
 
     def count(self):
-        while self.at < LIMIT:
+        while self.at < min(LIMIT, LONGEST):
             self.at += self.step
 
     def end(self):
@@ -54,12 +54,12 @@ TESTS = """
 import threading
 import time
 
-from toy import LIMIT, Counter, Point, doubled, said, unprotected
+from toy import LIMIT, LONGEST, Counter, Point, doubled, said, unprotected
 
 def test_count():
     counter = Counter()
     counter.count()
-    assert (counter.at, LIMIT) == (3, 3)
+    assert (counter.at, LIMIT, LONGEST) == (3, 3, 9)
     assert Counter().at == 0
 
 def test_end():

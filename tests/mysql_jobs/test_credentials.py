@@ -74,6 +74,16 @@ def test_signed_headers_are_those_that_botocore_makes(session_token: str) -> Non
     assert ours == {name.lower(): value for name, value in request.headers.items()}
 
 
+def test_a_login_by_token_has_one_signed_now_for_its_user(session_token: str) -> None:
+    login = Login(user="jobs", auth="iam", secret="")
+    found = Authentication(login=login, database=DATABASE).credentials(Deadline.after(0))  # nobody is asked
+    signed_at = _signing_time(found.password)
+    assert abs((datetime.now(UTC) - signed_at).total_seconds()) < 60
+    assert found == Credentials("jobs", iam_token(user="jobs", database=DATABASE, now=signed_at))
+    assert "X-Amz-Expires=900" in found.password
+    assert ("X-Amz-Security-Token" in found.password) == bool(session_token)
+
+
 def test_missing_aws_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID is missing"):

@@ -7,6 +7,7 @@ import ssl
 import threading
 import traceback
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from mysql_jobs import credentials
 from mysql_jobs.configuration import Database, Login
 from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
+from mysql_jobs.signature import AccessKey, signed_headers
 
 ARN = "arn:aws:secretsmanager:eu-central-1:1:secret:x"
 SECRET = {"SecretString": json.dumps({"username": "jobs", "password": "hunter2"})}
@@ -60,6 +62,26 @@ def test_a_secret_is_read_once_unless_it_was_refused(monkeypatch: pytest.MonkeyP
         assert authentication.credentials(Deadline.after(20)) == Credentials("jobs", "hunter3")
 
 
+def test_the_request_names_the_secret_and_is_signed_for_secrets_manager(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[Any, bytes, dict[str, str]]] = []
+
+    def post(endpoint: Any, body: bytes, headers: dict[str, str], _deadline: Deadline) -> tuple[int, dict[str, str]]:
+        asked.append((endpoint, body, headers))
+        return 200, SECRET
+
+    monkeypatch.setattr(credentials, "_post", post)
+    _authentication().credentials(Deadline.after(20))
+    [(endpoint, body, headers)] = asked
+    assert json.loads(body) == {"SecretId": ARN}
+    assert endpoint.netloc == "secretsmanager.eu-central-1.amazonaws.com"
+    signed = datetime.strptime(headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    assert abs((datetime.now(UTC) - signed).total_seconds()) < 60
+    content = {"content-type": "application/x-amz-json-1.1", "x-amz-target": "secretsmanager.GetSecretValue"}
+    key = AccessKey(id="AKIDEXAMPLE", secret="secret", session_token="")
+    service = {"service": "secretsmanager", "region": "eu-central-1"}
+    assert headers == signed_headers(host=endpoint.netloc, headers=content, body=body, key=key, now=signed, **service)
+
+
 @pytest.mark.parametrize(
     ("status", "kind", "transient"),
     [
@@ -86,7 +108,14 @@ def test_an_error_without_a_name_is_its_status(key: str, ask: Callable[..., Cred
     assert str(ask(418, {key: "a teapot"})) == f"Secrets Manager refused {ARN}: 418: a teapot"
 
 
-@pytest.mark.parametrize("answer", [{}, {"SecretString": None}, {"SecretString": "hunter2"}, {"SecretString": "[1]"}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *({}, {"SecretString": None}, {"SecretString": "hunter2"}, {"SecretString": "[1]"}),
+        {"SecretString": '{"username": "jobs", "password": 7}'},
+        {"SecretString": '{"username": 7, "password": "hunter2"}'},
+    ],
+)
 def test_a_secret_without_a_password_stays_without(
     answer: dict[str, object], ask: Callable[..., CredentialsError]
 ) -> None:

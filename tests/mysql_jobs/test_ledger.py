@@ -1,14 +1,18 @@
-"""What a run may claim: the decision alone, whatever order deliveries come in."""
+"""What a run may claim, whatever order deliveries come in, and what it writes down."""
 
 import itertools
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from types import SimpleNamespace
+from typing import Any, Literal, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mysql_jobs.ledger import Claim, Entry, decide
+from mysql_jobs.ledger import Claim, Entry, Ledger, decide
 from mysql_jobs.request import Request, Window
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -86,6 +90,175 @@ def test_a_window_by_hand_is_outside_of_the_sequence() -> None:
     assert decide(_request(0, window), _entry(4, -100, -50, "partial"), _entry(3, 0, 5), DAY) == Claim(
         window=window, progress={"after": 7}, sequence=4
     )
+
+
+class Database:
+    """A connection and its cursor, which answer so."""
+
+    def __init__(self, rows: Sequence[tuple[object, ...]] = (), *, written: int = 1) -> None:
+        self.asked: list[tuple[str, tuple[object, ...]]] = []
+        self._rows, self._written = rows, written
+
+    def cursor(self) -> "Database":
+        return self
+
+    def execute(self, statement: str, parameters: tuple[object, ...]) -> int:
+        self.asked.append((statement, parameters))
+        return self._written
+
+    def fetchall(self) -> Sequence[tuple[object, ...]]:
+        return self._rows
+
+
+class Lock:
+    name = "jobs.job"
+    required = 0
+
+    def __init__(self, *, taken: bool = True) -> None:
+        self.take = lambda: taken
+
+    def require(self) -> None:
+        self.required += 1
+
+
+def _ledger(database: Any, lock: Any = None, request: Request | None = None) -> Ledger:
+    return Ledger(connection=database, schema="jobs", request=request or _request(15), lock=lock or Lock())
+
+
+def _row(kind: str, sequence: int, start: int, end: int, outcome: str = "done") -> tuple[object, ...]:
+    times = (_time(start).replace(tzinfo=None), _time(end).replace(tzinfo=None))
+    return (kind, sequence, *times, outcome, '{"after": 7}' if outcome == "partial" else None)
+
+
+def _claim(ledger: Ledger) -> Claim:
+    claim = ledger.claim(DAY)
+    assert isinstance(claim, Claim)
+    return claim
+
+
+def _written(statement: str, parameters: tuple[object, ...]) -> dict[str, object]:
+    """What a statement writes, by column."""
+    if found := re.match(r"INSERT INTO `jobs`\.ledger \((.*?)\) SELECT (.*) FROM DUAL WHERE (.*)$", statement):
+        columns = found[1].split(", ")
+        assert found[2] == ", ".join(["%s"] * len(columns))
+        columns.append(found[3])
+    else:
+        found = re.match(r"UPDATE `jobs`\.ledger SET (.*) WHERE (.*?) AND (.*?) AND (.*)$", statement)
+        assert found
+        columns = [each.removesuffix(" = %s") for each in (*found[1].split(", "), found[2], found[3])] + [found[4]]
+    return dict(zip(columns, parameters, strict=True))
+
+
+def test_while_another_run_is_at_work_nothing_is_read() -> None:
+    database = Database()
+    assert _ledger(database, Lock(taken=False)).claim(DAY) == "overlapping"
+    assert database.asked == []
+
+
+def test_the_rows_decide() -> None:
+    rows = [_row("own", 4, 5, 15), _row("last", 4, 5, 15), _row("highest", 4, 5, 15)]
+    assert _ledger(Database(rows)).claim(DAY) == "duplicate"
+    assert _ledger(Database(rows[1:])).claim(DAY) == "superseded"
+    assert _claim(_ledger(Database([]))).window == _window(15 - 1440, 15)
+    [last, highest] = [_row("last", 4, 5, 10, "partial"), _row("highest", 6, 0, 1)]
+    assert _claim(_ledger(Database([last, highest]))) == Claim(
+        window=_window(5, 10), progress={"after": 7}, sequence=None
+    )
+
+
+def test_what_is_read_is_this_request_and_this_jobs_last_rows() -> None:
+    database = Database()
+    _ledger(database).claim(DAY)
+    _ledger(database, request=_request(15, _window(0, 5))).claim(DAY)
+    assert [parameters for _statement, parameters in database.asked] == [
+        ("job", _time(15), "job", "job"),
+        ("job", "one", "job", "job"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rows", "sequence"),
+    [
+        ([], 1),
+        ([_row("last", 4, 5, 10), _row("highest", 4, 5, 10)], 5),
+        ([_row("last", 4, 5, 10), _row("highest", 6, 0, 1)], 7),
+    ],
+)
+def test_a_new_row_has_the_next_number_and_says_everything_about_the_run(
+    rows: list[tuple[object, ...]], sequence: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = iter([100.0, 101.5])
+    monkeypatch.setattr("mysql_jobs.ledger.time", SimpleNamespace(monotonic=lambda: next(moments)))
+    database = Database(rows)
+    before = datetime.now(UTC)
+    ledger = _ledger(database)
+    claim = _claim(ledger)
+    ledger.record(claim, "done", progress={"after": 9}, result={"rows": 2})
+    row = _written(*database.asked[1])
+    assert before <= cast(datetime, row.pop("started_at")) <= datetime.now(UTC)
+    assert row == {
+        "job": "job",
+        "sequence": sequence,
+        "scheduled_time": _time(15),
+        "execution_id": "one",
+        "window_start": claim.window.start,
+        "window_end": claim.window.end,
+        "outcome": "done",
+        "progress": '{"after": 9}',
+        "result": '{"rows": 2}',
+        "duration_ms": 1500,
+        "IS_USED_LOCK(%s) = CONNECTION_ID()": "jobs.job",
+    }
+    assert len(database.asked) == 2
+
+
+def test_a_window_by_hand_has_no_scheduled_time_and_an_empty_progress_is_none() -> None:
+    database = Database()
+    ledger = _ledger(database, request=_request(15, _window(0, 5)))
+    ledger.record(_claim(ledger), "partial", progress={})
+    row = _written(*database.asked[1])
+    assert (row["scheduled_time"], row["progress"], row["result"]) == (None, None, None)
+
+
+def test_a_row_of_this_run_is_changed() -> None:
+    """At its next checkpoint, and where a retry goes on with it."""
+    rows = [_row("own", 3, 5, 15, "partial"), _row("last", 3, 5, 15, "partial"), _row("highest", 4, 0, 1)]
+    for known, sequence in ([], 1), (rows, 3):
+        database = Database(known)
+        ledger = _ledger(database)
+        claim = _claim(ledger)
+        if not known:
+            ledger.record(claim, "partial", progress={"after": 8})
+        ledger.record(claim, "done", progress={}, result={})
+        row = _written(*database.asked[-1])
+        assert database.asked[-1][0].startswith("UPDATE ")
+        assert (row["job"], row["sequence"], row["outcome"], row["progress"]) == ("job", sequence, "done", None)
+        assert (row["result"], row["IS_USED_LOCK(%s) = CONNECTION_ID()"]) == ("{}", "jobs.job")
+        assert len(row) == 8
+
+
+@pytest.mark.parametrize(("written", "required"), [(1, 0), (0, 2)])
+def test_a_row_that_was_not_written_is_a_lost_lock(written: int, required: int) -> None:
+    lock = Lock()
+    ledger = _ledger(Database(written=written), lock)
+    claim = _claim(ledger)
+    for _ in range(2):
+        ledger.record(claim, "partial", progress={"after": 8})
+    assert lock.required == required
+
+
+@pytest.mark.parametrize(
+    ("last", "highest", "kept_from"),
+    [(1999, 1999, None), (2000, 2000, 2), (5000, 5000, 3002), (7, 5000, 7), (1, 5000, None)],
+)
+def test_two_thousand_rows_are_kept_and_the_last_of_the_sequence(
+    last: int, highest: int, kept_from: int | None
+) -> None:
+    database = Database([_row("last", last, 5, 10), _row("highest", highest, 5, 10)])
+    ledger = _ledger(database)
+    ledger.record(_claim(ledger), "done", progress={})
+    pruned = [parameters for statement, parameters in database.asked if statement.startswith("DELETE ")]
+    assert pruned == ([("job", kept_from)] if kept_from else [])
 
 
 @given(

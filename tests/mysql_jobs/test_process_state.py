@@ -1,6 +1,7 @@
 """Nothing that a run sets for the whole process reaches the next run; what a module sets while imported stays."""
 
 import decimal
+import http.client
 import json
 import locale
 import logging
@@ -13,10 +14,12 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pymysql.connections
+import pymysql.cursors
 import pytest
 
 from mysql_jobs.deadline import Deadline, Watchdog
@@ -27,6 +30,15 @@ def _replaced(*_: object, **__: object) -> Any:
     raise AssertionError("what a job has put in the place of a function")
 
 
+def _ignored(*_: object) -> None:
+    pass
+
+
+OWNERS: list[Any] = [
+    *(http.client, json, logging, os, socket, ssl, threading, time, pymysql, pymysql.connections, pymysql.cursors),
+    *(http.client.HTTPConnection, logging.Logger, socket.socket, ssl.SSLContext, ssl.SSLSocket),
+    *(threading.Event, threading.Thread, pymysql.connections.Connection, pymysql.cursors.Cursor),
+]
 CHANGES: dict[str, list[Callable[[], object]]] = {
     "default timeout of sockets": [lambda: socket.setdefaulttimeout(30)],
     "environment variables": [
@@ -38,8 +50,9 @@ CHANGES: dict[str, list[Callable[[], object]]] = {
     "umask": [lambda: os.umask(0o777)],
     "locale": [lambda: locale.setlocale(locale.LC_ALL, "C.UTF-8")],
     "signal handlers": [
-        lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
-        lambda: signal.signal(signal.SIGALRM, _replaced),
+        *(partial(signal.signal, number, _replaced) for number in (signal.SIGINT, signal.SIGALRM, signal.SIGCHLD)),
+        *(partial(signal.signal, number, signal.SIG_IGN) for number in (signal.SIGTERM, signal.SIGHUP)),
+        lambda: signal.signal(signal.SIGPIPE, signal.SIG_DFL),
     ],
     "logging": [
         logging.disable,
@@ -48,12 +61,20 @@ CHANGES: dict[str, list[Callable[[], object]]] = {
         lambda: logging.getLogger("mysql_jobs").addFilter(_replaced),
         lambda: logging.getLogger().addHandler(logging.NullHandler()),
         logging.getLogger().handlers.clear,
+        lambda: logging.getLogger().handlers[0].setLevel(logging.CRITICAL),
+        lambda: logging.getLogger().handlers[0].addFilter(_replaced),
     ],
     "warnings filter": [lambda: warnings.simplefilter("always")],
     "recursion limit": [lambda: sys.setrecursionlimit(5000)],
     "decimal context": [lambda: setattr(decimal.getcontext(), "prec", 3), lambda: _trap(decimal.Inexact)],
     "module search path": [lambda: sys.path.insert(0, "/nowhere"), sys.path.clear],
-    "hooks": [lambda: setattr(sys, "excepthook", _replaced)],
+    "hooks": [
+        lambda: setattr(sys, "excepthook", _replaced),
+        lambda: setattr(sys, "stdout", None),
+        lambda: setattr(sys, "stderr", None),
+        lambda: sys.settrace(_ignored),
+        lambda: sys.setprofile(_ignored),
+    ],
     "replaced functions": [
         lambda: setattr(socket, "socket", _replaced),
         lambda: setattr(ssl, "_create_default_https_context", ssl._create_unverified_context),
@@ -63,7 +84,7 @@ CHANGES: dict[str, list[Callable[[], object]]] = {
         lambda: setattr(threading.Thread, "start", _replaced),
         lambda: setattr(pymysql, "connect", _replaced),
         lambda: setattr(pymysql.connections.Connection, "query", _replaced),
-        lambda: setattr(os, "added_by_a_job", _replaced),
+        *(partial(setattr, owner, "added_by_a_job", _replaced) for owner in OWNERS),
         lambda: delattr(socket, "create_connection"),
     ],
 }
@@ -97,6 +118,35 @@ def test_what_a_run_changes_is_put_back_and_named(name: str, change: Callable[[]
     assert {setting: read() for setting, (read, _write) in SETTINGS.items()} == before
     assert changed == [name]
     assert state.restore() == []
+
+
+def test_the_settings_are_noted_at_once() -> None:
+    state = ProcessState()
+    socket.setdefaulttimeout(30)
+    assert state.restore() == ["default timeout of sockets"]
+    assert socket.getdefaulttimeout() is None
+
+
+def test_looking_at_the_umask_does_not_change_it() -> None:
+    before = os.umask(0o027)
+    try:
+        ProcessState().restore()
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+
+
+def test_a_warning_that_a_run_has_silenced_is_one_again(state: ProcessState) -> None:
+    """Python remembers where it has warned once, until it is told that its filters have changed."""
+    warnings.simplefilter("error")
+    state.note()
+    seen: dict[Any, Any] = {}
+    warnings.simplefilter("once")
+    with warnings.catch_warnings(record=True):
+        warnings.warn_explicit("an old way", UserWarning, "job.py", 1, registry=seen)
+    state.restore()
+    with pytest.raises(UserWarning):
+        warnings.warn_explicit("an old way", UserWarning, "job.py", 1, registry=seen)
 
 
 def test_the_time_zone_is_that_of_the_variables_again(state: ProcessState) -> None:
