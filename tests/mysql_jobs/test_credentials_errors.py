@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 import trustme
@@ -174,6 +175,39 @@ def test_an_answer_that_is_cut_off_or_no_http_may_pass(words: bytes, monkeypatch
         with pytest.raises(CredentialsError, match=r"did not answer|gave an unreadable answer") as caught:
             _authentication().credentials(Deadline.after(20))
     assert caught.value.transient
+
+
+@pytest.mark.parametrize("fails", ["nothing", "Watchdog", "request", "getresponse", "read"])
+def test_nothing_is_left_of_a_question_however_it_ends(fails: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = mock.Mock()
+    calls.open_socket.return_value = (calls.connected, "127.0.0.1")
+    connection = calls.HTTPConnection.return_value
+    connection.getresponse.return_value.read.return_value = json.dumps(SECRET)
+    for name in ("open_socket", "Watchdog", "close_half_made"):
+        monkeypatch.setattr(credentials, name, getattr(calls, name))
+    monkeypatch.setattr("http.client.HTTPConnection", calls.HTTPConnection)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
+    error = OSError("lost")
+    for name, failing in {
+        "Watchdog": calls.Watchdog,
+        "request": connection.request,
+        "getresponse": connection.getresponse,
+        "read": connection.getresponse.return_value.read,
+    }.items():
+        failing.side_effect = error if name == fails else None
+    connection.getresponse.return_value.status = 200
+    with pytest.raises(CredentialsError, match="lost") if fails != "nothing" else contextlib.nullcontext():
+        assert _authentication().credentials(Deadline.after(20)) == Credentials("jobs", "hunter2")
+    assert calls.mock_calls[0] == mock.call.open_socket("localhost", 4566, mock.ANY)
+    assert mock.call.HTTPConnection("localhost", 4566) in calls.mock_calls
+    if fails in ("nothing", "getresponse", "read"):
+        assert connection.request.call_args_list == [
+            mock.call("POST", "/", body=json.dumps({"SecretId": ARN}).encode(), headers=mock.ANY)
+        ]
+    assert connection.close.called
+    assert calls.connected.close.called
+    assert calls.Watchdog.return_value.dismiss.called == (fails != "Watchdog")
+    assert calls.close_half_made.call_args_list == ([] if fails == "nothing" else [mock.call(error)])
 
 
 def test_an_answer_that_never_comes_is_bounded_by_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
