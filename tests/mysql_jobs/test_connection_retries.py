@@ -308,6 +308,24 @@ def test_a_silent_address_leaves_time_to_the_next(monkeypatch: pytest.MonkeyPatc
     assert address == "127.0.0.2"
 
 
+def test_each_address_has_its_share_of_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[int, str, float | None]] = []
+
+    class Refused(socket.socket):
+        def connect(self, address: Any) -> None:
+            tried.append((self.family, address[0], self.gettimeout()))
+            raise OSError(f"{address[0]} refuses")
+
+    monkeypatch.setattr("mysql_jobs.network.socket.socket", Refused)
+    left = iter([6.0, 6.0, 5.0, 0.0])
+    deadline: Any = SimpleNamespace(remaining=lambda: next(left))
+    _resolve(monkeypatch, "10.0.0.1", "::1", "10.0.0.2", "10.0.0.3")
+    with pytest.raises(OSError, match=r"10\.0\.0\.2 refuses"):
+        open_socket("four.addresses", 3306, deadline)
+    four, six = socket.AF_INET, socket.AF_INET6
+    assert tried == [(four, "10.0.0.1", 1.5), (six, "::1", 2.0), (four, "10.0.0.2", 2.5)]
+
+
 def test_a_silent_address_gets_only_the_time_left() -> None:
     started = time.monotonic()
     with _black_hole() as (host, port), pytest.raises(TimeoutError):

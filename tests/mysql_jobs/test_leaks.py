@@ -1,0 +1,72 @@
+"""What a run left open is found, and named: a thread, a socket, a timer; and nothing that was there before."""
+
+import re
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mysql_jobs import leaks
+from mysql_jobs.leaks import Inventory
+
+
+@pytest.fixture
+def timer() -> Iterator[None]:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def test_a_socket_is_named_by_its_number_and_a_file_is_none(tmp_path: Path) -> None:
+    with socket.socket():
+        before = Inventory.take()
+        with (tmp_path / "a file").open("w"), socket.socket() as opened:
+            [leak] = before.leaked_since()
+            assert re.fullmatch(r"socket socket:\[\d+\]", leak)
+            several = [opened.dup() for _ in range(3)]
+            assert before.leaked_since() == [leak]
+            for each in several:
+                each.close()
+        assert before.leaked_since() == []
+
+
+def test_a_thread_is_named() -> None:
+    end = threading.Event()
+    before = Inventory.take()
+    thread = threading.Thread(target=end.wait, name="of a library")
+    thread.start()
+    try:
+        assert before.leaked_since() == ["thread of a library"]
+        assert Inventory.take().leaked_since() == []
+    finally:
+        end.set()
+        thread.join()
+    assert before.leaked_since() == []
+
+
+@pytest.mark.usefixtures("timer")
+@pytest.mark.parametrize(("seconds", "interval"), [(60, 0), (60, 1)])
+def test_a_timer_is_one_unless_it_was_there_before(seconds: float, interval: float) -> None:
+    before = Inventory.take()
+    assert not before.timer
+    signal.setitimer(signal.ITIMER_REAL, seconds, interval)
+    assert before.leaked_since() == ["timer"]
+    assert Inventory.take().leaked_since() == []
+
+
+def test_all_are_named_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = Inventory(threads=frozenset(), sockets=frozenset({"socket:[1]"}), timer=False)
+    threads = frozenset({threading.Thread(name="b"), threading.Thread(name="a")})
+    now = Inventory(threads=threads, sockets=frozenset({"socket:[1]", "socket:[2]"}), timer=True)
+    monkeypatch.setattr(Inventory, "take", lambda: now)
+    assert before.leaked_since() == ["socket socket:[2]", "thread a", "thread b", "timer"]
+
+
+def test_where_there_is_no_such_folder_no_socket_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert str(leaks.DESCRIPTORS) == "/proc/self/fd"
+    monkeypatch.setattr(leaks, "DESCRIPTORS", tmp_path / "none")
+    assert Inventory.take().sockets == frozenset()
