@@ -5,12 +5,15 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pymysql
 import pytest
 
 from mysql_jobs import migrate
 from mysql_jobs.configuration import Database, Login
-from mysql_jobs.deadline import Deadline
+from mysql_jobs.credentials import Credentials
+from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.jobs_user import grant
+from mysql_jobs.migration_files import MigrationError
 
 DATABASE = Database(
     host="host", port=3306, name="jobs", endpoint="instance", region="eu-central-1", certificates=Path("none.pem")
@@ -33,6 +36,47 @@ def test_only_the_difference_of_the_rights_is_granted_and_revoked() -> None:
         "REVOKE DELETE ON `jobs`.`event` FROM `worker`",
         "REVOKE INSERT ON `jobs`.`gone` FROM `worker`",
     ]
+
+
+def test_a_user_with_a_password_gets_the_one_of_its_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    authentication = mock.Mock()
+    authentication.return_value.credentials.return_value = Credentials("worker", "hunter2")
+    monkeypatch.setattr("mysql_jobs.jobs_user.Authentication", authentication)
+    cursor = mock.Mock()
+    cursor.fetchall.return_value = []
+    login, deadline = Login(user="worker", auth="secret", secret="arn"), Deadline.after(60)
+    grant(cursor, login, {}, DATABASE, deadline)
+    assert authentication.mock_calls == [
+        mock.call(login=login, database=DATABASE),
+        mock.call().credentials(deadline),
+    ]
+    asked = cursor.execute.call_args_list
+    assert asked[:2] == [
+        mock.call(f"{verb} `worker` IDENTIFIED BY %s REQUIRE SSL", ("hunter2",))
+        for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER")
+    ]
+    assert asked[2].args[1] == ("'worker'@'%'", "jobs")
+    assert len(asked) == 3
+
+
+def test_a_user_with_a_token_has_no_parameter_that_a_percent_sign_would_ask_for() -> None:
+    cursor = mock.Mock()
+    cursor.fetchall.return_value = []
+    grant(cursor, Login(user="worker", auth="iam", secret=""), {}, DATABASE, Deadline.after(60))
+    assert [call.args[1] for call in cursor.execute.call_args_list[:2]] == [None, None]
+
+
+@pytest.mark.parametrize("error", [pymysql.err.ProgrammingError(1146, "no such table"), DeadlineExceeded("too late")])
+def test_a_right_that_can_not_be_granted_is_named_with_its_statement(error: Exception) -> None:
+    cursor = mock.Mock()
+    cursor.fetchall.return_value = []
+    cursor.execute.side_effect = [None, None, None, error]
+    login = Login(user="worker", auth="iam", secret="")
+    with pytest.raises(MigrationError) as caught:
+        grant(cursor, login, {"event": frozenset({"SELECT"})}, DATABASE, Deadline.after(60))
+    assert caught.value.__cause__ is error
+    assert str(caught.value).startswith("granting SELECT on the table event failed: ")
+    assert str(caught.value).endswith("\nGRANT SELECT ON `jobs`.`event` TO `worker`")
 
 
 def test_the_server_lets_the_user_in_with_tls_only(
