@@ -220,16 +220,17 @@ def test_a_reset_between_tcp_and_tls_leaves_no_socket(database: Database, monkey
     assert before.leaked_since() == []
 
 
-def test_a_certificate_without_the_hosts_name_in_subject_alt_name_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("names", [["other.example"], ["10.0.0.1"], ["other.example", "10.0.0.1"]])
+def test_a_certificate_without_the_hosts_name_in_subject_alt_name_is_refused(names: list[str], tmp_path: Path) -> None:
     """A common name alone is no proof: https://www.rfc-editor.org/rfc/rfc9525"""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "authority.pem")
     client = tls_context(tmp_path / "authority.pem")
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("other.example", common_name="db.example").configure_cert(server)
+    authority.issue_cert(*names, common_name="db.example").configure_cert(server)
     with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
         _handshake(client, server, "db.example")
-    _handshake(client, server, "other.example")
+    _handshake(client, server, names[0])
 
 
 def test_no_version_below_tls_1_2_is_spoken(tmp_path: Path) -> None:

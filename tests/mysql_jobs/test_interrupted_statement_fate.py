@@ -1,5 +1,6 @@
 """What is certain about an interrupted statement, by its text, what the server says, and what has changed since."""
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +21,11 @@ class Cursor:
     def execute(self, statement: str) -> None:
         if statement.startswith("SHOW FULL TABLES WHERE table_type = 'BASE TABLE'"):
             self._rows = [(name, "BASE TABLE") for name in self._tables]
-        elif statement.startswith("SHOW CREATE TABLE `"):
-            name = statement.removeprefix("SHOW CREATE TABLE `").removesuffix("`").replace("``", "`")
+        elif named := re.fullmatch("SHOW CREATE TABLE `((?:[^`]|``)*)`", statement):
+            name = named[1].replace("``", "`")
             self._rows = [(name, self._tables[name])]
         else:
+            assert statement.startswith("SELECT COUNT(*) FROM information_schema.tables WHERE ")
             self._rows = [(self._unsafe,)]
 
     def fetchall(self) -> list[tuple[object, ...]]:
@@ -72,6 +74,7 @@ def _marker(text: str, outcome: Outcome = "unknown", tables: dict[str, str] | No
         ("ALTER TABLE two ADD imports INT", ["two"], "applied"),
         ("ALTER TABLE two COMMENT 'EXCHANGE it''s \\' docs.md'", ["two"], "applied"),
         ('ALTER TABLE two COMMENT "TRUNCATE "" \\" docs.md"', ["two"], "applied"),
+        ("ALTER TABLE two ADD a INT /* see docs. */", ["two"], "applied"),
         ("CREATE TABLE other.two (a INT)", [], None),
         ("CREATE TABLE `other` . `two` (a INT)", [], None),
         ("CREATE TABLE two (a DECIMAL(3, 1) DEFAULT 0.5)", ["two"], "applied"),

@@ -24,13 +24,15 @@ class Server:
     def __init__(self, *answers: list[tuple[object, ...]], can_kill: bool = True) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[object, ...]] = []
+        self.statements: list[str] = []
         self.killed: list[int] = []
         self._can_kill = can_kill
 
     def cursor(self) -> "Server":
         return self
 
-    def execute(self, _statement: str, parameters: tuple[object, ...]) -> None:
+    def execute(self, statement: str, parameters: tuple[object, ...]) -> None:
+        self.statements.append(statement)
         self.asked.append(parameters)
 
     def fetchall(self) -> list[tuple[object, ...]]:
@@ -75,6 +77,8 @@ def test_a_lock_that_is_free_is_taken_at_once(clock: Any) -> None:
     lock = _lock(server)
     assert lock.take() is True
     assert (server.asked, clock.slept, lock.orphan, lock.name) == ([_take()], [], "", NAME)
+    ours = "IF(IS_USED_LOCK(%s) = CONNECTION_ID(), GET_LOCK(%s, 0), NULL)"  # else nobody's deadline is told
+    assert server.statements == [f"SELECT GET_LOCK(%s, %s), {ours}, {ours}"]
 
 
 def test_a_run_that_has_just_ended_has_a_tenth_of_a_second_to_release_it(clock: Any) -> None:
@@ -161,6 +165,7 @@ def test_a_lock_that_the_session_does_not_hold_any_more_is_an_error() -> None:
     server = Server([(1,)])
     _lock(server).require()
     assert server.asked == [(NAME,)]
+    assert server.statements == ["SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"]
     for answer in (0, None):
         with pytest.raises(LockError, match=r"the job released the lock jobs\.pulse"):
             _lock(Server([(answer,)])).require()

@@ -79,6 +79,13 @@ def test_each_statement_has_its_marker_and_its_record_and_the_file_is_complete_t
     ]
 
 
+@pytest.mark.parametrize("code", [1064, 1146])
+def test_a_number_that_an_error_only_mentions_is_not_its_own(code: int, log: Any, cursor: Any) -> None:
+    cursor.execute.side_effect = pymysql.err.OperationalError(code, ER.TABLE_EXISTS_ERROR)
+    with pytest.raises(MigrationError, match=r"\nCorrect it, and deploy again$"):
+        migrate.apply([MORE], log, cursor)
+
+
 def test_what_was_applied_is_not_applied_again(log: Any, cursor: Any) -> None:
     first = _migration("ENGINE", origin="engine", number=2)
     log.applied.return_value = {

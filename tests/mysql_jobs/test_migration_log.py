@@ -32,6 +32,8 @@ class Database:
         self.asked: list[Any] = []
 
     def execute(self, statement: str, parameters: tuple[object, ...] | None = None) -> None:
+        if " WHERE " in statement:
+            assert statement.endswith(" WHERE origin = %s AND number = %s")
         self.asked.append((" ".join(statement.split()[:3]), *([parameters] if parameters else [])))
 
     def fetchall(self) -> list[tuple[object, ...]]:
@@ -128,3 +130,4 @@ def test_a_marker_counts_if_its_statement_is_the_next_one(
     )
     expected = Marker(statement=statement, tables=tables, outcome="unknown", began_at=BEGAN)
     assert _log(database).markers() == ([expected] if there else [])
+    assert database.asked[0] == ("SELECT origin, number,",)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from mysql_jobs import resolver
 from mysql_jobs.deadline import Deadline
-from mysql_jobs.resolver import ResolveError, resolve
+from mysql_jobs.resolver import CONFIGURATION, HOSTS, PORT, ResolveError, resolve
 
 NAME = "db.example.eu-central-1.rds.amazonaws.com"
 HANG_SECONDS = 10
@@ -104,7 +104,7 @@ def test_an_answer_too_long_for_udp_comes_over_tcp(ask: Callable[..., list[str]]
 
 
 def test_it_asks_where_every_program_on_linux_asks() -> None:
-    assert (str(resolver.HOSTS), str(resolver.CONFIGURATION), resolver.PORT) == ("/etc/hosts", "/etc/resolv.conf", 53)
+    assert (str(HOSTS), str(CONFIGURATION), PORT) == ("/etc/hosts", "/etc/resolv.conf", 53)
 
 
 def test_the_question_is_one_with_recursion_and_an_identifier_of_all_bits(

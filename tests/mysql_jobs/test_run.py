@@ -139,6 +139,7 @@ def test_a_checkpoint_commits_its_progress_and_goes_on() -> None:
     [
         ([100, 103], 6.0, 2),
         ([100, 103], 5.9, 1),
+        ([100, 100.1], 1.0, 2),
         ([100, 103, 104], 6.0, 3),
         ([100, 103, 107], 6.0, 2),
         ([100, 101, 104], 5.9, 2),
@@ -210,6 +211,10 @@ def test_a_progress_that_would_not_come_back_as_it_is_is_refused(progress: Any) 
     with pytest.raises(JobError, match=r"run\.checkpoint gave"):
         carry_out(_job(lambda run: run.checkpoint(progress)), made.run)
     assert "commit" not in made.handed_on()
+
+
+def test_a_job_may_have_nothing_to_say() -> None:
+    assert Outcome(word="done") == Outcome(word="done", result={}, progress={})
 
 
 def test_the_longest_result_is_taken() -> None:

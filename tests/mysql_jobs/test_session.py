@@ -234,6 +234,14 @@ def test_sealed_it_refuses_by_name_what_would_take_it_away(name: str, session: S
     assert f"its method {shown} can't be called" in str(caught.value)
 
 
+def test_sealed_it_may_be_asked_whether_the_server_is_there(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(pymysql.connections.Connection, "ping", lambda _self, reconnect: asked.append(reconnect))
+    session._sealed = True
+    session.ping()
+    assert asked == [False]
+
+
 @pytest.mark.parametrize("statement", ["COMMIT", "ROLLBACK", " \n begin", "ROLLBACK WORK", "SET autocommit = 1"])
 def test_a_statement_that_ends_the_transaction_is_known(statement: str, session: Session) -> None:
     session._sealed = True
