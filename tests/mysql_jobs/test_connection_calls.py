@@ -159,6 +159,7 @@ def test_an_outcome_is_known_if_the_server_said_it(error: Exception, known: bool
     with pytest.raises(type(error) if known else OutcomeUnknownError) as caught:
         connection.commit()
     assert (caught.value if known else caught.value.__cause__) is error
+    assert not session.cursor.called, "a transaction that was not marked has no mark"
 
 
 @pytest.fixture
@@ -264,6 +265,14 @@ def test_a_session_that_may_not_be_killed_is_an_error(session: Any) -> None:
     )
     with pytest.raises(pymysql.err.OperationalError, match="not owner"):
         _connection(session).kill(9)
+
+
+def test_a_pause_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(connections, "time", SimpleNamespace(sleep=slept.append))
+    monkeypatch.setattr(connections, "random", SimpleNamespace(uniform=lambda _shortest, _longest: 0.25))
+    connections._back_off([LOST], Deadline.after(20))
+    assert slept == [0.25]
 
 
 @pytest.mark.parametrize("failures", [[], [CredentialsError("throttled", transient=True)], [LOST, LOST]])

@@ -41,6 +41,15 @@ def test_the_watchdog_ends_a_call_that_waits_for_a_dripping_peer() -> None:
         drip.join()
 
 
+def test_a_socket_that_can_not_be_shut_down_hinders_no_kill() -> None:
+    """The server may have closed the connection at the same moment."""
+    called = threading.Event()
+    with socket.socket() as unconnected:
+        watchdog = Watchdog(unconnected, Deadline.after(0), called.set)
+        assert called.wait(30)
+        watchdog.dismiss()
+
+
 def test_a_dismissed_watchdog_leaves_no_thread_and_no_descriptor() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:

@@ -55,6 +55,7 @@ def test_a_user_with_a_password_gets_the_one_of_its_secret(monkeypatch: pytest.M
         mock.call(f"{verb} `worker` IDENTIFIED BY %s REQUIRE SSL", ("hunter2",))
         for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER")
     ]
+    assert asked[2].args[0].endswith(" WHERE grantee = %s AND table_schema = %s")
     assert asked[2].args[1] == ("'worker'@'%'", "jobs")
     assert len(asked) == 3
 

@@ -34,6 +34,15 @@ def test_a_socket_is_named_by_its_number_and_a_file_is_none(tmp_path: Path) -> N
         assert before.leaked_since() == []
 
 
+def test_a_socket_beyond_the_listings_own_descriptor_is_seen() -> None:
+    """The listing takes the lowest number that is free, and can't be read itself."""
+    before = Inventory.take()
+    first, second = socket.socket(), socket.socket()
+    with second:
+        first.close()
+        assert len(before.leaked_since()) == 1
+
+
 def test_a_thread_is_named() -> None:
     end = threading.Event()
     before = Inventory.take()

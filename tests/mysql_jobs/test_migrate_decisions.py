@@ -118,7 +118,7 @@ def test_a_file_that_changed_stops_the_deploy(before: Applied, message: str, log
 
 
 def test_a_migration_that_is_not_here_is_said_and_no_error(
-    log: Any, cursor: Any, caplog: pytest.LogCaptureFixture
+    log: Any, cursor: Any, fate: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.applied.return_value = {("project", 3): _applied("X", complete=True, name="0003_later")}
     log.markers.return_value = [_marker()]
@@ -130,6 +130,8 @@ def test_a_migration_that_is_not_here_is_said_and_no_error(
         "migrations/0003_later.sql was applied to this database, but this version does not have it",
     ]
     assert _worked(log) == []
+    assert not fate.called
+    assert {record.name for record in caplog.records} == {"mysql_jobs"}
 
 
 @pytest.mark.parametrize(
