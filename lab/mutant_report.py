@@ -30,9 +30,9 @@ shows what the tests don't protect, so each that lives is explained here, or `ma
 
 The tests of a module are those in files that import from it and run the engine in their own process, on a real MySQL
 server; those on Lambda's runtime client take no part, so what only they notice lives, and is explained by them. For a
-mutant, those run that call what it changes, the shortest first, one with each parameter after the other, for 10 s at
-most. Left out are annotations, docstrings, the decorators of dataclasses, as mypy refuses what they forbid, and what an
-error or the log says. *hang*: a test ran into the bound of 10 s, and ten times what it takes; that counts as killed.
+mutant, those run that call what it changes, the shortest first, one with each parameter after the other, for a minute
+at most. Left out are annotations, docstrings, the decorators of dataclasses, as mypy refuses what they forbid, and what
+an error or the log says. *hang*: a test ran into the bound of 10 s, and ten times what it takes; that counts as killed.
 *tests*: how many the module has. A test kills only if it fails twice.
 """
 
