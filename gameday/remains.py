@@ -56,15 +56,15 @@ def remove(aws: Aws, environment: str, *, progress: Progress, kinds: Iterable[Ki
     """
     for name in stacks(environment):
         _delete_stack(aws, name, progress)
-    deleted: set[str] = set()
+    going: set[str] = set()
 
     def clean() -> bool:
         there = list(_remnants(aws, environment, kinds))
         for remnant in there:
-            if remnant.text not in deleted:
+            if remnant.text not in going:
                 progress(f"Deleting {remnant.text} …")
                 remnant.remove()
-                deleted.add(remnant.text)
+                going.add(remnant.text)
         return not there
 
     with suppress(NotSeen):  # `left` tells what

@@ -130,6 +130,25 @@ def test_what_is_left_is_in_the_last_row(ground: Ground, world: World, course: C
     assert not day.good
 
 
+def test_what_comes_again_is_removed_again(ground: Ground, world: World, course: Course) -> None:
+    late = [f"/aws/lambda/{NAME}-nap"]
+
+    def write_late(parameters: dict[str, str]) -> dict[str, object]:
+        world.DeleteStack(parameters)
+        return {}
+
+    def describe(parameters: dict[str, str]) -> dict[str, object]:
+        if not world.stacks_there and not world.log_groups[1:] and late:  # the end of a run, after everything went
+            world.log_groups.append(late.pop())
+            return {"logGroups": []}
+        return dict(world.DescribeLogGroups(parameters))
+
+    world.breaks |= {"DeleteStack": write_late, "DescribeLogGroups": describe}  # type: ignore[dict-item]
+    day = hold(ground, course.exercises())
+    assert (late, day.results[-1].seen) == ([], "nothing is left")
+    assert world.log_groups == ["/aws/lambda/other-Jobs"]
+
+
 def test_an_error_while_everything_is_removed_is_in_the_last_row(ground: Ground, world: World, course: Course) -> None:
     def fail(_: object) -> dict[str, object]:
         raise RuntimeError("no answer")

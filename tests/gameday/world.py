@@ -352,13 +352,16 @@ class _Session:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._clients: dict[str, Any] = {}
 
     def create_client(self, service: str, **options: Any) -> Any:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-        client = BOTOCORE.create_client(service, **options, **keys)
-        client.meta.events.register("before-parameter-build", self._note)
-        client.meta.events.register("before-call", self._answer)
-        return client
+        if service not in self._clients:
+            keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+            client = BOTOCORE.create_client(service, **options, **keys)
+            client.meta.events.register("before-parameter-build", self._note)
+            client.meta.events.register("before-call", self._answer)
+            self._clients[service] = client
+        return self._clients[service]
 
     @staticmethod
     def _note(params: Mapping[str, Any], context: dict[str, Any], **_: Any) -> None:
