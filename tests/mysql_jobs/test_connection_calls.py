@@ -62,7 +62,7 @@ def test_a_cursor_that_the_job_keeps_can_not_read_afterwards(session: Any) -> No
     assert connection.cursor(SSCursor) is kept
     assert session.cursor.call_args == mock.call(SSCursor)
     connection.destroy()
-    assert (kept.connection, kept._result) == (None, None)
+    assert (vars(kept)["connection"], vars(kept)["_result"]) == (None, None)
     connection.cursor()
     assert session.cursor.call_args == mock.call(Cursor)
 
@@ -289,7 +289,7 @@ def test_what_is_connected_is_the_database_within_the_runs_deadline(
     assert (connection._session, connection._database) == (session, DATABASE)
     assert connection._authentication is authentication
     assert session.watch.call_args == mock.call(deadline, connection._kill)
-    asked = opened.call_args.kwargs
+    asked = dict(opened.call_args.kwargs)
     limit = asked.pop("deadline")
     assert round(limit.remaining()) == 5 * 2 ** len(failures)
     assert asked == {

@@ -1,6 +1,7 @@
 """What a run makes of each answer about its job's lock: it works, ends, kills an orphan, or fails."""
 
 import hashlib
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +22,7 @@ HELD_BY_SAME_INVOCATION = [(7, 7)]
 class Server:
     """Gives these answers, one after the other."""
 
-    def __init__(self, *answers: list[tuple[object, ...]], can_kill: bool = True) -> None:
+    def __init__(self, *answers: Sequence[tuple[object, ...]], can_kill: bool = True) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[object, ...]] = []
         self.statements: list[str] = []
@@ -35,7 +36,7 @@ class Server:
         self.statements.append(statement)
         self.asked.append(parameters)
 
-    def fetchall(self) -> list[tuple[object, ...]]:
+    def fetchall(self) -> Sequence[tuple[object, ...]]:
         return self.answers.pop(0)
 
     def fetchone(self) -> tuple[object, ...]:

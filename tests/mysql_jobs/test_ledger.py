@@ -122,7 +122,8 @@ class Lock:
 
 
 def _ledger(database: Any, lock: Any = None, request: Request | None = None) -> Ledger:
-    return Ledger(connection=database, schema="jobs", request=request or _request(15), lock=lock or Lock())
+    lock = lock or cast(Any, Lock())
+    return Ledger(connection=database, schema="jobs", request=request or _request(15), lock=lock)
 
 
 def _row(kind: str, sequence: int, start: int, end: int, outcome: str = "done") -> tuple[object, ...]:

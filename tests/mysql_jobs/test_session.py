@@ -177,7 +177,12 @@ def test_goodbye_is_said_only_by_a_healthy_session_at_the_end_of_a_result(
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr(session, "_force_close", lambda: done.append("closed"))
-    monkeypatch.setattr(session, "_send_quit", lambda: done.append("quit") or quits)
+
+    def send_quit() -> bool:
+        done.append("quit")
+        return quits
+
+    monkeypatch.setattr(session, "_send_quit", send_quit)
     session._sock = object()
     connection = object()
     result = SimpleNamespace(unbuffered_active=unbuffered, has_next=more, connection=connection)
