@@ -96,13 +96,21 @@ def test_a_holder_that_has_ended_meanwhile_leaves_one_more_try(answer: Any, cloc
     assert clock.slept == [0.1]
 
 
-@pytest.mark.usefixtures("clock")
-def test_a_holder_that_says_no_time_is_not_killed() -> None:
-    server = Server(NO, NO, HELD_BY, [])
+def test_a_holder_that_says_no_time_is_not_killed(clock: Any) -> None:
+    server = Server(NO, NO, HELD_BY, [], [(1,)])
     with pytest.raises(OrphanError, match=r"session 7 holds the lock jobs\.pulse, and is no run"):
         _lock(server).take()
     assert server.killed == []
-    assert server.asked[3] == (100_100, NAME, 100_100, 7)
+    assert server.asked[3:] == [(100_100, NAME, 100_100, 7), (NAME, 7)]
+    assert clock.slept == [0.1, 0.1]
+
+
+@pytest.mark.parametrize("answer", [YES, NO])
+@pytest.mark.usefixtures("clock")
+def test_a_holder_that_ends_while_its_time_is_looked_for_leaves_one_more_try(answer: Any) -> None:
+    server = Server(NO, NO, HELD_BY, [], [(0,)], answer)
+    assert _lock(server).take() is (answer == YES)
+    assert server.killed == []
 
 
 @pytest.mark.parametrize(
