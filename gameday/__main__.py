@@ -123,6 +123,7 @@ def _plan(settings: EnvironmentSettings, exercises: tuple[Exercise, ...], earlie
             *([f"Before that it removes what an earlier one left: {', '.join(earlier)}."] if earlier else []),
             f"\nAbout {minutes / 60:.1f} hours. {cost(settings, hours=minutes / 60)}",
             "Ctrl-C ends it at any point: what is done is undone, and everything is removed, which takes its time.",
+            "Your credentials have to last for all of it. Should they not: the next game day begins with what is left.",
         )
     )
 

@@ -94,7 +94,7 @@ def _removed(ground: Ground) -> Result:
                 break
         seen, outcome = (f"left: {', '.join(there)}", FAILED) if there else ("nothing is left", PASSED)
     except Exception as error:  # noqa: BLE001 (the table says what may be left)
-        seen, outcome = f"{type(error).__name__}: {error}", FAILED
+        seen, outcome = f"{type(error).__name__}: {error}; the next game day begins with what is left", FAILED
     ground.progress(f"{DESTROYED}: {seen}")
     return Result(title=DESTROYED, done=DESTROYED_DONE, outcome=outcome, seen=seen, seconds=time.monotonic() - began)
 

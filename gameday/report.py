@@ -27,7 +27,8 @@ works in an environment of its own, made from the settings in `environments/dev.
 jobs and a migration of its own: no data and no job of yours is touched, and whatever would protect data there is off,
 so that nothing has to be kept. It says first what it will do, how long that takes and what it costs, and asks. Ctrl-C
 ends it at any point: what the exercise at work has done is undone, then everything is removed, and AWS is asked what is
-left.
+left. Should it end without that (credentials that expire, a machine that is turned off), the next game day begins with
+what is left.
 
 ```sh
 # needs AWS: an account that `make bootstrap ENV=dev` has prepared, and credentials that may do everything in it

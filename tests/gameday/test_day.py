@@ -155,7 +155,10 @@ def test_an_error_while_everything_is_removed_is_in_the_last_row(ground: Ground,
 
     world.breaks["DeleteLogGroup"] = fail
     day = hold(ground, course.exercises())
-    assert (day.results[-1].outcome, day.results[-1].seen) == (FAILED, "RuntimeError: no answer")
+    assert (day.results[-1].outcome, day.results[-1].seen) == (
+        FAILED,
+        "RuntimeError: no answer; the next game day begins with what is left",
+    )
 
 
 def test_what_only_aws_can_show_is_said_elsewhere_and_not_left_out(
