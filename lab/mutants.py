@@ -41,6 +41,9 @@ Place = tuple[str, str]
 HANGS_AFTER_SECONDS = 10.0
 """How long a test may take besides ten times what it takes without a mutant."""
 
+QUICK_SECONDS = 0.1
+"""All tests that take no longer run, whatever the others take: on a busy machine, those with a server fill a minute."""
+
 TESTS_SECONDS = 60.0
 """How long the tests of one mutant may take in all, as measured without it."""
 
@@ -301,14 +304,14 @@ def _tests_of(mutant: Mutant, module: ModuleType, modules: dict[str, ModuleType]
         places |= {place for each in known for place in each.calls if place[1].startswith(prefix)}
     chosen = [each for each in known if each.calls & places or _mentions(each.item, texts)]
     chosen.sort(key=lambda each: each.seconds)
-    # Of those with several parameters first one each: they are about as many things as possible, then.
+    # All that take no time; then, of those with several parameters one each: as many things as possible, in a minute.
     turns: Counter[str] = Counter()
     turn_of = {}
     for each in chosen:
         function = each.item.nodeid.partition("[")[0]
         turn_of[each.item.nodeid] = turns[function]
         turns[function] += 1
-    chosen.sort(key=lambda each: turn_of[each.item.nodeid])
+    chosen.sort(key=lambda each: (each.seconds > QUICK_SECONDS, turn_of[each.item.nodeid]))
     until = itertools.accumulate(each.seconds for each in chosen)
     return [each for each, seconds in zip(chosen, until, strict=True) if seconds <= TESTS_SECONDS]
 
