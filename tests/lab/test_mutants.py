@@ -90,7 +90,7 @@ def test_unprotected():
     assert not unprotected(4)
 
 def test_too_slow_to_take_part():
-    time.sleep(1)
+    time.sleep(3)
     assert not unprotected(5)
 """
 LIVE = {"comparison": "return number > 5 → return number >= 5", "number": "return number > 5 → return number > 4"}
@@ -102,7 +102,7 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
     (tmp_path / "toy.py").write_text(TOY)
     (tmp_path / "test_toy.py").write_text(TESTS)
     (tmp_path / "conftest.py").write_text(
-        "from lab import mutants\n\nmutants.HANGS_AFTER_SECONDS = mutants.TESTS_SECONDS = 1\n"
+        "from lab import mutants\n\nmutants.HANGS_AFTER_SECONDS, mutants.TESTS_SECONDS = 3, 3\n"
     )
 
     code, shown = _run(tmp_path, document)
