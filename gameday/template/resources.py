@@ -17,7 +17,11 @@ def add(environment: Environment) -> None:
     for stack in (environment.network, environment.database, environment.jobs):
         stack.template_options.metadata = {MARK: True}
     queue = sqs.Queue(
-        environment.database, "Notifications", queue_name=notifications(environment.settings.name), enforce_ssl=True
+        environment.database,
+        "Notifications",
+        queue_name=notifications(environment.settings.name),
+        enforce_ssl=True,
+        retention_period=cdk.Duration.days(1),
     )
     cdk.Validations.of(queue.node.default_child or queue).acknowledge(
         cdk.Acknowledgment(
