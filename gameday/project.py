@@ -32,6 +32,7 @@ DROPPED = ("accept_change", "alarms", "delivery", "jobs", "name")
 """What is the team's: whom to tell, who deploys, what runs."""
 
 DATABASE_DROPPED = (
+    "backup_copy_key",  # the copies would be in another region, and outlive the day
     "backup_window",  # one of the two might begin during the day
     "maintenance_window",
     "max_storage_gb",  # an empty database needs the least there is, and that leaves room to grow

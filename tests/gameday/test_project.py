@@ -7,7 +7,7 @@ import pytest
 
 from gameday.exercises import alarms, database
 from gameday.project import JOBS, LONGEST_NAME, RESTORED, TEMPLATE, GameProject, environment_name
-from settings.environment import EnvironmentSettings
+from settings.environment import DatabaseSettings, EnvironmentSettings
 from settings.missed_runs import missed_after
 from settings.project import ROOT
 from stacks.watching import job_alarms
@@ -51,6 +51,9 @@ region = "eu-central-1"
 cidr = "10.0.0.0/20"
 zones = ["a", "b"]
 [database]
+name = "work"
+auth = "secret"
+port = 1150
 instance_class = "m7g.large"
 storage_gb = 59578
 max_storage_gb = 65536
@@ -58,6 +61,7 @@ storage_iops = 20000
 storage_mbps = 1000
 multi_az = true
 backup_days = 30
+backup_copy_key = "arn:aws:kms:eu-west-1:111111111111:key/12345678-1234-1234-1234-123456789012"
 backup_window = "02:00-02:30"
 maintenance_window = "sun:03:00-sun:03:30"
 deletion_protection = true
@@ -80,11 +84,14 @@ reason = "anew"
 def test_an_environment_with_every_key_has_a_game_day(tmp_path: Path) -> None:
     file = tmp_path / "every.toml"
     file.write_text(EVERY_KEY)
-    settings = made(load_file(file), tmp_path).settings
+    source = load_file(file)
+    assert source.database.model_fields_set == DatabaseSettings.model_fields.keys()
+    settings = made(source, tmp_path).settings
     assert settings.tags == {"cost center": "4: 2"}
     assert (settings.proxy.enabled, settings.proxy.borrow_timeout_seconds) == (True, 5)
     assert (settings.database.storage_iops, settings.database.max_storage_gb) == (None, 100)
     assert (settings.database.snapshot, settings.alarms.email) == (None, None)
+    assert settings.database.backup_copy_key is None
 
 
 def test_a_change_holds_for_the_changes_after_it(source: EnvironmentSettings, tmp_path: Path) -> None:
