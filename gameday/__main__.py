@@ -26,8 +26,9 @@ from gameday.cost import cost
 from gameday.day import DEPLOYED, DESTROYED_MINUTES, Day, hold
 from gameday.exercise import Exercise
 from gameday.exercises.all import EXERCISES
-from gameday.ground import AWS, LOCAL, Ground, Progress
+from gameday.ground import AWS, LOCAL, Ground
 from gameday.project import RESTORED, GameProject, environment_name
+from gameday.remains import Progress
 from settings.environment import EnvironmentSettings
 from settings.files import load_environments
 from settings.project import ROOT, Project

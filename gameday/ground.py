@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
@@ -23,13 +23,13 @@ from delivery.aws import Aws, FunctionFailed
 from delivery.refusal import Refused
 from gameday import remains, waiting
 from gameday.project import RESTORED, GameProject, notifications
+from gameday.remains import Progress
 from gameday.waiting import NotSeen, until
 from settings import names
 from settings.environment import EnvironmentSettings
 
 Report = Mapping[str, Any]
 """What a run's log line says."""
-Progress = Callable[[str], None]
 
 AWS, LOCAL = "AWS", "local"
 RUN_SECONDS = 300
@@ -82,7 +82,7 @@ class Ground:
     @property
     def stacks(self) -> list[str]:
         """The names of its stacks, each after those that it needs."""
-        return [f"{self.name}-{each}" for each in ("Network", "Database", "Jobs")]
+        return remains.stacks(self.name)[::-1]
 
     def client(self, service: str) -> Any:
         """Return a botocore client of `service`."""

@@ -18,8 +18,9 @@ from delivery.assembly import Assembly
 from delivery.aws import Aws, FunctionFailed
 from delivery.refusal import Refused
 from gameday import remains
-from gameday.ground import LOCAL, RUN_SECONDS, Ground, Progress, Report, shape
+from gameday.ground import LOCAL, RUN_SECONDS, Ground, Report, shape
 from gameday.project import GameProject
+from gameday.remains import Progress
 from gameday.waiting import until
 from local.cdk_cli import CommandFailed
 from local.emulator import EmulatorError

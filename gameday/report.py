@@ -45,10 +45,6 @@ the emulator lacks is replaced ([`gameday/local_ground.py`](../gameday/local_gro
 restart of the server, the rotation of the master's password. What it can't show at all is “only on AWS”. Each run
 writes its own part of this page.
 """
-CAPTIONS = {
-    AWS: "{date}, {where}.",
-    LOCAL: "{date}. {where}.",
-}
 
 
 def write(page: Path, ground: str, results: Sequence[Result], *, exercises: Iterable[Exercise], where: str) -> None:
