@@ -16,6 +16,7 @@ from settings.environment import (
     NetworkSettings,
     ProxySettings,
     Risk,
+    region_of,
 )
 from settings.instance_class import read_instance_class
 from settings.job_variables import rights_variable
@@ -184,14 +185,14 @@ def _risks_are_accepted(database: DatabaseSettings, accept_risk: Sequence[Risk])
 
 
 def _key_is_near(region: str, encryption_key: str | None) -> Iterator[str]:
-    if encryption_key and _region_of(encryption_key) != region:
-        yield f"encryption_key is in {_region_of(encryption_key)}: write the ARN of a key in {region}"
+    if encryption_key and region_of(encryption_key) != region:
+        yield f"encryption_key is in {region_of(encryption_key)}: write the ARN of a key in {region}"
 
 
 def _snapshot_is_near(region: str, database: DatabaseSettings) -> Iterator[str]:
     snapshot = database.snapshot or ""
-    if snapshot.startswith("arn:") and _region_of(snapshot) != region:
-        yield f"database.snapshot is in {_region_of(snapshot)}: copy it to {region}, and write the copy's ARN"
+    if snapshot.startswith("arn:") and region_of(snapshot) != region:
+        yield f"database.snapshot is in {region_of(snapshot)}: copy it to {region}, and write the copy's ARN"
 
 
 def _tags_are_allowed(tags: Mapping[str, str]) -> Iterator[str]:
@@ -308,10 +309,6 @@ def _at_most(number: int) -> str:
 
 def _repeated(words: Iterator[str] | Sequence[str]) -> str:
     return ", ".join(word for word, times in Counter(words).items() if times > 1)
-
-
-def _region_of(arn: str) -> str:
-    return arn.split(":")[3]
 
 
 CHECKS: tuple[Check, ...] = (

@@ -79,6 +79,11 @@ Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
 """What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
 
 
+def region_of(arn: str) -> str:
+    """Return the region that the ARN of a resource names."""
+    return arn.split(":")[3]
+
+
 def _project(info: ValidationInfo) -> Project:
     """Whose jobs the environment names: the context of the validation."""
     project: Project = info.context  # type: ignore[assignment]
@@ -294,7 +299,7 @@ class DatabaseSettings(Settings):
     @property
     def backup_copy_region(self) -> str | None:
         """Where automatic backups are copied to; None if they are not."""
-        return self.backup_copy_key.split(":")[3] if self.backup_copy_key is not None else None
+        return region_of(self.backup_copy_key) if self.backup_copy_key is not None else None
 
 
 class ProxySettings(Settings):
