@@ -24,8 +24,13 @@ Action = Literal["reset", "close", "silence", "drip", "strip"]
 """TCP reset of both sides; an orderly end; all packets are dropped from now on; the server's bytes pass one by one; the
 greeting says that the server has no TLS."""
 
-DRIP_SECONDS = 0.1
+DRIP_SECONDS = 0.5
 COM_QUIT = b"\x01"
+TOGETHER, NO_LONGER = b"\x1b\x00\x00", b"\x1b\x01\x00"
+"""COM_SET_OPTION, before and after statements that the engine sends together, as one text:
+https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_set_option.html"""
+OK, EOF = b"\x00", b"\xfe"
+"""With what the last packet of a result begins."""
 LARGE = 1 << 20
 CAPABILITY_SSL = 0x08
 """In the second byte of the greeting's capabilities:
@@ -33,7 +38,8 @@ https://dev.mysql.com/doc/dev/mysql-server/latest/group__group__cs__capabilities
 
 Observer = Callable[[str], Action | None]
 """Called at each place that a connection comes to: with each request before the server gets it ("request: COMMIT"), and
-with the server's answer before the client gets it ("answer: COMMIT"). Returns what happens to the connection there."""
+with the server's answer before the client gets it ("answer: COMMIT"). Of statements that are sent together, the names
+are joined; at each of their results the server is "partway". Returns what happens to the connection there."""
 
 Socket = socket.socket
 
@@ -150,6 +156,7 @@ class _Passage:
         self._withheld: Action | None = None
         self._request = ""
         """The one that the server has not answered yet, by name."""
+        self._answers = _Answers()
 
     def run(self) -> None:
         """Pass everything on until either side ends, or the fault does it."""
@@ -168,7 +175,7 @@ class _Passage:
         self._client = proxy.keep(proxy.as_server.wrap_socket(self._client, server_side=True))
         self._upstream = proxy.keep(proxy.as_client.wrap_socket(upstream, server_hostname=server.host))
         self._pass_on("authentication", _read_packet(self._client))
-        buffer = b""
+        buffer, together = b"", b""
         commands = 0
         while True:
             for ready in self._ready(self._client, self._upstream):
@@ -183,6 +190,11 @@ class _Passage:
                     self._strike("large statement")
                 while len(buffer) >= 4 and len(buffer) >= 4 + _length(buffer):
                     packet, buffer = buffer[: 4 + _length(buffer)], buffer[4 + _length(buffer) :]
+                    if together or packet[4:] == TOGETHER:
+                        together += packet
+                        if packet[4:] != NO_LONGER:
+                            continue
+                        packet, together = together, b""
                     commands += packet[3] == 0  # the first packet of an exchange
                     self._pass_on(_stage(packet, commands), packet)
 
@@ -203,10 +215,16 @@ class _Passage:
         if stage is not None:
             self._strike(stage, packet)
         self._withheld = self._withheld or self._proxy.strikes("answer", packet)
+        self._answers.expect(3 if packet[4:].startswith(TOGETHER) else 1)
         if self._upstream is not None:
             self._upstream.sendall(packet)
 
     def _pass_back(self, data: bytes) -> None:
+        for _ in range(self._answers.take(data)):
+            self._come_to(f"partway: {self._request}")
+        data = self._answers.complete()
+        if not data:
+            return
         self._answered()
         if self._withheld:
             self._act(self._withheld)
@@ -263,6 +281,42 @@ class _Passage:
                 raise EOFError
 
 
+class _Answers:
+    """The server's answers to requests that were sent together, held back until the last of them is there.
+
+    Only then has the server done all that it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.expect(1)
+
+    def expect(self, count: int) -> None:
+        """So many answers follow."""
+        self._expected, self._begun = count, 0
+        self._held, self._position = b"", 0
+
+    def take(self, data: bytes) -> int:
+        """Take what has come, and return how many results it ends, of those that are held back."""
+        self._held += data
+        ends = 0
+        while self._expected > 1 and len(self._held) >= self._position + 4:
+            packet = self._held[self._position :]
+            self._begun += packet[3] == 1  # the number of a packet within its answer
+            ends += packet[4:5] in (OK, EOF)
+            self._position += 4 + _length(packet)
+        return ends
+
+    def complete(self) -> bytes:
+        """Return what may be passed back now."""
+        if self._expected > 1:
+            last_words = self._held[3:4] == b"\0"  # of a server that ends the connection
+            if self._position != len(self._held) or (self._begun < self._expected and not last_words):
+                return b""
+            self._expected = 1
+        data, self._held = self._held, b""
+        return data
+
+
 def _stage(packet: bytes, commands: int) -> Stage | None:
     if packet[3] != 0:
         return None  # the rest of the authentication
@@ -274,7 +328,16 @@ def _stage(packet: bytes, commands: int) -> Stage | None:
 def _name(packet: bytes) -> str:
     if packet[3] != 0:
         return "authentication"  # not the packet itself: it contains the password
-    return "quit" if packet[4:] == COM_QUIT else packet[5:25].decode(errors="replace")
+    if packet[4:] == COM_QUIT:
+        return "quit"
+    if packet[4:].startswith(TOGETHER):
+        together = packet[len(TOGETHER) + 4 + 5 : -len(NO_LONGER) - 4].split(b";\n")
+        return " + ".join(_short(statement) for statement in together)
+    return _short(packet[5:])
+
+
+def _short(statement: bytes) -> str:
+    return statement[:20].decode(errors="replace")
 
 
 def _without_tls(greeting: bytes) -> bytes:

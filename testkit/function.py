@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from unittest import mock
 
-from mysql_jobs import credentials
+from mysql_jobs import secrets_manager
 from mysql_jobs.credentials import Credentials
 from mysql_jobs.deadline import MARGIN_SECONDS
 
@@ -24,7 +24,7 @@ def configured(variables: Mapping[str, str], secrets: Mapping[str, Credentials])
     def read_secret(*, arn: str, region: str, deadline: object) -> Credentials:
         return secrets[arn]
 
-    with mock.patch.dict(os.environ, variables), mock.patch.object(credentials, "_read_secret", read_secret):
+    with mock.patch.dict(os.environ, variables), mock.patch.object(secrets_manager, "read_secret", read_secret):
         yield
 
 

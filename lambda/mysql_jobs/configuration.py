@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
-CERTIFICATES = Path(__file__).parent / "certificates"
+CERTIFICATES = os.path.join(os.path.dirname(__file__), "certificates")
 RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 """The privileges that the jobs' user may have: it changes rows, never tables."""
 
@@ -19,8 +18,7 @@ class ConfigurationError(Exception):
     """An environment variable is missing or malformed; the message names it and says what to write."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Login:
+class Login(NamedTuple):
     """A database user and how it authenticates."""
 
     user: str
@@ -29,8 +27,7 @@ class Login:
     """ARN of the Secrets Manager secret with the password; empty for `iam`."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Database:
+class Database(NamedTuple):
     """The address of the database, and the certificate authorities that its certificate is verified with."""
 
     host: str
@@ -39,7 +36,8 @@ class Database:
     endpoint: Literal["instance", "proxy"]
     """Whether `host` is the server itself or an RDS Proxy in front of it."""
     region: str
-    certificates: Path
+    certificates: str
+    """A PEM file."""
 
 
 def read_database(variables: Mapping[str, str]) -> Database:
@@ -51,8 +49,8 @@ def read_database(variables: Mapping[str, str]) -> Database:
         ConfigurationError: a variable is missing or malformed, or there is no such file.
     """
     region = _text(variables, "AWS_REGION", "the region, like eu-central-1 (Lambda sets it)")
-    certificates = Path(variables.get("DATABASE_CERTIFICATES") or CERTIFICATES / f"{region}.pem")
-    if not certificates.is_file():
+    certificates = variables.get("DATABASE_CERTIFICATES") or os.path.join(CERTIFICATES, f"{region}.pem")
+    if not os.path.isfile(certificates):
         raise ConfigurationError(
             f"no certificate authorities for AWS_REGION {region!r}: {certificates} does not exist; "
             "write the region's code, or a PEM file in DATABASE_CERTIFICATES"

@@ -12,14 +12,13 @@ is kept:
 
 from __future__ import annotations
 
+import os
 import random
-import secrets
 import ssl
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 import pymysql
 from pymysql.constants import CR, ER
@@ -28,7 +27,8 @@ from pymysql.cursors import Cursor
 from mysql_jobs.configuration import Database
 from mysql_jobs.credentials import Authentication, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.session import READ_ONLY_MODE, Session, TransactionEndedError, open_session
+from mysql_jobs.opening import READ_ONLY_MODE, open_session
+from mysql_jobs.session import Rows, Session, TransactionEndedError
 
 ATTEMPT_SECONDS = 5.0
 """The limit of the first attempt to connect: after a failover, the next one may reach another server. It doubles with
@@ -38,6 +38,10 @@ FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 2.0
 KILL_SECONDS = 1.0
 """The limit of ending a session on the server: part of the deadline's margin."""
+GREETING_SECONDS = 0.04
+"""How long the server may take to greet whoever wants to end a session, or `GREETINGS` times as long as it took to
+greet the run. One that is silent is frozen, or out of reach: the run need not wait, as it would kill nothing."""
+GREETINGS = 20
 
 TRANSIENT = {
     CR.CR_CONN_HOST_ERROR,
@@ -57,8 +61,7 @@ class OutcomeUnknownError(Exception):
     """The connection was lost during COMMIT: the work may or may not be committed."""
 
 
-@dataclass(frozen=True)
-class Destroyed:
+class Destroyed(NamedTuple):
     """How a connection ended."""
 
     how: Literal["polite", "cut", "gone"]
@@ -131,14 +134,14 @@ class Connection:
         self._database = database
         self._authentication = authentication
         self._cursors: weakref.WeakSet[Cursor] = weakref.WeakSet()
-        self._savepoint = f"mysql_jobs_{secrets.token_hex(8)}"  # a name that no job can set by itself
+        self._savepoint = f"mysql_jobs_{os.urandom(8).hex()}"  # a name that no job can set by itself
         self._marked = False
         self._destroyed: Destroyed | None = None
         self._killed = ""
         try:
-            self._watchdog = session.watch(deadline, self._kill)
+            session.watch(deadline, self._kill)
         except BaseException:
-            session.destroy(cut=False)
+            session.destroy()
             raise
 
     def cursor(self, kind: type[Cursor] = Cursor) -> Cursor:
@@ -147,38 +150,43 @@ class Connection:
         self._cursors.add(cursor)
         return cursor
 
-    def begin(self) -> None:
-        """Mark the beginning of a transaction with a savepoint; `commit` and `rollback` require it to be still there.
+    def begin(self, *first: str) -> list[Rows]:
+        """Run `first` in a new transaction, whose beginning a savepoint marks; return the rows of each statement.
 
-        Every COMMIT and every ROLLBACK removes it, whatever causes them: the job's own statement, DDL, or a deadlock
-        that the job catches. https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
+        `commit` and `rollback` require the mark to be still there. Every COMMIT and every ROLLBACK removes it, whatever
+        causes them: the job's own statement, DDL, or a deadlock that the job catches.
+        https://dev.mysql.com/doc/refman/8.4/en/savepoint.html
+
+        Raises:
+            DeadlineExceeded, pymysql.MySQLError: of the first statement that fails.
         """
-        self._session.begin_transaction(self._savepoint)
-        self._marked = True
+        [*rows, _marked] = self._session.run_together([*first, self._mark])
+        self._begun()
+        return rows
 
-    def commit(self, last: Callable[[], None] | None = None) -> None:
+    def commit(self, *last: str, go_on: bool = False) -> None:
         """Commit the open transaction; `last` adds to it once it is known to be the one that `begin` marked.
 
         So what `last` writes and what the job did are committed together, or neither is: nothing of the job's is
-        executed in between.
+        executed in between. All of it is one round trip, so where the connection is lost meanwhile, nobody knows
+        how much of it the server did. To `go_on` is to begin the next transaction at once.
 
         Raises:
             OutcomeUnknownError: the connection was lost, or the deadline came, before the server answered.
             DeadlineExceeded: the deadline had passed before.
             TransactionEndedError: the transaction is not the one that `begin` marked.
-            pymysql.err.OperationalError: the server refused.
+            pymysql.MySQLError: the server refused; of `last`, perhaps.
         """
-        if self._watchdog.struck:
+        if self._session.struck:
             raise DeadlineExceeded("the run's time was used up before its work could be committed")
-        self._release_mark()
-        if last is not None:
-            last()
         try:
-            self._session.end_transaction("COMMIT")
+            self._end("COMMIT", *last, then=[self._mark] if go_on else [])
         except (DeadlineExceeded, pymysql.MySQLError) as error:
             if isinstance(error, pymysql.InterfaceError) or _from_server(error):
                 raise  # the connection was closed before, or the server refused
             raise OutcomeUnknownError(f"the connection was lost during COMMIT: {error}") from error
+        if go_on:
+            self._begun()
 
     def rollback(self) -> None:
         """Roll the open transaction back.
@@ -187,19 +195,26 @@ class Connection:
             TransactionEndedError: the transaction is not the one that `begin` marked: part of it may be committed.
             DeadlineExceeded, pymysql.MySQLError: the connection was lost; the server rolls back by itself.
         """
-        self._release_mark()
-        self._session.end_transaction("ROLLBACK")
+        self._end("ROLLBACK")
 
-    def _release_mark(self) -> None:
-        if not self._marked:
-            return
-        self._marked = False
+    @property
+    def _mark(self) -> str:
+        return f"SAVEPOINT {self._savepoint}"
+
+    def _begun(self) -> None:
+        self._session.seal()
+        self._marked = True
+
+    def _end(self, how: Literal["COMMIT", "ROLLBACK"], *last: str, then: Sequence[str] = ()) -> None:
+        unmark = [f"RELEASE {self._mark}"] if self._marked else []
+        # Whatever `completion_type` the job has set: https://dev.mysql.com/doc/refman/8.4/en/commit.html
         try:
-            self._execute(f"RELEASE SAVEPOINT {self._savepoint}")
+            self._session.run_together([*unmark, *last, f"{how} AND NO CHAIN NO RELEASE", *then])
         except pymysql.MySQLError as error:
             if _code(error) != ER.SP_DOES_NOT_EXIST:  # also of a savepoint
                 raise
             raise TransactionEndedError from None
+        self._marked = False
 
     def _execute(self, statement: str) -> None:
         with self._session.cursor() as cursor:
@@ -208,13 +223,13 @@ class Connection:
     def destroy(self) -> Destroyed:
         """End the connection now. Takes milliseconds, never waits for the server, never raises; idempotent.
 
-        After the deadline has struck it may take up to `KILL_SECONDS`, until the session is killed on the server.
+        After the deadline has struck it may take up to `KILL_SECONDS`, until the session is killed on the server; but a
+        server that does not even greet is not waited for.
         Cursors that the job has kept can't be used afterwards.
         """
         if self._destroyed is None:
             started = time.monotonic()
-            self._watchdog.dismiss()
-            how = self._session.destroy(cut=self._watchdog.struck)
+            how = self._session.destroy()
             for cursor in self._cursors:
                 # Closing a cursor, or collecting it, would read the rest of its rows from the network.
                 cursor.connection, cursor._result = None, None  # type: ignore[assignment, attr-defined]
@@ -239,18 +254,17 @@ class Connection:
                 program_name="kill at the deadline",
                 deadline=deadline,
                 run_deadline=None,
+                greeting_seconds=max(GREETING_SECONDS, GREETINGS * self._session.greeting_seconds),
             )
         except Exception as error:  # noqa: BLE001 (any error goes into the log line)
             self._killed = f"failed: {error}"
             return
-        watchdog = killer.watch(deadline)
         try:
             self._killed = self._kill_by(killer)
         except (pymysql.MySQLError, DeadlineExceeded) as error:
             self._killed = "already gone" if _code(error) == ER.NO_SUCH_THREAD else f"failed: {error}"
         finally:
-            watchdog.dismiss()
-            killer.destroy(cut=watchdog.struck)
+            killer.destroy()
 
     def _kill_by(self, killer: Session) -> str:
         # Provably ours: since a restart of the server, another run's session may have the same number.

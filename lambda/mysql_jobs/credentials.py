@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
-import ssl
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
-from urllib.parse import SplitResult, urlsplit
+from typing import NamedTuple
 
 from mysql_jobs.configuration import ConfigurationError, Database, Login
-from mysql_jobs.deadline import Deadline, Watchdog
-from mysql_jobs.network import close_half_made, open_socket
-from mysql_jobs.signature import AccessKey, presigned_query, signed_headers
+from mysql_jobs.deadline import Deadline
+from mysql_jobs.signature import AccessKey, presigned_query
 
 TOKEN_SECONDS = 900
 """How long an IAM token is valid; AWS allows no more.
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.html"""
-
-TRANSIENT_ERRORS = ("InternalServiceError", "ThrottlingException")
-"""Errors of Secrets Manager that are worth a retry:
-https://docs.aws.amazon.com/secretsmanager/latest/apireference/CommonErrors.html"""
 
 
 class CredentialsError(Exception):
@@ -34,12 +24,15 @@ class CredentialsError(Exception):
         self.transient = transient
 
 
-@dataclass(frozen=True)
-class Credentials:
+class Credentials(NamedTuple):
     """A database user and its password, or the token that takes its place."""
 
     user: str
-    password: str = field(repr=False)
+    password: str
+
+    def __repr__(self) -> str:
+        """Return a text without the password."""
+        return f"Credentials(user={self.user!r})"
 
 
 class Authentication:
@@ -50,6 +43,11 @@ class Authentication:
         self._login = login
         self._database = database
         self._secret: Credentials | None = None
+        if login.auth == "secret":
+            # Not above: it takes 10 ms of a cold start, which other logins need not wait for.
+            from mysql_jobs import secrets_manager  # noqa: PLC0415
+
+            self._secrets_manager = secrets_manager
 
     def credentials(self, deadline: Deadline) -> Credentials:
         """Return a token signed now, or the secret as it was when the run first read it.
@@ -63,7 +61,9 @@ class Authentication:
             token = iam_token(user=self._login.user, database=self._database, now=datetime.now(UTC))
             return Credentials(self._login.user, token)
         if self._secret is None:
-            self._secret = _read_secret(arn=self._login.secret, region=self._database.region, deadline=deadline)
+            self._secret = self._secrets_manager.read_secret(
+                arn=self._login.secret, region=self._database.region, deadline=deadline
+            )
         return self._secret
 
     def forget(self) -> None:
@@ -83,110 +83,19 @@ def iam_token(*, user: str, database: Database, now: datetime) -> str:
         parameters={"Action": "connect", "DBUser": user},
         service="rds-db",
         region=database.region,
-        key=_access_key(),
+        key=access_key(),
         now=now,
         expires_seconds=TOKEN_SECONDS,
     )
     return f"{host}/?{query}"
 
 
-def _read_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
-    answer = _get_secret_value(arn=arn, region=region, deadline=deadline)
-    try:
-        secret = json.loads(answer["SecretString"])
-        user, password = secret["username"], secret["password"]
-        if isinstance(user, str) and isinstance(password, str):
-            return Credentials(user=user, password=password)
-    except (KeyError, TypeError, ValueError):
-        pass  # and not the cause of what is raised: its message may quote the secret
-    raise CredentialsError(f"secret {arn} is not a JSON object with username and password, both text")
+def access_key() -> AccessKey:
+    """Return the function's own AWS credentials, as Lambda has set them.
 
-
-def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str, str]:
-    endpoint = _secrets_manager(region)
-    body = json.dumps({"SecretId": arn}).encode()
-    headers = signed_headers(
-        host=endpoint.netloc,
-        headers={
-            "content-type": "application/x-amz-json-1.1",
-            "x-amz-target": "secretsmanager.GetSecretValue",
-        },
-        body=body,
-        service="secretsmanager",
-        region=region,
-        key=_access_key(),
-        now=datetime.now(UTC),
-    )
-    unreadable = ""
-    try:
-        status, answer = _post(endpoint, body, headers, deadline)
-    except OSError as error:
-        message = f"Secrets Manager at {endpoint.netloc} did not answer for {arn}: {error}"
-        raise CredentialsError(message, transient=not isinstance(error, ssl.SSLCertVerificationError)) from error
-    except (http.client.HTTPException, ValueError) as error:
-        # Its type alone, and not as a cause: it may quote the answer, and the answer holds the secret.
-        unreadable = type(error).__name__
-    if unreadable:
-        message = f"Secrets Manager at {endpoint.netloc} gave an unreadable answer for {arn}: {unreadable}"
-        raise CredentialsError(message, transient=True)
-    if status == http.client.OK:
-        return answer
-    kind = str(answer.get("__type", status)).rpartition("#")[2]
-    raise CredentialsError(
-        f"Secrets Manager refused {arn}: {kind}: {answer.get('message') or answer.get('Message')}",
-        transient=status >= http.client.INTERNAL_SERVER_ERROR or kind in TRANSIENT_ERRORS,
-    )
-
-
-def _post(
-    endpoint: SplitResult, body: bytes, headers: dict[str, str], deadline: Deadline
-) -> tuple[int, dict[str, str]]:
-    """Return the status and the JSON object of the endpoint's answer, received before the deadline."""
-    secure = endpoint.scheme == "https"
-    host, port = endpoint.hostname or "", endpoint.port or (443 if secure else 80)
-    deadline.require("asking Secrets Manager")
-    connected, _address = open_socket(host, port, deadline)
-    connection = http.client.HTTPConnection(host, port)
-    watchdog = None
-    try:
-        watchdog = Watchdog(connected, deadline)
-        connection.sock = _public().wrap_socket(connected, server_hostname=host) if secure else connected
-        connection.request("POST", "/", body=body, headers=headers)
-        response = connection.getresponse()
-        answer = json.loads(response.read())
-    except BaseException as error:
-        close_half_made(error)
-        raise
-    finally:
-        connection.close()
-        connected.close()
-        if watchdog is not None:
-            watchdog.dismiss()
-    if not isinstance(answer, dict):
-        raise ValueError("the answer is not a JSON object")
-    return response.status, answer
-
-
-def _secrets_manager(region: str) -> SplitResult:
-    # The environment variables of the AWS SDKs:
-    # https://docs.aws.amazon.com/sdkref/latest/guide/feature-ss-endpoints.html
-    variable = os.environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or os.environ.get("AWS_ENDPOINT_URL")
-    domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
-    endpoint = urlsplit(variable or f"https://secretsmanager.{region}.{domain}")
-    loopback = endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost")
-    if not (endpoint.scheme == "https" or loopback):
-        raise ConfigurationError(
-            f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password is never sent in plaintext"
-        )
-    return endpoint
-
-
-@cache
-def _public() -> ssl.SSLContext:
-    return ssl.create_default_context()
-
-
-def _access_key() -> AccessKey:
+    Raises:
+        ConfigurationError: there are none.
+    """
     try:
         return AccessKey(
             id=os.environ["AWS_ACCESS_KEY_ID"],

@@ -8,8 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 MARGIN_SECONDS = 2.0
 """Subtracted from Lambda's remaining time, for killing the session, destroying the connection and the log line."""
@@ -29,8 +28,7 @@ class LambdaContext(Protocol):
         """Milliseconds until Lambda kills the environment."""
 
 
-@dataclass(frozen=True)
-class Deadline:
+class Deadline(NamedTuple):
     """A moment on the monotonic clock, in seconds, by which something must have ended."""
 
     moment: float
@@ -71,15 +69,14 @@ class Watchdog:
     A socket's own timeout limits a single call: a server that sends one byte per second never reaches it.
     """
 
-    def __init__(
-        self, connected: socket.socket, deadline: Deadline, at_deadline: Callable[[], None] | None = None
-    ) -> None:
-        """Watch `connected` from now on, until `dismiss`; `at_deadline` is called once the socket is shut down."""
+    def __init__(self, connected: socket.socket, deadline: Deadline) -> None:
+        """Watch `connected` from now on, until `dismiss`."""
         # A duplicate, because wrapping a socket object in TLS detaches its descriptor. It is no socket object yet: that
         # would inherit socket.setdefaulttimeout(), and so set O_NONBLOCK, which both descriptors share.
         self._descriptor = os.dup(connected.fileno())
         self._deadline = deadline
-        self._at_deadline = at_deadline
+        self._at_deadline: Callable[[], None] | None = None
+        self._deciding = threading.Lock()
         self._dismissed = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
         self.struck = False
@@ -90,16 +87,33 @@ class Watchdog:
             os.close(self._descriptor)
             raise
 
+    def extend(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> bool:
+        """Watch until `deadline`, which is no sooner; `at_deadline` is called then, once the socket is shut down.
+
+        Returns False if the deadline before has come already.
+        """
+        with self._deciding:
+            if not self.struck:
+                self._deadline, self._at_deadline = deadline, at_deadline
+        return not self.struck
+
     def dismiss(self) -> None:
-        """Stop watching; afterwards both the thread and the descriptor are gone."""
+        """Stop watching; afterwards both the thread and the descriptor are gone. Idempotent."""
+        if self._dismissed.is_set():
+            return
         self._dismissed.set()
         self._thread.join()
         os.close(self._descriptor)
 
     def _watch(self) -> None:
-        if self._dismissed.wait(self._deadline.remaining()):
-            return
-        self.struck = True
+        while not self._dismissed.wait(self._deadline.remaining()):
+            with self._deciding:
+                self.struck = self._deadline.remaining() == 0  # else it was extended meanwhile
+            if self.struck:
+                self._strike()
+                return
+
+    def _strike(self) -> None:
         watched = socket.socket(fileno=self._descriptor)
         with contextlib.suppress(OSError):  # the server may have closed the connection at the same moment
             watched.shutdown(socket.SHUT_RDWR)

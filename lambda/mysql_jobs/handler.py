@@ -51,6 +51,8 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
     job_name = read_job(os.environ)
     request = Request.read(event, job=job_name, request_id=context.aws_request_id, now=datetime.now(UTC))
     report.requested(request)
+    database = read_database(os.environ)
+    authentication = Authentication(login=read_login(os.environ), database=database)
     module = f"jobs.{job_name}"
     imported_before = module in sys.modules
     job = importlib.import_module(module)
@@ -58,8 +60,6 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
         state.note()
     parameters = read_parameters(job, os.environ)
     max_window = read_max_window(os.environ)
-    database = read_database(os.environ)
-    authentication = Authentication(login=read_login(os.environ), database=database)
     with report.timing("connect"):
         connection = connect(
             database=database,

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import time
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mysql_jobs.connection import Connection
 from mysql_jobs.deadline import MARGIN_SECONDS, Deadline
 from mysql_jobs.request import Request
+from mysql_jobs.session import Rows, no_autocommit_if
 
 RELEASE_SECONDS = 0.1
 """How long the server may take to release the lock of a run that has just ended."""
@@ -34,8 +35,7 @@ class OrphanError(Exception):
     """Another session holds the lock beyond its time, or nobody knows until when: this run fails, to be retried."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Holder:
+class Holder(NamedTuple):
     """Who holds a job's lock."""
 
     session: int
@@ -65,33 +65,33 @@ class JobLock:
         self._deadline = deadline
         self._invocation = invocation_lock(self.name, request_id)
 
-    def take(self) -> bool:
-        """Take the lock, which the session holds until it ends; return False if another run is at work.
+    def take(self, then: str) -> Rows | None:
+        """Take the lock, which the session holds until it ends; return what `then` reads under it.
 
-        A session that holds it beyond its run's time is killed first: a user may kill sessions of its own.
+        None if another run is at work. A session that holds the lock beyond its run's time is killed first: a user may
+        kill sessions of its own.
 
         Raises:
             LockError: the server could not take it.
             OrphanError: the holder can't be ended, or not in time, or is an earlier attempt of this invocation.
             pymysql.MySQLError, DeadlineExceeded: the connection failed.
         """
-        if self._taken():
-            return True
+        if (rows := self._taken(then)) is not None:
+            return rows
         # A run does not wait for the server when it ends: its lock may be released some milliseconds later.
         time.sleep(RELEASE_SECONDS)
-        if self._taken():
-            return True
+        if (rows := self._taken(then)) is not None:
+            return rows
         holder = self._holder()
         if holder is None:
-            return self._taken()
+            return self._taken(then)
         if holder.overdue_seconds is None:
             raise OrphanError(
                 f"session {holder.session} holds the lock {self.name}, and is no run that says how long it may: "
                 "find out whose it is (docs/operations.md, “A job's lock is held”)"
             )
         if holder.overdue_seconds > 0:
-            self._end(holder, holder.overdue_seconds)
-            return True
+            return self._taken_from(holder, holder.overdue_seconds, then)
         if holder.same_invocation:
             # Not killed: Lambda may deliver an event twice at the same time, and then it is at work.
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async.html
@@ -99,30 +99,40 @@ class JobLock:
                 f"session {holder.session}, an earlier attempt of this invocation, still holds the lock {self.name}: "
                 "the server has not ended it yet. This attempt fails, to be retried"
             )
-        return False
+        return None
 
-    def require(self) -> None:
-        """Raise LockError if the session has lost the lock: a job may release it by name, or with all others."""
-        self._cursor.execute("SELECT IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,))
-        if self._cursor.fetchone() != (1,):
-            raise LockError(
-                f"the job released the lock {self.name}: take RELEASE_LOCK or RELEASE_ALL_LOCKS out of it, as another "
-                "run may have worked at the same time"
-            )
+    def required(self) -> str:
+        """Return a statement that is an error, WRONG_VALUE_FOR_VAR, if the session has lost the lock.
 
-    def _taken(self, wait_seconds: float = 0) -> bool:
-        # A statement of its own: one that also read a table could read it as it was before the lock was taken.
+        A job may release it by name, or with all others.
+        """
+        held = self._cursor.mogrify("IS_USED_LOCK(%s) = CONNECTION_ID()", (self.name,))
+        return f"SET {no_autocommit_if(held)}"
+
+    def lost(self) -> LockError:
+        """Return the error of a run that finds its lock lost."""
+        return LockError(
+            f"the job released the lock {self.name}: take RELEASE_LOCK or RELEASE_ALL_LOCKS out of it, as another "
+            "run may have worked at the same time"
+        )
+
+    def _taken(self, then: str, wait_seconds: float = 0) -> Rows | None:
+        # `then` is a statement of its own: one that asks for the lock and reads a table could read it as it was before.
         # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
         ours = "IF(IS_USED_LOCK(%s) = CONNECTION_ID(), GET_LOCK(%s, 0), NULL)"
         until = deadline_lock(self.name, time.time() + self._deadline.remaining() + MARGIN_SECONDS)
-        self._cursor.execute(
+        take = self._cursor.mogrify(
             f"SELECT GET_LOCK(%s, %s), {ours}, {ours}",
             (self.name, wait_seconds, self.name, until, self.name, self._invocation),
         )
-        [(taken, *_others)] = self._cursor.fetchall()
+        [[(taken, *_others)], rows] = self._connection.begin(take, then)
         if taken is None:
             raise LockError(f"GET_LOCK({self.name!r}) answered NULL: see the server's error log")
-        return bool(taken)
+        if taken:
+            return rows
+        # What was read without the lock is not to be read again: the next transaction sees what is there by then.
+        self._connection.rollback()
+        return None
 
     def _holder(self) -> Holder | None:
         """Return who holds the lock; None if nobody does any more."""
@@ -153,8 +163,8 @@ class JobLock:
         self._cursor.execute("SELECT IS_USED_LOCK(%s) <=> %s", (self.name, session))
         return self._cursor.fetchone() == (1,)
 
-    def _end(self, holder: Holder, overdue_seconds: float) -> None:
-        """Kill an orphan and take its lock.
+    def _taken_from(self, holder: Holder, overdue_seconds: float, then: str) -> Rows:
+        """Kill an orphan, take its lock, and return what `then` reads under it.
 
         Raises:
             OrphanError: it can't be killed from here, or the server still rolls it back.
@@ -166,8 +176,10 @@ class JobLock:
                 "instance (docs/operations.md, “A job's lock is held”)"
             )
         self.orphan += ": killed"
-        if not self._taken(min(ROLLBACK_SECONDS, self._deadline.remaining() / 2)):
+        rows = self._taken(then, min(ROLLBACK_SECONDS, self._deadline.remaining() / 2))
+        if rows is None:
             raise OrphanError(f"{self.orphan}, and the server is still rolling its work back: retry this run")
+        return rows
 
 
 def invocation_lock(name: str, request_id: str) -> str:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
-DESCRIPTORS = Path("/proc/self/fd")
+DESCRIPTORS = "/proc/self/fd"
 """Lambda runs Linux; elsewhere, sockets are not looked at."""
 
 
-@dataclass(frozen=True)
-class Inventory:
+class Inventory(NamedTuple):
     """The threads, sockets and timers of this process at one moment."""
 
     threads: frozenset[threading.Thread]
@@ -40,9 +38,9 @@ class Inventory:
 
 def _sockets() -> set[str]:
     names = set()
-    for descriptor in os.listdir(DESCRIPTORS) if DESCRIPTORS.is_dir() else ():
+    for descriptor in os.listdir(DESCRIPTORS) if os.path.isdir(DESCRIPTORS) else ():
         try:
-            target = os.readlink(DESCRIPTORS / descriptor)
+            target = os.readlink(f"{DESCRIPTORS}/{descriptor}")
         except OSError:
             continue  # the descriptor of this listing itself
         if target.startswith("socket:"):

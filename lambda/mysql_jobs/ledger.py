@@ -9,16 +9,21 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
+
+import pymysql
+from pymysql.constants import ER
 
 from mysql_jobs.connection import Connection
 from mysql_jobs.job_lock import JobLock
 from mysql_jobs.request import Request, Window
+from mysql_jobs.session import Rows
 
 KEPT_RUNS = 2000
 """Rows kept per job: a week of a run every five minutes. The sequence of windows needs the last one only."""
+RUNS_PER_PRUNING = 100
+"""Every so many runs, the rows beyond those are deleted: most runs need not ask for it."""
 
 Refusal = Literal["overlapping", "duplicate", "superseded"]
 """Why a run has nothing to do.
@@ -27,8 +32,7 @@ overlapping: another run of this job is at work, within its time; the next windo
 duplicate: this scheduled time is recorded. superseded: it came late, and a recorded window ends after it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Entry:
+class Entry(NamedTuple):
     """A row of the ledger."""
 
     sequence: int
@@ -37,8 +41,7 @@ class Entry:
     progress: Mapping[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claim:
+class Claim(NamedTuple):
     """The window that a run may work on, while it holds the job's lock."""
 
     window: Window
@@ -82,6 +85,7 @@ class Ledger:
 
     def __init__(self, *, connection: Connection, schema: str, request: Request, lock: JobLock) -> None:
         """Prepare for `request`, with the ledger in `schema`; nothing is read yet."""
+        self._connection = connection
         self._cursor = connection.cursor()
         # With its schema: the job may have chosen another one meanwhile.
         self._table = f"`{schema}`.ledger"
@@ -100,9 +104,10 @@ class Ledger:
             LockError, OrphanError: see `JobLock.take`.
             pymysql.MySQLError, DeadlineExceeded: the connection failed.
         """
-        if not self._lock.take():
+        rows = self._lock.take(self._read())
+        if rows is None:
             return "overlapping"
-        own, last, highest = self._read()
+        own, last, highest = _found(rows)
         claim = decide(self._request, own, last, max_window)
         if isinstance(claim, Claim):
             self._recorded = claim.sequence is not None
@@ -110,15 +115,34 @@ class Ledger:
             self._last_sequence = last.sequence if last else 0
         return claim
 
-    def record(
-        self, claim: Claim, outcome: Literal["done", "partial"], *, progress: Mapping[str, Any], result: object = None
+    def commit(
+        self,
+        claim: Claim,
+        outcome: Literal["done", "partial"],
+        *,
+        progress: Mapping[str, Any],
+        result: object = None,
+        go_on: bool = False,
     ) -> None:
-        """Write the row of this run in the open transaction, if the session still holds the job's lock.
+        """Commit the job's work with the row of this run, if the session still holds the job's lock.
+
+        To `go_on` is to begin the next transaction at once.
 
         Raises:
             LockError: it does not.
-            pymysql.MySQLError, DeadlineExceeded: the connection failed.
+            OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see `Connection.commit`.
         """
+        written = self._written(claim, outcome, progress=progress, result=result)
+        try:
+            self._connection.commit(self._lock.required(), written, *self._pruned(), go_on=go_on)
+        except pymysql.MySQLError as error:
+            if error.args[:1] != (ER.WRONG_VALUE_FOR_VAR,):
+                raise
+            raise self._lock.lost() from None
+        self._recorded = True
+
+    def _written(self, claim: Claim, outcome: str, *, progress: Mapping[str, Any], result: object) -> str:
+        """Return the statement that writes the row."""
         changing = {
             "outcome": outcome,
             "progress": json.dumps(progress) if progress else None,
@@ -127,16 +151,10 @@ class Ledger:
             "duration_ms": round((time.monotonic() - self._started) * 1000),
         }
         key = {"job": self._request.job, "sequence": self._sequence}
-        held = "IS_USED_LOCK(%s) = CONNECTION_ID()"
         if self._recorded:
             assignments = ", ".join(f"{column} = %s" for column in changing)
-            written = self._cursor.execute(
-                f"UPDATE {self._table} SET {assignments} WHERE job = %s AND sequence = %s AND {held}",  # noqa: S608
-                (*changing.values(), *key.values(), self._lock.name),
-            )
-            if not written:  # also if nothing has changed
-                self._lock.require()
-            return
+            statement = f"UPDATE {self._table} SET {assignments} WHERE job = %s AND sequence = %s"  # noqa: S608
+            return self._cursor.mogrify(statement, (*changing.values(), *key.values()))
         row = {
             **key,
             "scheduled_time": None if self._request.window else self._request.scheduled_time,
@@ -146,29 +164,25 @@ class Ledger:
             **changing,
         }
         marks = ", ".join(["%s"] * len(row))
-        written = self._cursor.execute(
-            f"INSERT INTO {self._table} ({', '.join(row)}) SELECT {marks} FROM DUAL WHERE {held}",  # noqa: S608
-            (*row.values(), self._lock.name),
-        )
-        if not written:
-            self._lock.require()
-        self._recorded = True
-        self._prune()
+        statement = f"INSERT INTO {self._table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 (own names)
+        return self._cursor.mogrify(statement, tuple(row.values()))
 
-    def _prune(self) -> None:
+    def _pruned(self) -> list[str]:
+        """Return what deletes the rows that are kept no longer, in the runs that do so."""
         kept_from = min(self._sequence - KEPT_RUNS + 1, self._last_sequence)
-        if kept_from > 1:
-            statement = f"DELETE FROM {self._table} WHERE job = %s AND sequence < %s"  # noqa: S608 (own names)
-            self._cursor.execute(statement, (self._request.job, kept_from))
+        if self._recorded or self._sequence % RUNS_PER_PRUNING or kept_from <= 1:
+            return []
+        statement = f"DELETE FROM {self._table} WHERE job = %s AND sequence < %s"  # noqa: S608 (own names)
+        return [self._cursor.mogrify(statement, (self._request.job, kept_from))]
 
-    def _read(self) -> tuple[Entry | None, Entry | None, int]:
-        """Return this request's row, the last row of the job's sequence of windows, and the highest row number."""
+    def _read(self) -> str:
+        """Return the statement that reads this request's row, the last one of the job's sequence, and the highest."""
         job = self._request.job
         own, key = "scheduled_time = %s", cast(object, self._request.scheduled_time)
         if self._request.window is not None:
             own, key = "scheduled_time IS NULL AND execution_id = %s", self._request.execution_id
         columns = "sequence, window_start, window_end, outcome, progress"
-        self._cursor.execute(
+        return self._cursor.mogrify(
             f"(SELECT 'own', {columns} FROM {self._table} WHERE job = %s AND {own})"  # noqa: S608 (own names)
             f" UNION ALL (SELECT 'last', {columns} FROM {self._table} WHERE job = %s AND scheduled_time IS NOT NULL"
             " ORDER BY sequence DESC LIMIT 1)"
@@ -176,8 +190,12 @@ class Ledger:
             " ORDER BY sequence DESC LIMIT 1)",
             (job, key, job, job),
         )
-        found = {row[0]: _entry(*row[1:]) for row in self._cursor.fetchall()}
-        return found.get("own"), found.get("last"), found["highest"].sequence if found else 0
+
+
+def _found(rows: Rows) -> tuple[Entry | None, Entry | None, int]:
+    """Return the request's row, the last row of the job's sequence of windows, and the highest row number."""
+    found = {row[0]: _entry(*row[1:]) for row in rows}
+    return found.get("own"), found.get("last"), found["highest"].sequence if found else 0
 
 
 def _entry(

@@ -8,7 +8,6 @@ module sets while it is imported is kept, as it holds for each of its runs.
 from __future__ import annotations
 
 import decimal
-import http.client
 import json
 import locale
 import logging
@@ -20,7 +19,7 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pymysql
@@ -29,13 +28,13 @@ import pymysql.cursors
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGPIPE, signal.SIGHUP, signal.SIGCHLD)
 
-
 PATCHED = (
-    *(http.client, json, logging, os, socket, ssl, threading, time, pymysql, pymysql.connections, pymysql.cursors),
-    *(http.client.HTTPConnection, logging.Logger, socket.socket, ssl.SSLContext, ssl.SSLSocket),
+    *(json, logging, os, socket, ssl, threading, time, pymysql, pymysql.connections, pymysql.cursors),
+    *(logging.Logger, socket.socket, ssl.SSLContext, ssl.SSLSocket),
     *(threading.Event, threading.Thread, pymysql.connections.Connection, pymysql.cursors.Cursor),
 )
-"""Modules and classes that a run is made of; their functions may be replaced by a job, as mocks and tracers do."""
+"""Modules and classes that a run is made of; their functions may be replaced by a job, as mocks and tracers do. So is
+http.client where it is imported: it is for logins with a secret only."""
 
 
 class ProcessState:
@@ -69,9 +68,9 @@ def _umask() -> int:
     return current
 
 
-def _set_environment(variables: dict[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(variables)
+def _set_environment(variables: dict[bytes, bytes]) -> None:
+    os.environb.clear()
+    os.environb.update(variables)
     time.tzset()  # TZ is one of them
 
 
@@ -120,16 +119,39 @@ def _set_warnings(filters: list[Any]) -> None:
     warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
-def _functions() -> dict[tuple[Any, str], Any]:
-    return {(owner, name): value for owner in PATCHED for name, value in vars(owner).items() if callable(value)}
+class _Functions:
+    """The functions of modules and classes, by their owner."""
 
+    def __init__(self) -> None:
+        client = sys.modules.get("http.client")
+        owners = (*PATCHED, *((client, client.HTTPConnection) if client else ()))
+        # Whole namespaces: to copy them, and to find two of them equal, is fast; to look for functions in them is not.
+        self._namespaces = {owner: dict(vars(owner)) for owner in owners}
 
-def _set_functions(functions: dict[tuple[Any, str], Any]) -> None:
-    for added in _functions().keys() - functions.keys():
-        delattr(*added)
-    for (owner, name), value in functions.items():
-        if vars(owner).get(name) is not value:
-            setattr(owner, name, value)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, noted: object) -> bool:
+        return isinstance(noted, _Functions) and not any(noted._changed())
+
+    def _changed(self) -> Iterator[tuple[Any, str]]:
+        """The owner and the name of each function that is another one now, is gone, or is new."""
+        for owner, namespace in self._namespaces.items():
+            now = vars(owner)
+            if now != namespace:
+                yield from (
+                    (owner, name)
+                    for name in {*now, *namespace}
+                    if now.get(name) is not namespace.get(name)
+                    and (callable(now.get(name)) or callable(namespace.get(name)))
+                )
+
+    def put_back(self) -> None:
+        """Let the functions be these again."""
+        for owner, name in list(self._changed()):
+            if name in self._namespaces[owner]:
+                setattr(owner, name, self._namespaces[owner][name])
+            else:
+                delattr(owner, name)
 
 
 def _set_hooks(excepthook: Any, trace: Any, profile: Any, stdout: Any, stderr: Any) -> None:
@@ -140,7 +162,7 @@ def _set_hooks(excepthook: Any, trace: Any, profile: Any, stdout: Any, stderr: A
 
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "default timeout of sockets": (socket.getdefaulttimeout, socket.setdefaulttimeout),
-    "environment variables": (lambda: dict(os.environ), _set_environment),
+    "environment variables": (lambda: dict(os.environb), _set_environment),
     "working directory": (os.getcwd, os.chdir),
     "umask": (_umask, os.umask),
     "locale": (lambda: locale.setlocale(locale.LC_ALL), lambda value: locale.setlocale(locale.LC_ALL, value)),
@@ -154,6 +176,6 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: (sys.excepthook, sys.gettrace(), sys.getprofile(), sys.stdout, sys.stderr),
         lambda value: _set_hooks(*value),
     ),
-    "replaced functions": (_functions, _set_functions),
+    "replaced functions": (_Functions, _Functions.put_back),
 }
 """How each is read, and set."""

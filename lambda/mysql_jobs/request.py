@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 KEYS = ("job", "scheduled_time", "execution_id", "window", "dry_run")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -16,16 +16,14 @@ class EventError(Exception):
     """The event is malformed; the message names the key and says what to write."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Window:
+class Window(NamedTuple):
     """A span of time, in UTC: `start` belongs to it, `end` does not."""
 
     start: datetime
     end: datetime
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(NamedTuple):
     """A request for one run."""
 
     job: str

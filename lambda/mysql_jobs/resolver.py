@@ -7,19 +7,17 @@ over UDP (https://www.rfc-editor.org/rfc/rfc1035), as glibc does in Lambda, and 
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import re
-import secrets
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, suppress
 
 from mysql_jobs.deadline import Deadline
 
-HOSTS = Path("/etc/hosts")
-CONFIGURATION = Path("/etc/resolv.conf")
+HOSTS = "/etc/hosts"
+CONFIGURATION = "/etc/resolv.conf"
 PORT = 53
 ANSWER_SECONDS = 1.0
 """How long one name server may take before the next one is asked; all are asked in turn until the deadline."""
@@ -42,10 +40,9 @@ def resolve(name: str, deadline: Deadline) -> list[str]:
     Raises:
         ResolveError: it has none, or no name server answered before the deadline.
     """
-    try:
-        return [str(ipaddress.ip_address(name))]
-    except ValueError:
-        pass
+    for family in TYPES.values():
+        with suppress(OSError):  # it is no address
+            return [socket.inet_ntop(family, socket.inet_pton(family, name))]
     if found := _in_hosts(name):
         return found
     servers = re.findall(r"^nameserver\s+(\S+)", _text(CONFIGURATION), flags=re.MULTILINE) or ["127.0.0.1"]
@@ -61,8 +58,10 @@ def _in_hosts(name: str) -> list[str]:
     return sorted(found, key=lambda address: ":" in address)  # IPv4 first
 
 
-def _text(file: Path) -> str:
-    return file.read_text(errors="replace") if file.is_file() else ""
+def _text(file: str) -> str:
+    with suppress(FileNotFoundError), open(file, errors="replace") as opened:
+        return opened.read()
+    return ""
 
 
 def _ask(name: str, kind: int, servers: list[str], deadline: Deadline) -> list[str]:
@@ -83,7 +82,7 @@ def _ask(name: str, kind: int, servers: list[str], deadline: Deadline) -> list[s
 
 def _exchange(name: str, kind: int, server: str, deadline: Deadline) -> list[str]:
     """One question and its answer, over UDP, or over TCP if that has no room for it."""
-    identifier = secrets.randbits(16)
+    identifier = int.from_bytes(os.urandom(2))
     question = _name(name) + struct.pack(">HH", kind, CLASS_INTERNET)
     query = struct.pack(">6H", identifier, RECURSION_DESIRED, 1, 0, 0, 0) + question
     family = socket.AF_INET6 if ":" in server else socket.AF_INET

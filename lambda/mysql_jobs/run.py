@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pymysql.cursors import Cursor
 
@@ -28,13 +27,12 @@ class RunEnded(BaseException):
     """Ends a job at a checkpoint. Like SystemExit it is no Exception, so that `except Exception` does not catch it."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a job ended, and what it returned."""
 
     word: Literal["done", "partial", "dry_run"]
-    result: Mapping[str, Any] = field(default_factory=dict)
-    progress: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any]
+    progress: Mapping[str, Any]
 
 
 class Run:
@@ -89,19 +87,19 @@ class Run:
         Raises:
             RunEnded: the run ends here; do not catch it.
             JobError: `progress` can't be recorded.
-            OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see `Connection.commit`.
+            LockError, OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see
+                `Ledger.commit`.
         """
         if self._ended:
             raise RunEnded
         self.progress = _as_progress(progress)
         if self.dry_run:
             self._end()
-        self._connection.commit(lambda: self._ledger.record(self._claim, "partial", progress=self.progress))
+        self._ledger.commit(self._claim, "partial", progress=self.progress, go_on=True)
         now = time.monotonic()
         self._longest_batch = max(self._longest_batch, now - self._batch_started)
         if self.deadline.remaining() < 2 * self._longest_batch:
             self._end()
-        self._connection.begin()
         self._batch_started = now
 
     def _finish(self, result: Mapping[str, Any]) -> Outcome:
@@ -109,8 +107,8 @@ class Run:
             self._connection.rollback()
             return Outcome(word="dry_run", result=result, progress=self.progress)
         if self._ended:
-            return Outcome(word="partial", progress=self.progress)
-        self._connection.commit(lambda: self._ledger.record(self._claim, "done", progress=self.progress, result=result))
+            return Outcome(word="partial", result={}, progress=self.progress)
+        self._ledger.commit(self._claim, "done", progress=self.progress, result=result)
         return Outcome(word="done", result=result, progress=self.progress)
 
     def _end(self) -> None:
@@ -123,11 +121,11 @@ def carry_out(job: ModuleType, run: Run) -> Outcome:
 
     Raises:
         JobError: the module has no `run`, or `run` returned something other than a dict or None.
-        OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError: see `Connection.commit`.
+        LockError, OutcomeUnknownError, TransactionEndedError, DeadlineExceeded, pymysql.MySQLError:
+            see `Ledger.commit`.
     """
     if not callable(getattr(job, "run", None)):
         raise JobError(f"{job.__name__} has no function run(run)")
-    run._connection.begin()
     try:
         result = job.run(run)
     except RunEnded:

@@ -1,28 +1,26 @@
-"""One session with the server: verified TLS, limits on the server, a watchdog, and an end that never waits."""
+"""One session with the server: limited by a watchdog, sealed for the job's time, and with an end that never waits."""
 
 from __future__ import annotations
 
-import math
 import re
-import secrets
 import socket
-import ssl
 import struct
-from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import pymysql
 from pymysql.constants import COMMAND, CR, SERVER_STATUS
 
-from mysql_jobs.configuration import Database
-from mysql_jobs.credentials import Credentials
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
-from mysql_jobs.network import close_half_made, open_socket
 
-SEND_QUIT_SECONDS = 0.1
-"""How long COM_QUIT may wait for room in the send buffer before the connection is cut instead."""
+Rows = Sequence[tuple[Any, ...]]
+
+SEND_QUIT_SECONDS = 0.003
+"""How long COM_QUIT may wait for room in the send buffer before the connection is cut instead. A healthy connection's
+buffer is empty by then: the server has answered all that was sent."""
+MULTI_STATEMENTS_ON, MULTI_STATEMENTS_OFF = struct.pack("<H", 0), struct.pack("<H", 1)
+"""https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_set_option.html"""
 COM_QUIT = struct.pack("<IB", 1, COMMAND.COM_QUIT)  # length, sequence number 0, command
 ENDS_TRANSACTION = re.compile(
     r"\s*(ALTER|ANALYZE|BEGIN|CACHE|CHECK|COMMIT|CREATE(?!\s+TEMPORARY)|DROP(?!\s+TEMPORARY)|FLUSH|GRANT|INSTALL|LOCK"
@@ -33,9 +31,6 @@ ENDS_TRANSACTION = re.compile(
 """Statements that commit or roll back, said or implied:
 https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html. One that hides in a comment, a procedure or a prepared
 statement is not found here; but then the transaction is not the one any more whose savepoint the commit asks for."""
-READ_ONLY_MODE = 1836
-"""ER_READ_ONLY_MODE, which PyMySQL lacks.
-https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html#error_er_read_only_mode"""
 
 
 class TransactionEndedError(Exception):
@@ -65,43 +60,129 @@ class Session(pymysql.connections.Connection):
     _sock: socket.socket | None
     _result: Any
     _watchdog: Watchdog | None = None
+    _greeted: Callable[[], None]
+    _at_work = False
+    _logging_in = False
+    _unsent: bytearray | None = None
     _sealed = False
     _watched = False
     _in_transaction = False
     _ended = False
     address = ""
     """The server's IP address."""
+    direct = True
+    """Whether it leads to the server itself, not to a proxy. What the server alone is known to understand, and what
+    would pin a proxy's connection, is said to the server alone."""
+    greeting_seconds = 0.0
+    """How long the server took to greet, from the connection attempt on."""
     identity = ""
     """The name of an advisory lock that this session holds and no other ever did: thread numbers begin anew when a
     server restarts. Empty where nothing may be killed by its number."""
 
-    def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> Watchdog:
-        """Cut this session at `deadline`, until the watchdog is dismissed."""
-        if self._sock is None:
-            raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection to MySQL server")
-        self._watchdog = Watchdog(self._sock, deadline, at_deadline)
-        return self._watchdog
+    def opened(self, watchdog: Watchdog, greeted: Callable[[], None]) -> None:
+        """Let `watchdog` be this session's until its end; `greeted` is called when the server has."""
+        self._watchdog, self._greeted = watchdog, greeted
 
-    def destroy(self, *, cut: bool) -> Literal["polite", "cut", "gone"]:
-        """Send COM_QUIT, unless `cut` or in the middle of a result; then close the socket. Never raises."""
+    def watch(self, deadline: Deadline, at_deadline: Callable[[], None] | None = None) -> None:
+        """Cut this session at `deadline`, and no longer at the one that it was opened by.
+
+        Raises:
+            pymysql.err.OperationalError: the deadline before has come meanwhile.
+        """
+        if self._watchdog is None or not self._watchdog.extend(deadline, at_deadline):
+            raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "the attempt to connect took too long")
+        self._at_work = True
+
+    @property
+    def struck(self) -> bool:
+        """Whether its deadline has come, and cut it."""
+        return self._watchdog is not None and self._watchdog.struck
+
+    def destroy(self) -> Literal["polite", "cut", "gone"]:
+        """Send COM_QUIT, unless the deadline has cut it or it is in the middle of a result; then close the socket.
+
+        Never raises. Waits for what `watch` was given to do at the deadline.
+        """
+        if self._watchdog is not None:
+            self._watchdog.dismiss()
         in_the_middle = self._drop_unread_rows()
         if self._sock is None:
-            return "cut" if cut else "gone"
-        polite = not cut and not in_the_middle and self._send_quit()
+            return "cut" if self.struck else "gone"
+        polite = not self.struck and not in_the_middle and self._send_quit()
         self._force_close()  # type: ignore[attr-defined]
         return "polite" if polite else "cut"
 
-    def begin_transaction(self, savepoint: str) -> None:
-        """Mark the beginning of the run's transaction; from now on the session is sealed, as a job reaches it."""
-        super().query(f"SAVEPOINT {savepoint}")
+    def run_together(self, statements: Sequence[str]) -> list[Rows]:
+        """Run statements one after the other, and return the rows of each; after one that fails, none is run.
+
+        They take one round trip: the server gets them as one text, which it is told to take for this once. What a job
+        runs is one statement at a time, always: what somebody smuggles into it would be another.
+        https://dev.mysql.com/doc/c-api/8.4/en/c-api-multiple-queries.html
+
+        Raises:
+            TransactionEndedError: the run's transaction has ended before; the server is asked nothing.
+            DeadlineExceeded, pymysql.MySQLError: of the first that fails.
+        """
+        if self._ended:
+            raise TransactionEndedError  # what is not executed can't be committed alone
+        self._watched = False
+        if not self.direct or len(statements) == 1:
+            return [self._run_alone(statement) for statement in statements]
+        with self._sent_at_once():
+            self._execute_command(COMMAND.COM_SET_OPTION, MULTI_STATEMENTS_ON)
+            self._execute_command(COMMAND.COM_QUERY, ";\n".join(statements))
+            self._execute_command(COMMAND.COM_SET_OPTION, MULTI_STATEMENTS_OFF)
+        self._read_answer_to_option()
+        try:
+            return self._read_results(len(statements))
+        finally:
+            if self._sock is not None:
+                self._read_last_answer()
+
+    @contextmanager
+    def _sent_at_once(self) -> Iterator[None]:
+        """Hold back what is sent meanwhile, and then send all of it: the server reads one command after the other."""
+        self._unsent = bytearray()
+        try:
+            yield
+            self._write_bytes(self._unsent)
+        finally:
+            self._unsent = None
+
+    def _run_alone(self, statement: str) -> Rows:
+        super().query(statement)
+        return self._rows()
+
+    def _read_results(self, count: int) -> list[Rows]:
+        self._next_seq_id = 1
+        self._read_query_result()
+        results = [self._rows()]
+        while self._result.has_next:
+            self._read_query_result()
+            results.append(self._rows())
+        if len(results) != count:
+            raise pymysql.err.InternalError(CR.CR_COMMANDS_OUT_OF_SYNC, f"{count} statements, {len(results)} results")
+        return results
+
+    def _rows(self) -> Rows:
+        return self._result.rows or ()
+
+    def _read_answer_to_option(self) -> None:
+        self._next_seq_id = 1
+        self._read_packet()  # type: ignore[no-untyped-call]
+
+    def _read_last_answer(self) -> None:
+        try:
+            self._read_answer_to_option()
+        except (pymysql.MySQLError, DeadlineExceeded):
+            if self._sock is not None:
+                raise
+            # The connection is lost, as the next statement will say; what the server has answered before counts.
+
+    def seal(self) -> None:
+        """From now on, as a job reaches it, it can't be taken away from its run, nor its transaction ended."""
         self._sealed = self._watched = True
         self._in_transaction = False
-
-    def end_transaction(self, how: Literal["COMMIT", "ROLLBACK"]) -> None:
-        """End the transaction, whatever `completion_type` the job has set."""
-        self._watched = False
-        # https://dev.mysql.com/doc/refman/8.4/en/commit.html
-        super().query(f"{how} AND NO CHAIN NO RELEASE")
 
     def query(self, sql: str | bytes, unbuffered: bool = False) -> int:
         """Run a statement; refused if it would end the run's transaction."""
@@ -117,7 +198,14 @@ class Session(pymysql.connections.Connection):
     def connect(self, sock: socket.socket | None = None) -> None:
         """Log in over `sock`. Raises SealedError where there was a login before."""
         self._refuse("connect")
+        self._logging_in = True
         super().connect(sock)
+        self._logging_in = False
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Let texts be in `charset`. At the login it is `set_up` that says so, with the rest, in one round trip."""
+        if not (self._logging_in and self.direct):
+            super().set_character_set(charset, collation)
 
     def ping(self, reconnect: bool | None = False) -> None:
         """Ask the server whether it is there; never reconnect. PyMySQL's own would by default."""
@@ -163,6 +251,10 @@ class Session(pymysql.connections.Connection):
             self._in_transaction = within
         return rows
 
+    def _get_server_information(self) -> None:
+        super()._get_server_information()  # type: ignore[misc]
+        self._greeted()
+
     def _send_quit(self) -> bool:
         self._write_timeout = SEND_QUIT_SECONDS
         try:
@@ -187,7 +279,10 @@ class Session(pymysql.connections.Connection):
         except pymysql.MySQLError as error:
             raise self._explained(error) from error
 
-    def _write_bytes(self, data: bytes) -> None:
+    def _write_bytes(self, data: bytes | bytearray) -> None:
+        if self._unsent is not None and data is not self._unsent:
+            self._unsent += data
+            return
         try:
             super()._write_bytes(data)  # type: ignore[misc]
         except pymysql.MySQLError as error:
@@ -199,112 +294,15 @@ class Session(pymysql.connections.Connection):
         super()._execute_command(command, sql)  # type: ignore[misc]
 
     def _explained(self, error: pymysql.MySQLError) -> Exception:
-        if self._watchdog is not None and self._watchdog.struck:
+        if self._at_work and self.struck:
             return DeadlineExceeded("the run's time was used up while it waited for the database")
         return error
 
 
-def open_session(
-    *,
-    address: str,
-    database: Database,
-    credentials: Credentials,
-    program_name: str,
-    deadline: Deadline,
-    run_deadline: Deadline | None,
-) -> Session:
-    """Connect to `address` by TCP and TLS, log in and, given a `run_deadline`, set the session up, before `deadline`.
+def no_autocommit_if(condition: str) -> str:
+    """Return an assignment for SET that is an error, WRONG_VALUE_FOR_VAR, unless the condition is true.
 
-    Raises:
-        pymysql.MySQLError: there is no such server, it could not be verified, it refuses, or it takes too long.
+    Autocommit is off anyway, and 2 is no value of it; NULL would be, for off. What else fails on a condition does so in
+    a strict sql_mode only.
     """
-    session = Session(
-        host=database.host,
-        port=database.port,
-        user=credentials.user,
-        password=credentials.password,
-        database=database.name,
-        charset="utf8mb4",
-        # A context makes TLS required: without one, PyMySQL sends the password in plaintext to any server that asks.
-        ssl=tls_context(database.certificates),
-        autocommit=None,  # `_set_up` sets it together with the rest, in one round trip
-        program_name=program_name,
-        defer_connect=True,
-    )
-    try:
-        # Not from socket.getpeername(), which fails after a server has reset the connection.
-        connected, session.address = open_socket(address, database.port, deadline)
-    except OSError as error:
-        message = f"can't connect to {address}:{database.port}: {error}"
-        raise pymysql.err.OperationalError(CR.CR_CONN_HOST_ERROR, message) from error
-    try:
-        watchdog = Watchdog(connected, deadline)
-    except BaseException:
-        connected.close()
-        raise
-    try:
-        _log_in(session, connected)
-        if run_deadline is not None:
-            _set_up(session, database.endpoint, run_deadline)
-    except BaseException as error:
-        session.destroy(cut=watchdog.struck)
-        connected.close()
-        close_half_made(error)
-        raise
-    finally:
-        watchdog.dismiss()
-    if watchdog.struck:
-        session.destroy(cut=True)
-        raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "the attempt to connect took too long")
-    return session
-
-
-def _log_in(session: Session, connected: socket.socket) -> None:
-    try:
-        session.connect(connected)
-    except (pymysql.MySQLError, DeadlineExceeded):
-        raise
-    except Exception as error:
-        # PyMySQL's reading of packets that are none ends in any of Python's own errors, UnboundLocalError among them.
-        message = f"{session.address} does not speak MySQL's protocol: {type(error).__name__}"
-        raise pymysql.err.OperationalError(CR.CR_MALFORMED_PACKET, message) from error
-
-
-def _set_up(session: Session, endpoint: Literal["instance", "proxy"], deadline: Deadline) -> None:
-    """Set limits in the session: whatever becomes of this client, the server gives up soon after the deadline."""
-    seconds = max(1, math.ceil(deadline.remaining()))
-    settings: dict[str, object] = {
-        "autocommit": 0,
-        "time_zone": "'+00:00'",
-        "wait_timeout": seconds + 1,  # idle, as after the network was lost; default 8 h
-        "sql_select_limit": "DEFAULT",  # a server-wide one would hide rows of the ledger
-    }
-    if endpoint == "instance":
-        # Set through RDS Proxy, these would pin the session: there, the proxy's init query sets them.
-        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html
-        settings |= {
-            "max_execution_time": seconds * 1000,  # of a SELECT, in ms; MySQL limits no other statement
-            "innodb_lock_wait_timeout": seconds,  # default 50 s
-            "lock_wait_timeout": seconds,  # metadata locks; default a year
-            "net_write_timeout": seconds,  # rows to a client that is gone; default 60 s
-            "net_read_timeout": seconds,  # the rest of a statement from such a client; default 30 s
-        }
-    assignments = [f"SESSION {name} = {value}" for name, value in settings.items()]
-    if endpoint == "instance":
-        session.identity = secrets.token_hex(16)
-        assignments.append(f"@mysql_jobs_identity = GET_LOCK('{session.identity}', 0)")
-    with session.cursor() as cursor:
-        cursor.execute(f"SET {', '.join(assignments)}")
-        # After a failover the host name may still lead to the old server, which is read-only now.
-        cursor.execute("SELECT @@GLOBAL.read_only")
-        if cursor.fetchone() != (0,):
-            raise pymysql.err.OperationalError(READ_ONLY_MODE, "the server is read-only, as after a failover")
-
-
-@cache
-def tls_context(certificates: Path) -> ssl.SSLContext:
-    """Return a context that verifies the server and its host name; cached, as each one takes up to 46 ms to build."""
-    context = ssl.create_default_context(cafile=str(certificates))
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.hostname_checks_common_name = False  # the host is in subjectAltName: https://www.rfc-editor.org/rfc/rfc9525
-    return context
+    return f"SESSION autocommit = IF({condition}, 0, 2)"

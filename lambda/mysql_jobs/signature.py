@@ -9,21 +9,25 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from urllib.parse import quote
+from typing import NamedTuple
 
 ALGORITHM = "AWS4-HMAC-SHA256"
+UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~")
+"""Bytes that are not percent-encoded."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class AccessKey:
+class AccessKey(NamedTuple):
     """The function's own AWS credentials."""
 
     id: str
-    secret: str = field(repr=False)
-    session_token: str = field(repr=False)
+    secret: str
+    session_token: str
     """Empty for the key of a person; a role has one."""
+
+    def __repr__(self) -> str:
+        """Return a text without the secrets."""
+        return f"AccessKey(id={self.id!r})"
 
 
 def presigned_query(
@@ -99,4 +103,5 @@ def _sha256(data: bytes) -> str:
 
 
 def _encode(text: str) -> str:
-    return quote(text, safe="-_.~")
+    # urllib.parse has this; importing it takes 3 ms of each cold start.
+    return "".join(chr(byte) if byte in UNRESERVED else f"%{byte:02X}" for byte in text.encode())

@@ -149,7 +149,7 @@ class DatabaseProxy(Construct):
 
 
 def init_query(seconds: int) -> str:
-    """Return the limits that a run sets itself without a proxy (lambda/mysql_jobs/session.py): through one, that pins.
+    """Return the limits that a run sets itself without a proxy (lambda/mysql_jobs/opening.py): through one, that pins.
 
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html
     """

@@ -16,10 +16,10 @@ from mysql_jobs import resolver
 from mysql_jobs.run import Run
 
 if "HOSTS" in os.environ:  # a file of the test's
-    resolver.HOSTS = Path(os.environ["HOSTS"])
+    resolver.HOSTS = os.environ["HOSTS"]
 if "NAME_SERVERS" in os.environ:
     resolver.PORT = int(os.environ["NAME_SERVER_PORT"])
-    resolver.CONFIGURATION = Path(os.environ["NAME_SERVERS"])
+    resolver.CONFIGURATION = os.environ["NAME_SERVERS"]
 TABLES: dict[str, tuple[str, ...]] = {}
 KEPT: list[Any] = []
 """What an earlier run left in the environment; module-level, as everything that survives a freeze."""

@@ -38,7 +38,7 @@ def test_the_database_is_the_one_described_and_the_regions_own_certificates_are_
         name="jobs",
         endpoint=endpoint,
         region="eu-central-1",
-        certificates=CERTIFICATES / "eu-central-1.pem",
+        certificates=f"{CERTIFICATES}/eu-central-1.pem",
     )
 
 

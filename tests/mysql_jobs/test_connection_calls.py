@@ -1,7 +1,6 @@
 """A connection and its session, call by call: what is asked of it, in which order, and what each answer becomes."""
 
 import re
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -20,18 +19,18 @@ from mysql_jobs.session import TransactionEndedError
 from tests.mysql_jobs.known import Known
 
 DATABASE = Database(
-    host="db.example", port=3307, name="jobs", endpoint="instance", region="eu-central-1", certificates=Path("a.pem")
+    host="db.example", port=3307, name="jobs", endpoint="instance", region="eu-central-1", certificates="a.pem"
 )
 PROXY = Database(
-    host="db.example", port=3307, name="jobs", endpoint="proxy", region="eu-central-1", certificates=Path("a.pem")
+    host="db.example", port=3307, name="jobs", endpoint="proxy", region="eu-central-1", certificates="a.pem"
 )
 LOST = pymysql.err.OperationalError(CR.CR_SERVER_LOST, "lost")
 
 
 @pytest.fixture
 def session() -> Any:
-    session = mock.MagicMock(address="10.0.0.1", identity="an identity")
-    session.watch.return_value = mock.Mock(struck=False)
+    session = mock.MagicMock(address="10.0.0.1", identity="an identity", struck=False, greeting_seconds=0.001)
+    session.run_together.return_value = [()]  # of the mark
     session.thread_id.return_value = 7
     session.destroy.return_value = "polite"
     return session
@@ -51,7 +50,7 @@ def test_a_session_that_can_not_be_watched_says_goodbye(session: Any) -> None:
     session.watch.side_effect = KeyboardInterrupt
     with pytest.raises(KeyboardInterrupt):
         _connection(session)
-    assert session.destroy.call_args_list == [mock.call(cut=False)]
+    assert session.destroy.call_args_list == [mock.call()]
 
 
 def test_a_cursor_that_the_job_keeps_can_not_read_afterwards(session: Any) -> None:
@@ -67,74 +66,111 @@ def test_a_cursor_that_the_job_keeps_can_not_read_afterwards(session: Any) -> No
     assert session.cursor.call_args == mock.call(Cursor)
 
 
-@pytest.mark.parametrize("struck", [False, True])
-def test_it_is_destroyed_once_and_cut_if_the_deadline_has_come(
-    struck: bool, session: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_destroyed_once(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([100.0, 100.25])
     monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: next(moments)))
     connection = _connection(session)
-    session.watch.return_value.struck = struck
-    connection._killed = "killed" if struck else ""
+    connection._killed = "killed"
     ended = connection.destroy()
-    assert ended == Destroyed("polite", 0.25, "killed" if struck else "")
+    assert ended == Destroyed("polite", 0.25, "killed")
     assert connection.destroy() is ended
-    watched = [each for each in session.mock_calls if "destroy" in each[0] or "dismiss" in each[0]]
-    assert watched == [mock.call.watch().dismiss(), mock.call.destroy(cut=struck)]
+    assert session.destroy.call_args_list == [mock.call()]
+
+
+def test_a_kill_that_the_end_waits_for_is_in_the_log_line(session: Any) -> None:
+    connection = _connection(session)
+
+    def destroy() -> str:
+        connection._killed = "killed"  # by the watchdog's thread
+        return "cut"
+
+    session.destroy = destroy
+    assert connection.destroy().killed == "killed"
+
+
+COMMIT, ROLLBACK = "COMMIT AND NO CHAIN NO RELEASE", "ROLLBACK AND NO CHAIN NO RELEASE"
+"""Whatever the job has made of `completion_type`, of which CHAIN would begin another, and RELEASE hang up."""
 
 
 def test_a_transaction_is_marked_and_its_mark_released_before_its_end(session: Any) -> None:
     connection = _connection(session)
-    order = mock.Mock()
-    session.begin_transaction = order.begin
-    session.end_transaction = order.end
-    session.cursor.return_value.__enter__.return_value.execute = order.execute
-    connection.begin()
-    [mark] = order.begin.call_args.args
-    assert re.fullmatch("mysql_jobs_[0-9a-f]{16}", mark)
-    connection.commit(order.last)
+    session.run_together.side_effect = lambda statements: [[(number,)] for number, _ in enumerate(statements)]
+    assert connection.begin("SELECT 'a'", "SELECT 'b'") == [[(0,)], [(1,)]], "the mark has no rows"
+    [mark] = session.run_together.call_args.args[0][2:]
+    assert re.fullmatch("SAVEPOINT mysql_jobs_[0-9a-f]{16}", mark)
+    connection.commit("INSERT")
     connection.commit()
-    connection.begin()
+    assert connection.begin() == []
+    connection.commit("UPDATE", "DELETE", go_on=True)
     connection.rollback()
     connection.rollback()
-    released = mock.call.execute(f"RELEASE SAVEPOINT {mark}")
-    assert order.mock_calls == [
-        *(mock.call.begin(mark), released, mock.call.last(), mock.call.end("COMMIT")),
-        mock.call.end("COMMIT"),
-        *(mock.call.begin(mark), released, mock.call.end("ROLLBACK")),
-        mock.call.end("ROLLBACK"),
+    release = f"RELEASE {mark}"
+    sealed = mock.call.seal()
+    assert [each for each in session.mock_calls if each[0] in ("run_together", "seal")] == [
+        *(mock.call.run_together(["SELECT 'a'", "SELECT 'b'", mark]), sealed),
+        mock.call.run_together([release, "INSERT", COMMIT]),
+        mock.call.run_together([COMMIT]),
+        *(mock.call.run_together([mark]), sealed),
+        *(mock.call.run_together([release, "UPDATE", "DELETE", COMMIT, mark]), sealed),
+        mock.call.run_together([release, ROLLBACK]),
+        mock.call.run_together([ROLLBACK]),
     ]
-    assert _connection(session)._savepoint != mark
+    assert _connection(session)._savepoint != connection._savepoint
+
+
+def test_a_transaction_that_did_not_begin_is_not_the_jobs(session: Any) -> None:
+    session.run_together.side_effect = LOST
+    connection = _connection(session)
+    with pytest.raises(pymysql.err.OperationalError):
+        connection.begin("SELECT 1")
+    assert not session.seal.called
+    assert connection._marked is False
+
+
+GONE = pymysql.err.OperationalError(ER.SP_DOES_NOT_EXIST, "SAVEPOINT does not exist")
 
 
 @pytest.mark.parametrize(
     ("error", "raised"),
     [
-        (pymysql.err.OperationalError(ER.SP_DOES_NOT_EXIST, "SAVEPOINT does not exist"), TransactionEndedError),
+        (GONE, TransactionEndedError),
         (pymysql.err.OperationalError(ER.LOCK_DEADLOCK, "deadlock"), pymysql.err.OperationalError),
-        (LOST, pymysql.err.OperationalError),
+        (pymysql.err.OperationalError(ER.WRONG_VALUE_FOR_VAR, "NULL"), pymysql.err.OperationalError),
+        (LOST, (OutcomeUnknownError, pymysql.err.OperationalError)),
     ],
 )
 @pytest.mark.parametrize("end", ["commit", "rollback"])
-def test_without_its_mark_a_transaction_is_not_ended(
-    error: Exception, raised: type[Exception], end: str, session: Any
+@pytest.mark.parametrize("go_on", [{}, {"go_on": True}])
+def test_a_transaction_that_was_not_ended_needs_its_mark_ever_after(
+    error: Exception, raised: type[Exception], end: str, go_on: dict[str, bool], session: Any
 ) -> None:
+    """A job may catch the error, go on and return: its second commit must not succeed without what the first lost."""
     connection = _connection(session)
     connection.begin()
-    session.cursor.return_value.__enter__.return_value.execute.side_effect = error
-    session.cursor.return_value.__exit__.return_value = None
-    with pytest.raises(raised):
-        getattr(connection, end)()
-    assert not session.end_transaction.called
-    assert connection._marked is False
+    session.seal.reset_mock()
+    for _ in range(2):
+        session.run_together.side_effect = error
+        with pytest.raises(raised):
+            getattr(connection, end)(**go_on if end == "commit" else {})
+        assert session.run_together.call_args.args[0][0].startswith("RELEASE SAVEPOINT ")
+    assert not session.seal.called
+
+
+def test_an_ended_transaction_shows_nothing_of_the_savepoint(session: Any) -> None:
+    connection = _connection(session)
+    connection.begin()
+    session.run_together.side_effect = GONE
+    with pytest.raises(TransactionEndedError) as caught:
+        connection.commit()
+    assert caught.value.__suppress_context__
 
 
 def test_after_the_deadline_nothing_is_committed(session: Any) -> None:
     connection = _connection(session)
-    session.watch.return_value.struck = True
+    session.struck = True
     with pytest.raises(DeadlineExceeded, match="before its work could be committed"):
         connection.commit()
-    assert not session.end_transaction.called
+    assert not session.run_together.called
 
 
 @pytest.mark.parametrize(
@@ -155,18 +191,17 @@ def test_after_the_deadline_nothing_is_committed(session: Any) -> None:
 )
 def test_an_outcome_is_known_if_the_server_said_it(error: Exception, known: bool, session: Any) -> None:
     connection = _connection(session)
-    session.end_transaction.side_effect = error
+    session.run_together.side_effect = error
     with pytest.raises(type(error) if known else OutcomeUnknownError) as caught:
         connection.commit()
     assert (caught.value if known else caught.value.__cause__) is error
-    assert not session.cursor.called, "a transaction that was not marked has no mark"
+    assert session.run_together.call_args == mock.call([COMMIT]), "a transaction that was not marked has no mark"
 
 
 @pytest.fixture
 def killer(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The session that kills; `opened` is how it was opened."""
     killer = mock.MagicMock()
-    killer.watch.return_value = mock.Mock(struck=False)
     killer.opened.return_value = killer
     cursor = killer.cursor.return_value.__enter__.return_value
     cursor.fetchone.return_value = (7,)
@@ -187,16 +222,25 @@ def test_at_the_deadline_the_session_is_killed_where_it_is(session: Any, killer:
         "program_name": "kill at the deadline",
         "deadline": mock.ANY,
         "run_deadline": None,
+        "greeting_seconds": 0.04,
     }
     assert 0 < asked["deadline"].remaining() <= 1
-    assert killer.watch.call_args == mock.call(asked["deadline"])
     cursor = killer.cursor.return_value.__enter__.return_value
     assert cursor.execute.call_args_list == [
         mock.call("SELECT IS_USED_LOCK(%s)", ("an identity",)),
         mock.call("KILL CONNECTION 7"),
     ]
-    assert killer.watch.return_value.dismiss.called
-    assert killer.destroy.call_args_list == [mock.call(cut=False)]
+    assert killer.destroy.call_args_list == [mock.call()]
+
+
+@pytest.mark.parametrize(("greeting", "limit"), [(0.0, 0.04), (0.002, 0.04), (0.003, 0.06), (0.5, 10.0)])
+def test_the_server_may_take_twenty_times_as_long_to_greet_as_it_did_before(
+    greeting: float, limit: float, session: Any, killer: Any
+) -> None:
+    """One that is silent for longer is frozen, or out of reach: there is nothing to wait for."""
+    session.greeting_seconds = greeting
+    _connection(session)._kill()
+    assert killer.opened.call_args.kwargs["greeting_seconds"] == pytest.approx(limit)
 
 
 @pytest.mark.parametrize("holder", [None, 8])
@@ -219,17 +263,14 @@ def test_a_session_of_the_same_number_that_is_not_ours_is_left_alone(
         (DeadlineExceeded("too late"), "failed: too late"),
     ],
 )
-@pytest.mark.parametrize("struck", [False, True])
 def test_a_kill_that_fails_is_said_and_its_own_session_ended(
-    error: Exception, said: str, struck: bool, session: Any, killer: Any
+    error: Exception, said: str, session: Any, killer: Any
 ) -> None:
     killer.cursor.return_value.__enter__.return_value.execute.side_effect = error
-    killer.watch.return_value.struck = struck
     connection = _connection(session)
     connection._kill()
     assert connection._killed == said
-    assert killer.watch.return_value.dismiss.called
-    assert killer.destroy.call_args_list == [mock.call(cut=struck)]
+    assert killer.destroy.call_args_list == [mock.call()]
 
 
 def test_a_killer_that_can_not_connect_is_said(session: Any, killer: Any) -> None:
@@ -237,7 +278,7 @@ def test_a_killer_that_can_not_connect_is_said(session: Any, killer: Any) -> Non
     connection = _connection(session)
     connection._kill()
     assert connection._killed == f"failed: {LOST}"
-    assert not killer.watch.called
+    assert not killer.cursor.called
 
 
 def test_through_a_proxy_nothing_is_killed(session: Any, killer: Any) -> None:

@@ -2,12 +2,12 @@
 
 import contextlib
 import os
+import re
 import select
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any
 
 import pymysql
@@ -18,12 +18,12 @@ from pymysql.cursors import Cursor, SSCursor
 from lab.fault_proxy import Fault, FaultProxy
 from local.mysql_server import MySQLServer
 from mysql_jobs import connection as connections
-from mysql_jobs import session as sessions
+from mysql_jobs import opening
 from mysql_jobs.configuration import Database
 from mysql_jobs.connection import Connection, OutcomeUnknownError, connect
 from mysql_jobs.credentials import Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.session import TransactionEndedError
+from mysql_jobs.session import TransactionEndedError, no_autocommit_if
 from tests.mysql_jobs.known import Known
 
 
@@ -35,7 +35,7 @@ def database(server: MySQLServer) -> Database:
         name="information_schema",
         endpoint="instance",
         region="eu-central-1",
-        certificates=server.certificate_authority,
+        certificates=str(server.certificate_authority),
     )
 
 
@@ -51,7 +51,7 @@ def open_connection(database: Database, authentication: Known) -> Iterator[Calla
 
         def open_connection(*, seconds: float = 20, **changes: object) -> Connection:
             connection = connect(
-                database=replace(database, **changes),  # type: ignore[arg-type]
+                database=database._replace(**changes),  # type: ignore[arg-type]
                 authentication=authentication,
                 deadline=Deadline.after(seconds),
                 program_name="job",
@@ -65,7 +65,7 @@ def open_connection(database: Database, authentication: Known) -> Iterator[Calla
 def test_the_statement_at_the_deadline_is_killed_within_a_second(
     open_connection: Callable[..., Connection], authentication: Known, server: MySQLServer
 ) -> None:
-    connection = open_connection(seconds=1.3)  # the session's own limit is 2 s
+    connection = open_connection(seconds=1.3)  # the session's own limit is 3 s
     number = _number(connection)
     with pytest.raises(DeadlineExceeded):
         connection.cursor().execute("SELECT SLEEP(30)")
@@ -99,7 +99,7 @@ def test_an_orphans_session_is_killed_not_only_its_statement(
 def test_the_kill_goes_to_the_server_of_the_session_wherever_its_name_leads_by_now(
     open_connection: Callable[..., Connection], server: MySQLServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    connection = open_connection(seconds=1.3)  # the session's own limit is 2 s
+    connection = open_connection(seconds=1.3)  # the session's own limit is 3 s
     number = _number(connection)
     nobody = {server.host: ["127.0.0.9"]}
     monkeypatch.setattr("mysql_jobs.network.resolve", lambda name, _deadline: nobody.get(name, [name]))
@@ -159,7 +159,7 @@ def test_a_kill_that_gets_no_answer_is_given_up(
         proxy.strike(Fault(stage="answer", action="silence", statement=b"IS_USED_LOCK"))
         assert _is_struck(connection)
         ended = connection.destroy()
-    assert ended.killed == "failed: the run's time was used up while it waited for the database"
+    assert re.fullmatch(r"failed: \(2013, 'Lost connection.*\)", ended.killed)
 
 
 def test_nothing_is_killed_through_a_proxy(open_connection: Callable[..., Connection], authentication: Known) -> None:
@@ -224,7 +224,7 @@ def test_a_commit_that_the_server_refuses_has_a_known_outcome(
 ) -> None:
     connection = open_connection()
     error = pymysql.err.OperationalError(code, "Got error during COMMIT")
-    monkeypatch.setattr(connection.cursor().connection, "end_transaction", _raises(error))
+    monkeypatch.setattr(connection.cursor().connection, "run_together", _raises(error))
     with pytest.raises(pymysql.err.OperationalError, match="Got error during COMMIT"):
         connection.commit()
 
@@ -243,7 +243,7 @@ def test_a_commit_without_an_answer_has_an_unknown_outcome(
     error: Exception, open_connection: Callable[..., Connection], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connection = open_connection()
-    monkeypatch.setattr(connection.cursor().connection, "end_transaction", _raises(error))
+    monkeypatch.setattr(connection.cursor().connection, "run_together", _raises(error))
     with pytest.raises(OutcomeUnknownError) as caught:
         connection.commit()
     assert caught.value.__cause__ is error
@@ -288,6 +288,56 @@ def test_a_transaction_that_goes_on_is_committed(
     assert _execute(server, f"SELECT n FROM {schema}.work") == [(1,), (2,)]
 
 
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_after_a_commit_that_failed_nothing_is_committed(
+    end: str, open_connection: Callable[..., Connection], server: MySQLServer, variables: dict[str, str]
+) -> None:
+    """A job may catch the error of a checkpoint, and go on."""
+    schema = variables["DATABASE_NAME"]
+    _execute(server, f"CREATE TABLE {schema}.work (n INT)")
+    connection = open_connection(name=schema)
+    connection.begin()
+    connection.cursor().execute("INSERT INTO work VALUES (1)")
+    with pytest.raises(pymysql.err.OperationalError) as caught:
+        connection.commit("INSERT INTO work VALUES (2)", f"SET {no_autocommit_if('1 = 2')}", go_on=True)
+    assert caught.value.args[0] == ER.WRONG_VALUE_FOR_VAR
+    connection.cursor().execute("INSERT INTO work VALUES (3)")
+    with pytest.raises(TransactionEndedError):
+        getattr(connection, end)()
+    connection.destroy()
+    assert _execute(server, f"SELECT n FROM {schema}.work") == []
+
+
+@pytest.mark.parametrize("sql_mode", ["DEFAULT", "''"])
+def test_a_condition_is_one_in_every_sql_mode(sql_mode: str, open_connection: Callable[..., Connection]) -> None:
+    cursor = open_connection().cursor()
+    cursor.execute(f"SET sql_mode = {sql_mode}")
+    cursor.execute(f"SET {no_autocommit_if('1 = 1')}")
+    for condition in "1 = 2", "NULL":
+        with pytest.raises(pymysql.err.OperationalError) as caught:
+            cursor.execute(f"SET {no_autocommit_if(condition)}")
+        assert caught.value.args[0] == ER.WRONG_VALUE_FOR_VAR
+    cursor.execute("SELECT @@autocommit")
+    assert cursor.fetchone() == (0,)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_job_runs_one_statement_at_a_time_whatever_the_run_sent_before(
+    fails: bool, open_connection: Callable[..., Connection]
+) -> None:
+    """What somebody smuggles into a statement of a job would be another."""
+    connection = open_connection()
+    first = ["SELECT 1", "SELECT nonsense" if fails else "SELECT 2", "SELECT 3"]
+    with pytest.raises(pymysql.err.OperationalError, match="nonsense") if fails else contextlib.nullcontext():
+        assert connection.begin(*first) == [((1,),), ((2,),), ((3,),)]
+    with pytest.raises(pymysql.err.ProgrammingError) as caught:
+        connection.cursor().execute("SELECT 1; SELECT 2")
+    assert caught.value.args[0] == ER.PARSE_ERROR
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 4")
+        assert cursor.fetchall() == ((4,),)
+
+
 def test_work_is_committed_or_rolled_back(
     open_connection: Callable[..., Connection], server: MySQLServer, variables: dict[str, str]
 ) -> None:
@@ -304,10 +354,10 @@ def test_a_session_always_has_limits(open_connection: Callable[..., Connection])
     """Even one that is set up when no time is left: to the server, 0 would mean no limit."""
     connection = open_connection()
     session: Any = connection.cursor().connection
-    sessions._set_up(session, "instance", Deadline.after(-1))
+    opening._set_up(session, Deadline.after(-1))
     with connection.cursor() as cursor:
         cursor.execute("SELECT @@max_execution_time, @@innodb_lock_wait_timeout, @@lock_wait_timeout, @@wait_timeout")
-        assert cursor.fetchone() == (1000, 1, 1, 2)
+        assert cursor.fetchone() == (1000, 1, 1, 1)
 
 
 def test_an_attempt_that_ends_late_is_none(
@@ -316,11 +366,11 @@ def test_an_attempt_that_ends_late_is_none(
     """The watchdog has shut the socket, and nobody has noticed yet."""
     numbers: list[int] = []
 
-    def set_up(session: Any, _endpoint: str, deadline: Deadline) -> None:
+    def set_up(session: Any, deadline: Deadline) -> None:
         numbers.append(session.thread_id())
         time.sleep(deadline.remaining() + 0.2)
 
-    monkeypatch.setattr("mysql_jobs.session._set_up", set_up)
+    monkeypatch.setattr("mysql_jobs.opening._set_up", set_up)
     with pytest.raises(DeadlineExceeded, match=r"attempt 1( failed)?: .*the attempt to connect took too long"):
         open_connection(seconds=0.5)
     [number] = numbers
@@ -333,11 +383,11 @@ def test_an_attempt_that_fails_is_ended_at_once(
     """Whatever it fails of: nothing waits for a garbage collection that a freeze may delay for hours."""
     sessions: list[Any] = []
 
-    def set_up(session: Any, _endpoint: str, _deadline: Deadline) -> None:
+    def set_up(session: Any, _deadline: Deadline) -> None:
         sessions.append(session)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("mysql_jobs.session._set_up", set_up)
+    monkeypatch.setattr("mysql_jobs.opening._set_up", set_up)
     with pytest.raises(KeyboardInterrupt):
         open_connection()
     assert not sessions[0].open
@@ -376,8 +426,9 @@ def _number(connection: Connection) -> int:
 
 def _is_struck(connection: Connection) -> bool:
     """Once its deadline has come, and what is done then is done; within a generous bound on a hang."""
-    connection._watchdog._thread.join(30)
-    return connection._watchdog.struck
+    session: Any = connection._session
+    session._watchdog._thread.join(30)
+    return connection._session.struck
 
 
 def _is_there(server: MySQLServer, number: int) -> bool:

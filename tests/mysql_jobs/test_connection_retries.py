@@ -1,7 +1,6 @@
 """What is tried again, how often and after which pause; and the exact edges of the budget that all of it draws on."""
 
 import contextlib
-import dataclasses
 import select
 import socket
 import ssl
@@ -23,7 +22,6 @@ from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.network import open_socket
-from mysql_jobs.session import tls_context
 from tests.mysql_jobs.known import Known
 from tests.mysql_jobs.packets import greeting, packet
 
@@ -44,7 +42,7 @@ def database(tmp_path: Path) -> Database:
         name="jobs",
         endpoint="instance",
         region="eu-central-1",
-        certificates=authority,
+        certificates=str(authority),
     )
 
 
@@ -168,7 +166,7 @@ def test_a_reset_at_connect_is_retried(database: Database, monkeypatch: pytest.M
         select.select([connected], [], [], 30)
         return connected, address
 
-    monkeypatch.setattr("mysql_jobs.session.open_socket", wait_for_the_end)
+    monkeypatch.setattr("mysql_jobs.opening.open_socket", wait_for_the_end)
     with pytest.raises(pymysql.err.OperationalError) as caught, _serve(reset, _error(UNKNOWN_DATABASE)) as port:
         _connect(database, port, Known())
     assert caught.value.args[0] == UNKNOWN_DATABASE
@@ -211,7 +209,7 @@ def test_a_reset_between_tcp_and_tls_leaves_no_socket(database: Database, monkey
         peer.recv(36)  # the request for TLS
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
-    monkeypatch.setattr("mysql_jobs.session.tls_context", lambda _authorities: Late(ssl.PROTOCOL_TLS_CLIENT))
+    monkeypatch.setattr("mysql_jobs.opening.tls_context", lambda _authorities, _curve: Late(ssl.PROTOCOL_TLS_CLIENT))
     monkeypatch.setattr("mysql_jobs.connection._transient", lambda _error: False)
     before = Inventory.take()
     with pytest.raises(pymysql.err.OperationalError) as caught, _serve(reset) as port:
@@ -220,44 +218,11 @@ def test_a_reset_between_tcp_and_tls_leaves_no_socket(database: Database, monkey
     assert before.leaked_since() == []
 
 
-@pytest.mark.parametrize("names", [["other.example"], ["10.0.0.1"], ["other.example", "10.0.0.1"]])
-def test_a_certificate_without_the_hosts_name_in_subject_alt_name_is_refused(names: list[str], tmp_path: Path) -> None:
-    """A common name alone is no proof: https://www.rfc-editor.org/rfc/rfc9525"""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    client = tls_context(tmp_path / "authority.pem")
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert(*names, common_name="db.example").configure_cert(server)
-    with pytest.raises(ssl.SSLCertVerificationError, match="Hostname mismatch"):
-        _handshake(client, server, "db.example")
-    _handshake(client, server, names[0])
-
-
-def test_no_version_below_tls_1_2_is_spoken(tmp_path: Path) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
-    assert tls_context(tmp_path / "authority.pem").minimum_version == ssl.TLSVersion.TLSv1_2
-
-
-def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str) -> None:
-    """Shake hands in memory, as far as the client's opinion of the certificate."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
-    theirs = server.wrap_bio(to_server, to_client, server_side=True)
-    for side in (ours, theirs, ours):
-        with contextlib.suppress(ssl.SSLWantReadError):
-            side.do_handshake()
-
-
-def test_the_authorities_are_read_once(database: Database) -> None:
-    assert tls_context(database.certificates) is tls_context(database.certificates)
-
-
 @pytest.mark.parametrize("value", [Destroyed("polite", 0.1, ""), Deadline(1), Credentials("jobs", "password")])
 def test_what_a_run_has_found_out_stays_as_it_is(value: Any) -> None:
-    for field in dataclasses.fields(value):
-        with pytest.raises(dataclasses.FrozenInstanceError):
-            setattr(value, field.name, None)
+    for field in value._fields:
+        with pytest.raises(AttributeError):
+            setattr(value, field, None)
 
 
 def test_two_seconds_of_lambdas_remaining_time_are_kept_back(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,18 +242,6 @@ def test_a_watchdog_that_hangs_does_not_keep_the_process_alive() -> None:
         daemon = watchdog._thread.daemon
         watchdog.dismiss()
     assert daemon
-
-
-def test_a_watchdog_of_a_socket_that_has_been_shut_does_its_work() -> None:
-    ours, theirs = socket.socketpair()
-    called = threading.Event()
-    with ours, theirs:
-        ours.shutdown(socket.SHUT_RDWR)
-        theirs.close()
-        watchdog = Watchdog(ours, Deadline.after(0), called.set)
-        assert called.wait(30)
-        watchdog.dismiss()
-        assert watchdog.struck
 
 
 def test_an_open_socket_waits_for_ever_and_sends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,7 +316,7 @@ def test_a_watchdog_that_cannot_start_keeps_no_descriptor(monkeypatch: pytest.Mo
 def test_an_attempt_without_a_watchdog_is_closed(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     closed: list[bool] = []
     with _serve(lambda peer: closed.append(_is_closed(peer))) as port:
-        monkeypatch.setattr("mysql_jobs.session.Watchdog", _no_more_threads)
+        monkeypatch.setattr("mysql_jobs.opening.Watchdog", _no_more_threads)
         with pytest.raises(RuntimeError, match="can't start new thread") as caught:
             _connect(database, port, Known())
         for _ in range(250):
@@ -412,7 +365,7 @@ def _resolve(monkeypatch: pytest.MonkeyPatch, *addresses: str, seconds: float = 
 
 def _connect(database: Database, port: int, authentication: Authentication, *, seconds: float = 20) -> Connection:
     return connect(
-        database=dataclasses.replace(database, port=port),
+        database=database._replace(port=port),
         authentication=authentication,
         deadline=Deadline.after(seconds),
         program_name="job",

@@ -173,7 +173,7 @@ def test_wherever_a_run_is_struck_its_work_is_done_exactly_once(
 ) -> None:
     with Sequence.of(bench, batches) as sequence:
         places = sequence.places()
-    assert len(places) >= fewest_places  # else the sweep would show nothing
+    assert len(places) >= fewest_places, places  # else the sweep would show nothing
 
     def sweep(share: int) -> list[Aftermath]:
         with Sequence.of(bench, batches) as sequence:

@@ -2,14 +2,17 @@
 
 import re
 from datetime import UTC, datetime
-from pathlib import Path
+from urllib.parse import quote
 
 import botocore.session
 import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
+from hypothesis import example, given
+from hypothesis import strategies as st
 
+from mysql_jobs import signature
 from mysql_jobs.configuration import ConfigurationError, Database, Login
 from mysql_jobs.credentials import Authentication, Credentials, iam_token
 from mysql_jobs.deadline import Deadline
@@ -22,7 +25,7 @@ DATABASE = Database(
     name="jobs",
     endpoint="instance",
     region="eu-central-1",
-    certificates=Path("unused.pem"),
+    certificates="unused.pem",
 )
 
 
@@ -90,20 +93,24 @@ def test_missing_aws_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> N
         iam_token(user="jobs", database=DATABASE, now=datetime.now(UTC))
 
 
-@pytest.mark.usefixtures("session_token")
 @pytest.mark.parametrize(
-    "endpoint", ["http://secrets.example.com", "http://127.0.0.1.example.com:80", "ftp://localhost"]
+    ("value", "shown"),
+    [
+        (Credentials("jobs", "hunter2"), "Credentials(user='jobs')"),
+        (AccessKey(id="AKIDEXAMPLE", secret="hunter2", session_token="hunter2"), "AccessKey(id='AKIDEXAMPLE')"),
+    ],
 )
-def test_a_password_is_not_asked_for_in_clear(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-    login = Login(user="jobs", auth="secret", secret="arn:aws:secretsmanager:eu-central-1:1:secret:x")
-    with pytest.raises(ConfigurationError, match="write an https address"):
-        Authentication(login=login, database=DATABASE).credentials(Deadline.after(5))
+def test_nothing_shows_a_password_or_a_key(value: object, shown: str) -> None:
+    assert repr(value) == str(value) == f"{value}" == shown
+    assert "hunter2" not in repr([value]) + str({"value": value}) + f"{value!r:>40} {value}"
 
 
-def test_nothing_shows_a_password_or_a_key() -> None:
-    shown = repr(Credentials("jobs", "hunter2")) + repr(AccessKey(id="A", secret="hunter2", session_token="hunter2"))
-    assert "hunter2" not in shown
+# All of Unicode, and so all bytes that there are in a text of UTF-8.
+@given(st.text(st.characters(codec="utf-8")))
+@example("".join(map(chr, range(256))))
+@example("\U0001f600")
+def test_percent_encoding_is_that_of_the_standard_library(text: str) -> None:
+    assert signature._encode(text) == quote(text, safe="-_.~")
 
 
 def _signing_time(text: str) -> datetime:

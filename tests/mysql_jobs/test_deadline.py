@@ -3,12 +3,15 @@
 import os
 import socket
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
+
+HANG_SECONDS = 30
 
 
 def test_the_deadline_is_lambdas_remaining_time_less_the_margin(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,13 +44,80 @@ def test_the_watchdog_ends_a_call_that_waits_for_a_dripping_peer() -> None:
         drip.join()
 
 
-def test_a_socket_that_can_not_be_shut_down_hinders_no_kill() -> None:
+class Moment:
+    """A deadline that comes when it is told to."""
+
+    def __init__(self) -> None:
+        self.come = False
+
+    def remaining(self) -> float:
+        return 0.0 if self.come else 0.01
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        yield ours, theirs
+
+
+def test_an_extended_watchdog_strikes_at_the_later_deadline_only(pair: tuple[socket.socket, socket.socket]) -> None:
+    """As the one of an attempt to connect becomes the run's; only the run has a session to kill."""
+    ours, theirs = pair
+    attempt: Any = Moment()
+    run: Any = Moment()
+    received: list[bytes] = []
+    watchdog = Watchdog(ours, attempt)
+    assert watchdog.extend(run, lambda: received.append(theirs.recv(1)))
+    attempt.come = True
+    watchdog._thread.join(0.1)
+    assert watchdog._thread.is_alive()
+    assert not watchdog.struck
+    run.come = True
+    watchdog._thread.join(HANG_SECONDS)
+    assert watchdog.struck
+    assert received == [b""], "the socket was not shut down before"
+    watchdog.dismiss()
+
+
+def test_a_watchdog_that_has_struck_is_not_extended(pair: tuple[socket.socket, socket.socket]) -> None:
+    """What it has cut stays cut: nobody may take the session for one that works."""
+    watchdog = Watchdog(pair[0], Deadline.after(0))
+    watchdog._thread.join(HANG_SECONDS)
+    called = threading.Event()
+    assert watchdog.extend(Deadline.after(60), called.set) is False
+    assert watchdog.struck
+    watchdog.dismiss()
+    assert not called.is_set()
+
+
+def test_an_extended_watchdog_can_be_dismissed_before_either_deadline(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    watchdog = Watchdog(pair[0], Deadline.after(60))
+    assert watchdog.extend(Deadline.after(90), pytest.fail)
+    watchdog.dismiss()
+    watchdog.dismiss()
+    assert not watchdog.struck
+    assert not watchdog._thread.is_alive()
+
+
+@pytest.mark.parametrize("shut", [False, True])
+def test_a_socket_that_can_not_be_shut_down_hinders_no_kill(shut: bool) -> None:
     """The server may have closed the connection at the same moment."""
     called = threading.Event()
-    with socket.socket() as unconnected:
-        watchdog = Watchdog(unconnected, Deadline.after(0), called.set)
-        assert called.wait(30)
+    moment: Any = Moment()
+    ours, theirs = socket.socketpair() if shut else (socket.socket(), socket.socket())
+    with ours, theirs:
+        if shut:
+            ours.shutdown(socket.SHUT_RDWR)
+            theirs.close()
+        watchdog = Watchdog(ours, moment)
+        assert watchdog.extend(moment, called.set)
+        moment.come = True
+        assert called.wait(HANG_SECONDS)
         watchdog.dismiss()
+        assert watchdog.struck
 
 
 def test_a_dismissed_watchdog_leaves_no_thread_and_no_descriptor() -> None:

@@ -298,6 +298,7 @@ def test_the_ledger_is_pruned_but_keeps_the_last_window(
     function: Function, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ledger, "KEPT_RUNS", 5)
+    monkeypatch.setattr(ledger, "RUNS_PER_PRUNING", 1)
     for number in range(12):
         function.deliver(EIGHT + number * FIVE_MINUTES)
     assert query("SELECT sequence FROM ledger") == [(number,) for number in range(8, 13)]

@@ -63,7 +63,7 @@ def test_whatever_a_server_says_there_is_an_error_in_time_and_nothing_is_left(
                         name="jobs",
                         endpoint="instance",
                         region="eu-central-1",
-                        certificates=tmp_path / "authority.pem",
+                        certificates=str(tmp_path / "authority.pem"),
                     ),
                     authentication=Known(),
                     deadline=Deadline.after(SECONDS),

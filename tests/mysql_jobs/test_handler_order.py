@@ -165,6 +165,7 @@ def test_what_a_module_sets_while_it_is_imported_is_kept(
 
     def load(name: str) -> Any:
         assert not parts.ProcessState.return_value.note.called
+        assert parts.Authentication.called, "what it imports would not be noted, nor put back"
         names.append(name)
         return parts.job
 

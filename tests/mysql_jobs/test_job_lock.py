@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
 
 import pymysql
@@ -13,8 +12,7 @@ import pytest
 
 from local.mysql_server import MySQLServer
 from mysql_jobs.connection import Connection
-from mysql_jobs.deadline import Deadline
-from mysql_jobs.job_lock import STEP_SECONDS, JobLock, LockError, OrphanError, deadline_lock, invocation_lock
+from mysql_jobs.job_lock import STEP_SECONDS, OrphanError, deadline_lock, invocation_lock
 from tests.mysql_jobs.function import EIGHT, Function
 
 pytestmark = pytest.mark.integration
@@ -134,24 +132,6 @@ def test_an_orphan_that_is_still_rolled_back_fails_the_run(
     monkeypatch.setattr(Connection, "kill", lambda *_: True)  # as if it took its time to end
     with pytest.raises(OrphanError, match="still rolling its work back: retry this run"):
         function.deliver()
-
-
-def test_a_lock_that_the_server_can_not_give_fails_the_run(function: Function) -> None:
-    """It answers NULL then, out of memory for example."""
-
-    class Cursor:
-        def execute(self, *_: object) -> None:
-            pass
-
-        def fetchall(self) -> list[tuple[None, None, None]]:
-            return [(None, None, None)]
-
-    connection: Any = SimpleNamespace(cursor=Cursor)
-    request: Any = SimpleNamespace(job="pulse")
-    deadline = Deadline.of(function.context)
-    lock = JobLock(connection=connection, schema="jobs", request=request, request_id="one", deadline=deadline)
-    with pytest.raises(LockError, match="answered NULL: see the server's error log"):
-        lock.take()
 
 
 def test_the_deadline_in_the_lock_is_the_functions_own(

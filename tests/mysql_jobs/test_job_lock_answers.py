@@ -19,14 +19,19 @@ HELD_BY = [(7, None)]
 HELD_BY_SAME_INVOCATION = [(7, 7)]
 
 
+LEDGER = "SELECT 'what the ledger says'"
+ROWS = [("own", 1)]
+
+
 class Server:
-    """Gives these answers, one after the other."""
+    """Gives these answers, one after the other; the ledger's rows, whenever it is asked for them."""
 
     def __init__(self, *answers: Sequence[tuple[object, ...]], can_kill: bool = True) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[object, ...]] = []
         self.statements: list[str] = []
         self.killed: list[int] = []
+        self.transactions: list[str] = []
         self._can_kill = can_kill
 
     def cursor(self) -> "Server":
@@ -35,6 +40,19 @@ class Server:
     def execute(self, statement: str, parameters: tuple[object, ...]) -> None:
         self.statements.append(statement)
         self.asked.append(parameters)
+
+    def mogrify(self, statement: str, parameters: tuple[object, ...]) -> str:
+        self.execute(statement, parameters)
+        return "taken"
+
+    def begin(self, *statements: str) -> list[Sequence[tuple[object, ...]]]:
+        """The lock, and then the ledger: one statement could read the table as it was before."""
+        assert statements == ("taken", LEDGER)
+        self.transactions.append("begin")
+        return [self.answers.pop(0), ROWS]
+
+    def rollback(self) -> None:
+        self.transactions.append("rollback")
 
     def fetchall(self) -> Sequence[tuple[object, ...]]:
         return self.answers.pop(0)
@@ -76,22 +94,25 @@ def _take(wait: float = 0) -> tuple[object, ...]:
 def test_a_lock_that_is_free_is_taken_at_once(clock: Any) -> None:
     server = Server(YES)
     lock = _lock(server)
-    assert lock.take() is True
+    assert lock.take(LEDGER) is ROWS
     assert (server.asked, clock.slept, lock.orphan, lock.name) == ([_take()], [], "", NAME)
+    assert server.transactions == ["begin"]
     ours = "IF(IS_USED_LOCK(%s) = CONNECTION_ID(), GET_LOCK(%s, 0), NULL)"  # else nobody's deadline is told
     assert server.statements == [f"SELECT GET_LOCK(%s, %s), {ours}, {ours}"]
 
 
 def test_a_run_that_has_just_ended_has_a_tenth_of_a_second_to_release_it(clock: Any) -> None:
     server = Server(NO, YES)
-    assert _lock(server).take() is True
+    assert _lock(server).take(LEDGER) is ROWS
     assert (server.asked, clock.slept) == ([_take()] * 2, [0.1])
+    # What was read without the lock may be old by then: a transaction that goes on would read it again.
+    assert server.transactions == ["begin", "rollback", "begin"]
 
 
 @pytest.mark.parametrize("answer", [YES, NO])
 def test_a_holder_that_has_ended_meanwhile_leaves_one_more_try(answer: Any, clock: Any) -> None:
     server = Server(NO, NO, NOBODY, answer)
-    assert _lock(server).take() is (answer == YES)
+    assert _lock(server).take(LEDGER) == (ROWS if answer == YES else None)
     assert server.asked[2] == (NAME, invocation_lock(NAME, "request-1"))
     assert clock.slept == [0.1]
 
@@ -99,7 +120,7 @@ def test_a_holder_that_has_ended_meanwhile_leaves_one_more_try(answer: Any, cloc
 def test_a_holder_that_says_no_time_is_not_killed(clock: Any) -> None:
     server = Server(NO, NO, HELD_BY, [], [(1,)])
     with pytest.raises(OrphanError, match=r"session 7 holds the lock jobs\.pulse, and is no run"):
-        _lock(server).take()
+        _lock(server).take(LEDGER)
     assert server.killed == []
     assert server.asked[3:] == [(100_100, NAME, 100_100, 7), (NAME, 7)]
     assert clock.slept == [0.1, 0.1]
@@ -109,7 +130,7 @@ def test_a_holder_that_says_no_time_is_not_killed(clock: Any) -> None:
 @pytest.mark.usefixtures("clock")
 def test_a_holder_that_ends_while_its_time_is_looked_for_leaves_one_more_try(answer: Any) -> None:
     server = Server(NO, NO, HELD_BY, [], [(0,)], answer)
-    assert _lock(server).take() is (answer == YES)
+    assert _lock(server).take(LEDGER) == (ROWS if answer == YES else None)
     assert server.killed == []
 
 
@@ -128,7 +149,7 @@ def test_a_holder_is_killed_once_its_time_is_over(now: float, until: int, ended:
     clock.now = now
     server = Server(NO, NO, HELD_BY, _until(until, now), YES)
     lock = _lock(server)
-    assert lock.take() is ended
+    assert lock.take(LEDGER) == (ROWS if ended else None)
     assert server.killed == ([7] if ended else [])
     assert lock.orphan == (f"session 7, {now - until:.0f} s beyond its time: killed" if ended else "")
 
@@ -137,10 +158,10 @@ def test_a_holder_is_killed_once_its_time_is_over(now: float, until: int, ended:
 def test_an_earlier_attempt_is_no_success_until_its_time_is_over() -> None:
     server = Server(NO, NO, HELD_BY_SAME_INVOCATION, _until(1_000_010))
     with pytest.raises(OrphanError, match="session 7, an earlier attempt of this invocation"):
-        _lock(server).take()
+        _lock(server).take(LEDGER)
     assert server.killed == []
     server = Server(NO, NO, HELD_BY_SAME_INVOCATION, _until(1_000_000), YES)
-    assert _lock(server).take() is True
+    assert _lock(server).take(LEDGER) is ROWS
     assert server.killed == [7]
 
 
@@ -150,7 +171,7 @@ def test_a_killed_orphan_has_half_of_the_time_left_to_be_rolled_back(left: float
     server = Server(NO, NO, HELD_BY, _until(1_000_000), NO)
     lock = _lock(server, left)
     with pytest.raises(OrphanError, match="3 s beyond its time: killed, and the server is still rolling its work back"):
-        lock.take()
+        lock.take(LEDGER)
     assert server.asked[-1][1] == wait
 
 
@@ -159,25 +180,27 @@ def test_an_orphan_that_can_not_be_killed_fails_the_run() -> None:
     server = Server(NO, NO, HELD_BY, _until(1_000_000), can_kill=False)
     lock = _lock(server)
     with pytest.raises(OrphanError, match="can't be killed through a proxy"):
-        lock.take()
+        lock.take(LEDGER)
     assert lock.orphan == "session 7, 3 s beyond its time"
     assert len(server.asked) == 4
 
 
 @pytest.mark.usefixtures("clock")
 def test_an_answer_of_null_is_an_error() -> None:
-    with pytest.raises(LockError, match="answered NULL"):
-        _lock(Server([(None, None, None)])).take()
+    """The server gives it where it can't take the lock, out of memory for example."""
+    with pytest.raises(LockError, match="answered NULL: see the server's error log"):
+        _lock(Server([(None, None, None)])).take(LEDGER)
 
 
-def test_a_lock_that_the_session_does_not_hold_any_more_is_an_error() -> None:
-    server = Server([(1,)])
-    _lock(server).require()
-    assert server.asked == [(NAME,)]
-    assert server.statements == ["SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"]
-    for answer in (0, None):
-        with pytest.raises(LockError, match=r"the job released the lock jobs\.pulse"):
-            _lock(Server([(answer,)])).require()
+def test_a_commit_requires_the_lock_in_the_server_itself() -> None:
+    """In the same round trip; in no row, as an answer would come too late."""
+    server = Server()
+    server.mogrify = lambda statement, parameters: statement % tuple(map(repr, parameters))  # type: ignore[method-assign]
+    lock = _lock(server)
+    held = "IS_USED_LOCK('jobs.pulse') = CONNECTION_ID()"
+    assert lock.required() == f"SET SESSION autocommit = IF({held}, 0, 2)"
+    assert isinstance(lock.lost(), LockError)
+    assert str(lock.lost()).startswith("the job released the lock jobs.pulse: take RELEASE_LOCK")
 
 
 def test_the_names_of_the_locks_are_the_same_in_every_version_that_may_meet() -> None:

@@ -1,7 +1,6 @@
 """The jobs' database user needs TLS, and has just the rights it needs: what the server is asked, and what it does."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -16,7 +15,7 @@ from mysql_jobs.jobs_user import grant
 from mysql_jobs.migration_files import MigrationError
 
 DATABASE = Database(
-    host="host", port=3306, name="jobs", endpoint="instance", region="eu-central-1", certificates=Path("none.pem")
+    host="host", port=3306, name="jobs", endpoint="instance", region="eu-central-1", certificates="none.pem"
 )
 
 

@@ -3,17 +3,21 @@
 import itertools
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, Literal, cast
 
+import pymysql
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymysql.constants import ER
 
+from mysql_jobs.connection import OutcomeUnknownError
+from mysql_jobs.job_lock import LockError
 from mysql_jobs.ledger import Claim, Entry, Ledger, decide
 from mysql_jobs.request import Request, Window
+from mysql_jobs.session import TransactionEndedError
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -93,37 +97,41 @@ def test_a_window_by_hand_is_outside_of_the_sequence() -> None:
 
 
 class Database:
-    """A connection and its cursor, which answer so."""
+    """A connection and its cursor, and the job's lock on it; the ledger has these rows."""
 
-    def __init__(self, rows: Sequence[tuple[object, ...]] = (), *, written: int = 1) -> None:
+    def __init__(self, rows: Sequence[tuple[object, ...]] = (), *, taken: bool = True) -> None:
         self.asked: list[tuple[str, tuple[object, ...]]] = []
-        self._rows, self._written = rows, written
+        self.committed: list[tuple[str, ...]] = []
+        self.went_on: list[bool] = []
+        self.error: Exception | None = None
+        self._rows, self._taken = rows, taken
 
     def cursor(self) -> "Database":
         return self
 
-    def execute(self, statement: str, parameters: tuple[object, ...]) -> int:
+    def mogrify(self, statement: str, parameters: tuple[object, ...]) -> str:
         self.asked.append((statement, parameters))
-        return self._written
+        return statement
 
-    def fetchall(self) -> Sequence[tuple[object, ...]]:
-        return self._rows
+    def take(self, then: str) -> Sequence[tuple[object, ...]] | None:
+        assert then == self.asked[-1][0]
+        return self._rows if self._taken else None
+
+    def required(self) -> str:
+        return "SET the lock is held"
+
+    def lost(self) -> LockError:
+        return LockError("lost")
+
+    def commit(self, *last: str, go_on: bool) -> None:
+        self.committed.append(last)
+        self.went_on.append(go_on)
+        if self.error:
+            raise self.error
 
 
-class Lock:
-    name = "jobs.job"
-    required = 0
-
-    def __init__(self, *, taken: bool = True) -> None:
-        self.take = lambda: taken
-
-    def require(self) -> None:
-        self.required += 1
-
-
-def _ledger(database: Any, lock: Any = None, request: Request | None = None) -> Ledger:
-    lock = lock or cast(Any, Lock())
-    return Ledger(connection=database, schema="jobs", request=request or _request(15), lock=lock)
+def _ledger(database: Any, request: Request | None = None) -> Ledger:
+    return Ledger(connection=database, schema="jobs", request=request or _request(15), lock=database)
 
 
 def _row(kind: str, sequence: int, start: int, end: int, outcome: str = "done") -> tuple[object, ...]:
@@ -139,21 +147,18 @@ def _claim(ledger: Ledger) -> Claim:
 
 def _written(statement: str, parameters: tuple[object, ...]) -> dict[str, object]:
     """What a statement writes, by column."""
-    if found := re.match(r"INSERT INTO `jobs`\.ledger \((.*?)\) SELECT (.*) FROM DUAL WHERE (.*)$", statement):
+    if found := re.fullmatch(r"INSERT INTO `jobs`\.ledger \((.*?)\) VALUES \((.*)\)", statement):
         columns = found[1].split(", ")
         assert found[2] == ", ".join(["%s"] * len(columns))
-        columns.append(found[3])
     else:
-        found = re.match(r"UPDATE `jobs`\.ledger SET (.*) WHERE (.*?) AND (.*?) AND (.*)$", statement)
+        found = re.fullmatch(r"UPDATE `jobs`\.ledger SET (.*) WHERE (.*?) AND (.*)", statement)
         assert found
-        columns = [each.removesuffix(" = %s") for each in (*found[1].split(", "), found[2], found[3])] + [found[4]]
+        columns = [each.removesuffix(" = %s") for each in (*found[1].split(", "), found[2], found[3])]
     return dict(zip(columns, parameters, strict=True))
 
 
-def test_while_another_run_is_at_work_nothing_is_read() -> None:
-    database = Database()
-    assert _ledger(database, Lock(taken=False)).claim(DAY) == "overlapping"
-    assert database.asked == []
+def test_while_another_run_is_at_work_the_rows_decide_nothing() -> None:
+    assert _ledger(Database([_row("own", 4, 5, 15)], taken=False)).claim(DAY) == "overlapping"
 
 
 def test_the_rows_decide() -> None:
@@ -194,7 +199,7 @@ def test_a_new_row_has_the_next_number_and_says_everything_about_the_run(
     before = datetime.now(UTC)
     ledger = _ledger(database)
     claim = _claim(ledger)
-    ledger.record(claim, "done", progress={"after": 9}, result={"rows": 2})
+    ledger.commit(claim, "done", progress={"after": 9}, result={"rows": 2})
     row = _written(*database.asked[1])
     assert before <= cast(datetime, row.pop("started_at")) <= datetime.now(UTC)
     assert row == {
@@ -208,15 +213,15 @@ def test_a_new_row_has_the_next_number_and_says_everything_about_the_run(
         "progress": '{"after": 9}',
         "result": '{"rows": 2}',
         "duration_ms": 1500,
-        "IS_USED_LOCK(%s) = CONNECTION_ID()": "jobs.job",
     }
-    assert len(database.asked) == 2
+    assert database.committed == [("SET the lock is held", database.asked[1][0])], "in this order"
+    assert database.went_on == [False]
 
 
 def test_a_window_by_hand_has_no_scheduled_time_and_an_empty_progress_is_none() -> None:
     database = Database()
     ledger = _ledger(database, request=_request(15, _window(0, 5)))
-    ledger.record(_claim(ledger), "partial", progress={})
+    ledger.commit(_claim(ledger), "partial", progress={})
     row = _written(*database.asked[1])
     assert (row["scheduled_time"], row["progress"], row["result"]) == (None, None, None)
 
@@ -229,37 +234,85 @@ def test_a_row_of_this_run_is_changed() -> None:
         ledger = _ledger(database)
         claim = _claim(ledger)
         if not known:
-            ledger.record(claim, "partial", progress={"after": 8})
-        ledger.record(claim, "done", progress={}, result={})
+            ledger.commit(claim, "partial", progress={"after": 8}, go_on=True)
+        ledger.commit(claim, "done", progress={}, result={})
         row = _written(*database.asked[-1])
         assert database.asked[-1][0].startswith("UPDATE ")
         assert (row["job"], row["sequence"], row["outcome"], row["progress"]) == ("job", sequence, "done", None)
-        assert (row["result"], row["IS_USED_LOCK(%s) = CONNECTION_ID()"]) == ("{}", "jobs.job")
-        assert len(row) == 8
+        assert (row["result"], len(row)) == ("{}", 7)
+        assert database.committed[-1] == ("SET the lock is held", database.asked[-1][0])
+        assert database.went_on == ([True, False] if not known else [False])
 
 
-@pytest.mark.parametrize(("written", "required"), [(1, 0), (0, 2)])
-def test_a_row_that_was_not_written_is_a_lost_lock(written: int, required: int) -> None:
-    lock = Lock()
-    ledger = _ledger(Database(written=written), lock)
+LOST_LOCK = pymysql.err.OperationalError(
+    ER.WRONG_VALUE_FOR_VAR, "Variable 'autocommit' can't be set to the value of '2'"
+)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (LOST_LOCK, LockError),
+        (pymysql.err.IntegrityError(ER.DUP_ENTRY, "Duplicate entry"), pymysql.err.IntegrityError),
+        (pymysql.err.OperationalError(ER.WRONG_TYPE_FOR_VAR, "Incorrect argument type"), pymysql.err.OperationalError),
+        (pymysql.err.OperationalError(), pymysql.err.OperationalError),
+        (OutcomeUnknownError("lost"), OutcomeUnknownError),
+        (TransactionEndedError(), TransactionEndedError),
+    ],
+    ids=repr,
+)
+def test_the_error_of_a_condition_that_does_not_hold_is_a_lost_lock_and_no_other(
+    error: Exception, raised: type[Exception]
+) -> None:
+    database = Database()
+    ledger = _ledger(database)
     claim = _claim(ledger)
+    database.error = error
     for _ in range(2):
-        ledger.record(claim, "partial", progress={"after": 8})
-    assert lock.required == required
+        with pytest.raises(raised) as caught:
+            ledger.commit(claim, "partial", progress={"after": 8})
+        assert database.asked[-1][0].startswith("INSERT "), "the row is not there"
+    if error is LOST_LOCK:
+        assert (str(caught.value), caught.value.__suppress_context__) == ("lost", True)
+    else:
+        assert caught.value is error
 
 
 @pytest.mark.parametrize(
     ("last", "highest", "kept_from"),
-    [(1999, 1999, None), (2000, 2000, 2), (5000, 5000, 3002), (7, 5000, 7), (1, 5000, None)],
+    [
+        (1999, 1999, None),
+        (2099, 2099, 101),
+        (4999, 4999, 3001),
+        (7, 4999, 7),
+        (1, 4999, None),
+        *((number, number, None) for number in (2098, 2100, 2150, 4998, 5000)),
+    ],
 )
-def test_two_thousand_rows_are_kept_and_the_last_of_the_sequence(
+def test_every_hundredth_run_keeps_two_thousand_rows_and_the_last_of_the_sequence(
     last: int, highest: int, kept_from: int | None
 ) -> None:
     database = Database([_row("last", last, 5, 10), _row("highest", highest, 5, 10)])
     ledger = _ledger(database)
-    ledger.record(_claim(ledger), "done", progress={})
-    pruned = [parameters for statement, parameters in database.asked if statement.startswith("DELETE ")]
-    assert pruned == ([("job", kept_from)] if kept_from else [])
+    ledger.commit(_claim(ledger), "done", progress={})
+    pruned = [each for each in database.asked if each[0].startswith("DELETE ")]
+    statement = "DELETE FROM `jobs`.ledger WHERE job = %s AND sequence < %s"
+    assert pruned == ([(statement, ("job", kept_from))] if kept_from else [])
+    assert database.committed[0][2:] == ((statement,) if kept_from else ())
+
+
+def test_a_run_prunes_with_its_first_commit_only() -> None:
+    rows = [_row("last", 4999, 5, 10), _row("highest", 4999, 5, 10)]
+    database = Database(rows)
+    ledger = _ledger(database)
+    claim = _claim(ledger)
+    for _ in range(2):
+        ledger.commit(claim, "partial", progress={"after": 8}, go_on=True)
+    assert [len(each) for each in database.committed] == [3, 2]
+    database = Database([_row("own", 5000, 5, 15, "partial"), _row("last", 5000, 5, 15, "partial"), *rows[1:]])
+    ledger = _ledger(database)
+    ledger.commit(_claim(ledger), "done", progress={})
+    assert [len(each) for each in database.committed] == [2]
 
 
 @given(
@@ -278,7 +331,7 @@ def test_windows_have_no_gap_and_no_overlap(deliveries: list[tuple[int, str]], m
         assert claim.window.end - claim.window.start <= timedelta(minutes=max_minutes)
         sequence = claim.sequence or (last.sequence + 1 if last else 1)
         entry = Entry(sequence=sequence, window=claim.window, outcome="done", progress={})
-        rows[request.scheduled_time] = entry if outcome == "done" else replace(entry, outcome="partial")
+        rows[request.scheduled_time] = entry if outcome == "done" else entry._replace(outcome="partial")
     done = sorted((entry for entry in rows.values() if entry.outcome == "done"), key=lambda entry: entry.sequence)
     for before, after in itertools.pairwise(done):
         assert before.window.end == after.window.start

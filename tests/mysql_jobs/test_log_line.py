@@ -27,6 +27,7 @@ HEADERS = {
     "Lambda-Runtime-Deadline-Ms": "9999999999999",
     "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:123456789012:function:test",
 }
+DATABASE = {"HOST": "localhost", "PORT": "3306", "NAME": "jobs", "ENDPOINT": "instance", "USER": "jobs", "AUTH": "iam"}
 FRAME = struct.Struct(">IIQ")
 """Type, length and time: what precedes each message that Lambda gets over the descriptor for its logs."""
 
@@ -59,6 +60,9 @@ def invoke(tmp_path: Path) -> Callable[..., tuple[dict[str, Any], list[dict[str,
                 "AWS_LAMBDA_LOG_GROUP_NAME": "test",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "test",
                 "JOB": "job",
+                # Read before the job is imported, but nobody is asked: the job's module raises.
+                "AWS_REGION": "eu-central-1",
+                **{f"DATABASE_{name}": value for name, value in DATABASE.items()},
             },
         ) as process:
             os.close(written)

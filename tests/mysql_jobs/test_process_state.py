@@ -120,6 +120,19 @@ def test_what_a_run_changes_is_put_back_and_named(name: str, change: Callable[[]
     assert state.restore() == []
 
 
+def test_a_client_of_http_that_a_run_imports_is_no_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing imports it before a login with a secret, or a job of its own, does."""
+    monkeypatch.delitem(sys.modules, "http.client")
+    state = ProcessState()
+    assert "http.client" not in sys.modules
+    monkeypatch.setitem(sys.modules, "http.client", http.client)
+    assert state.restore() == []
+    state.note()
+    monkeypatch.setattr(http.client.HTTPConnection, "request", _replaced)
+    assert state.restore() == ["replaced functions"]
+    assert http.client.HTTPConnection.request is not _replaced
+
+
 def test_the_settings_are_noted_at_once() -> None:
     state = ProcessState()
     socket.setdefaulttimeout(30)

@@ -89,14 +89,14 @@ def test_the_window_is_told(report: Report) -> None:
 
 
 def test_a_job_that_ended_says_its_result_and_its_progress_if_it_has_one(report: Report) -> None:
-    report.ended(Outcome(word="done", result={"rows": 2}))
+    report.ended(Outcome(word="done", result={"rows": 2}, progress={}))
     assert _added(report) == {"outcome": "done", "result": {"rows": 2}}
-    report.ended(Outcome(word="partial", progress={"after": 7}))
+    report.ended(Outcome(word="partial", result={}, progress={"after": 7}))
     assert _added(report) == {"outcome": "partial", "result": {}, "progress": {"after": 7}}
 
 
 def test_an_error_makes_it_a_failure_whatever_was_known_before(report: Report) -> None:
-    report.ended(Outcome(word="done"))
+    report.ended(Outcome(word="done", result={}, progress={}))
     report.failed(ValueError("no such customer"))
     assert (report.entries["outcome"], report.entries["error"]) == ("failed", "ValueError: no such customer")
 
@@ -118,7 +118,7 @@ def test_the_line_is_an_error_if_the_run_failed_or_leaked(
     outcome: Any, leaks: list[str], level: int, report: Report, clock: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     if outcome:
-        report.ended(Outcome(word=outcome, result={"at": EIGHT, "text": "é\udc80"}))
+        report.ended(Outcome(word=outcome, result={"at": EIGHT, "text": "é\udc80"}, progress={}))
     report.leaked(leaks)
     clock.now += 0.25
     entries = report.write()

@@ -104,14 +104,14 @@ def test_an_answer_too_long_for_udp_comes_over_tcp(ask: Callable[..., list[str]]
 
 
 def test_it_asks_where_every_program_on_linux_asks() -> None:
-    assert (str(HOSTS), str(CONFIGURATION), PORT) == ("/etc/hosts", "/etc/resolv.conf", 53)
+    assert (HOSTS, CONFIGURATION, PORT) == ("/etc/hosts", "/etc/resolv.conf", 53)
 
 
 def test_the_question_is_one_with_recursion_and_an_identifier_of_all_bits(
     ask: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever guesses the identifier may answer in the name server's place."""
-    monkeypatch.setattr(resolver, "secrets", SimpleNamespace(randbits=lambda bits: (1 << bits) - 1))
+    monkeypatch.setattr(resolver, "os", SimpleNamespace(urandom=lambda size: b"\xff" * size))
     asked = []
 
     def answer(query: bytes) -> list[bytes]:

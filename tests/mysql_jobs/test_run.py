@@ -74,7 +74,6 @@ class Made:
 
     def __init__(self, *, dry_run: bool = False, left: float = 60.0, progress: dict[str, Any] | None = None) -> None:
         self.calls = mock.Mock()
-        self.calls.connection.commit.side_effect = lambda last: last()
         self.calls.deadline.remaining.return_value = left
         self.claim = Claim(window=WINDOW, progress=progress or {}, sequence=None)
         self.parameters = object()
@@ -88,8 +87,12 @@ class Made:
         )
 
     def handed_on(self) -> list[Any]:
-        """What the connection and the ledger were told; how they commit is not looked at."""
-        return [each if each[0] != "connection.commit" else "commit" for each in self.calls.mock_calls]
+        """What the connection and the ledger were told."""
+        return list(self.calls.mock_calls)
+
+    def commits(self) -> list[Any]:
+        """How often, and with what, the ledger was told to commit."""
+        return list(self.calls.ledger.commit.call_args_list)
 
 
 @pytest.fixture
@@ -114,8 +117,7 @@ def test_the_work_and_the_row_are_one_commit() -> None:
     made = Made(progress={"after": 7})
     outcome = carry_out(_job(lambda _run: {"rows": 2}), made.run)
     assert outcome == Outcome(word="done", result={"rows": 2}, progress={"after": 7})
-    recorded = mock.call.ledger.record(made.claim, "done", progress={"after": 7}, result={"rows": 2})
-    assert made.handed_on() == [mock.call.connection.begin(), "commit", recorded]
+    assert made.handed_on() == [mock.call.ledger.commit(made.claim, "done", progress={"after": 7}, result={"rows": 2})]
 
 
 def test_a_checkpoint_commits_its_progress_and_goes_on() -> None:
@@ -126,11 +128,10 @@ def test_a_checkpoint_commits_its_progress_and_goes_on() -> None:
         assert run.progress == {"after": 8}
 
     assert carry_out(_job(job), made.run) == Outcome(word="done", result={}, progress={"after": 8})
-    begin = mock.call.connection.begin()
     assert made.handed_on() == [
-        *(begin, "commit", mock.call.ledger.record(made.claim, "partial", progress={"after": 8})),
+        mock.call.ledger.commit(made.claim, "partial", progress={"after": 8}, go_on=True),
         mock.call.deadline.remaining(),
-        *(begin, "commit", mock.call.ledger.record(made.claim, "done", progress={"after": 8}, result={})),
+        mock.call.ledger.commit(made.claim, "done", progress={"after": 8}, result={}),
     ]
 
 
@@ -165,8 +166,7 @@ def test_a_run_goes_on_while_twice_its_longest_batch_fits(
     ended = batches == len(moments) - 1
     assert outcome.word == ("partial" if ended else "done")
     assert outcome.result == ({} if ended else {"all": True})
-    begins = [each for each in made.handed_on() if each == mock.call.connection.begin()]
-    assert len(begins) == batches, "no transaction is open when a run has ended"
+    assert [each.args[1] for each in made.commits()] == ["partial"] * (len(moments) - 1) + ["done"] * (not ended)
 
 
 def test_a_run_that_has_ended_does_nothing_more() -> None:
@@ -180,7 +180,7 @@ def test_a_run_that_has_ended_does_nothing_more() -> None:
         return {"all": True}
 
     assert carry_out(_job(stubborn), made.run) == Outcome(word="partial", result={}, progress={"batch": 1})
-    assert made.handed_on().count("commit") == 1
+    assert len(made.commits()) == 1
 
 
 @pytest.mark.parametrize("checkpoint", [False, True])
@@ -195,14 +195,14 @@ def test_a_dry_run_is_rolled_back_and_ends_at_its_first_checkpoint(checkpoint: b
     outcome = carry_out(_job(job), made.run)
     result, progress = ({}, {"batch": 1}) if checkpoint else ({"rows": 2}, {})
     assert outcome == Outcome(word="dry_run", result=result, progress=progress)
-    assert made.handed_on() == [mock.call.connection.begin(), mock.call.connection.rollback()]
+    assert made.handed_on() == [mock.call.connection.rollback()]
 
 
 def test_a_failing_job_commits_nothing() -> None:
     made = Made()
     with pytest.raises(ZeroDivisionError):
         carry_out(_job(lambda _run: 1 / 0), made.run)
-    assert made.handed_on() == [mock.call.connection.begin()]
+    assert made.handed_on() == []
 
 
 @pytest.mark.parametrize("progress", [{"at": START}, {"at": (1, 2)}, {1: 2}, {"at": Decimal(1)}, {"at": {1}}])
@@ -210,11 +210,7 @@ def test_a_progress_that_would_not_come_back_as_it_is_is_refused(progress: Any) 
     made = Made()
     with pytest.raises(JobError, match=r"run\.checkpoint gave"):
         carry_out(_job(lambda run: run.checkpoint(progress)), made.run)
-    assert "commit" not in made.handed_on()
-
-
-def test_a_job_may_have_nothing_to_say() -> None:
-    assert Outcome(word="done") == Outcome(word="done", result={}, progress={})
+    assert made.commits() == []
 
 
 def test_the_longest_result_is_taken() -> None:

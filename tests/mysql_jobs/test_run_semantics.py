@@ -159,10 +159,11 @@ class Saboteur:
 
     def __call__(self, place: str) -> Action | None:
         self._began = self._began or "GET_LOCK" in place
-        # Nobody waits for an answer to COM_QUIT: the run may have ended before this could strike.
-        if self.struck or not self._began or "quit" in place:
+        # Nobody waits for an answer to COM_QUIT: the run may have ended before this could strike. Partway, nobody knows
+        # whether the server has come to the COMMIT.
+        if self.struck or not self._began or "quit" in place or "partway" in place:
             return None
-        self.commits += place.startswith("answer: COMMIT")
+        self.commits += place.startswith("answer: ") and "COMMIT" in place
         if self.place:
             self.place -= 1
             return None

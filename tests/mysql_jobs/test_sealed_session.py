@@ -27,8 +27,8 @@ METHODS = sorted(
 ARGUMENTS: tuple[tuple[object, ...], ...] = ((), (True,), (1,), ("utf8mb4",), ("COMMIT",), (None, None, None))
 """Tried one after the other; those that a method does not take raise TypeError."""
 OWN = {
-    "begin_transaction": ("mysql_jobs",),
-    "end_transaction": ("COMMIT",),
+    "run_together": (["COMMIT"],),
+    "seal": (),
 }
 """Methods of the run's own that a job might find, and their arguments."""
 

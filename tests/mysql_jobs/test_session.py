@@ -1,19 +1,21 @@
 """A session by itself: what it is before it is sealed, and how it ends when nothing is there any more."""
 
-from pathlib import Path
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 from unittest import mock
 
 import pymysql
 import pytest
 from pymysql.constants import CR, SERVER_STATUS
+from pymysql.cursors import Cursor
 
 from mysql_jobs import session as sessions
-from mysql_jobs.configuration import Database
-from mysql_jobs.credentials import Credentials
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
-from mysql_jobs.session import Session
+from mysql_jobs.session import Session, TransactionEndedError, no_autocommit_if
+from tests.mysql_jobs.packets import EOF, answer, error, ok, packet, rows
 
 
 @pytest.fixture
@@ -22,23 +24,41 @@ def session() -> Session:
     return Session(host="localhost", defer_connect=True)
 
 
-@pytest.mark.parametrize(("cut", "how"), [(False, "gone"), (True, "cut")])
-def test_what_was_closed_before_is_not_closed_politely(cut: bool, how: str, session: Session) -> None:
+@pytest.mark.parametrize(("struck", "how"), [(False, "gone"), (True, "cut")])
+def test_what_was_closed_before_is_not_closed_politely(struck: bool, how: str, session: Any) -> None:
     """By the server, the network or the job, or by the watchdog at the deadline."""
-    assert session.destroy(cut=cut) == how
+    session.opened(mock.Mock(struck=struck), mock.Mock())
+    assert session.destroy() == how
+    assert session._watchdog.dismiss.called, "it would outlive the run"
 
 
-def test_a_closed_session_is_not_watched(session: Session) -> None:
-    with pytest.raises(pymysql.err.OperationalError) as caught:
+def test_a_session_that_was_never_opened_is_gone(session: Session) -> None:
+    assert session.struck is False
+    assert session.destroy() == "gone"
+
+
+def test_a_session_is_watched_by_the_watchdog_that_it_was_opened_with(session: Any) -> None:
+    watchdog, kill = mock.Mock(struck=False), mock.Mock()
+    session.opened(watchdog, mock.Mock())
+    session.watch(Deadline(100), kill)
+    assert watchdog.mock_calls == [mock.call.extend(Deadline(100), kill)]
+
+
+@pytest.mark.parametrize("opened", [False, True])
+def test_a_session_that_nobody_watched_or_that_is_there_too_late_is_none(opened: bool, session: Any) -> None:
+    if opened:
+        session.opened(mock.Mock(extend=lambda *_: False), mock.Mock())
+    with pytest.raises(pymysql.err.OperationalError, match="the attempt to connect took too long") as caught:
         session.watch(Deadline.after(60))
     assert caught.value.args[0] == CR.CR_SERVER_LOST
+    assert not session._at_work
 
 
-def test_goodbye_waits_a_tenth_of_a_second_for_room(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_goodbye_waits_three_milliseconds_for_room(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     waited: list[tuple[bytes, float]] = []
     monkeypatch.setattr(session, "_write_bytes", lambda data: waited.append((data, session._write_timeout)))
     assert session._send_quit()
-    assert waited == [(b"\1\0\0\0\1", 0.1)]
+    assert waited == [(b"\1\0\0\0\1", 0.003)]
 
 
 @pytest.mark.parametrize(
@@ -86,18 +106,30 @@ def test_a_sealed_session_takes_no_end_of_its_transaction_as_text_or_as_bytes(
         session.query(statement)
 
 
+def test_what_is_not_sealed_takes_it(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A migration makes tables."""
+    monkeypatch.setattr(pymysql.connections.Connection, "query", lambda *_: 7)
+    assert session.query("CREATE TABLE work (n INT)") == 7
+
+
 def test_after_its_transaction_it_asks_the_server_nothing(session: Session) -> None:
     session._ended = True
-    with pytest.raises(sessions.TransactionEndedError):
-        session.query("INSERT INTO work VALUES (1)")
+    for ask in (session.query, lambda statement: session.run_together([statement, statement])):
+        with pytest.raises(TransactionEndedError):
+            ask("INSERT INTO work VALUES (1)")
 
 
 @pytest.mark.parametrize("struck", [False, True])
-def test_an_error_after_the_deadline_is_the_deadlines(struck: bool, session: Session) -> None:
+@pytest.mark.parametrize("at_work", [False, True])
+def test_an_error_after_the_deadline_of_the_run_is_the_deadlines(struck: bool, at_work: bool, session: Any) -> None:
+    """One of an attempt to connect is not: there may be time for another."""
     error = pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection")
     assert session._explained(error) is error
-    session._watchdog = SimpleNamespace(struck=struck)  # type: ignore[assignment]
-    assert isinstance(session._explained(error), DeadlineExceeded) is struck
+    session.opened(mock.Mock(struck=False), mock.Mock())
+    if at_work:
+        session.watch(Deadline(100))
+    session._watchdog.struck = struck
+    assert isinstance(session._explained(error), DeadlineExceeded) is (struck and at_work)
 
 
 IN_TRANSACTION, AUTOCOMMIT = SERVER_STATUS.SERVER_STATUS_IN_TRANS, SERVER_STATUS.SERVER_STATUS_AUTOCOMMIT
@@ -128,12 +160,12 @@ def test_the_servers_own_status_says_whether_the_transaction_goes_on(
         return 3
 
     monkeypatch.setattr(pymysql.connections.Connection, "_read_query_result", read)
-    monkeypatch.setattr(pymysql.connections.Connection, "query", lambda *_: 0)
     before = list(statuses)
     for _ in range(len(statuses)):
         assert session._read_query_result() == 3  # nobody watches yet
     statuses[:] = before
-    session.begin_transaction("mark")
+    session._in_transaction = True  # of the transaction before
+    session.seal()
     for _ in range(len(statuses) - 1):
         assert session._read_query_result() == 3
     if ends:
@@ -145,37 +177,41 @@ def test_the_servers_own_status_says_whether_the_transaction_goes_on(
     assert all(buffered)
 
 
-def test_a_transaction_begins_with_its_mark_and_ends_as_it_is_told(
-    session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever the job has made of `completion_type`, of which CHAIN would begin another, and RELEASE hang up."""
-    asked: list[object] = []
-    monkeypatch.setattr(pymysql.connections.Connection, "query", lambda _self, *sql: asked.append(sql))
-    session._in_transaction = True  # of the transaction before
-    session.begin_transaction("mark")
+def test_while_the_run_ends_its_transaction_nobody_watches(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's status says that it has ended, and that is as it should be."""
+
+    def query(session: Any, _sql: str) -> int:
+        session._result = SimpleNamespace(rows=None)
+        watched.append(session._watched)
+        return 0
+
+    watched: list[bool] = []
+    monkeypatch.setattr(pymysql.connections.Connection, "query", query)
+    session.seal()
     assert (session._sealed, session._watched, session._in_transaction) == (True, True, False)
-    session.end_transaction("COMMIT")
-    assert (session._sealed, session._watched) == (True, False)
-    session.end_transaction("ROLLBACK")
-    assert asked == [
-        ("SAVEPOINT mark",),
-        ("COMMIT AND NO CHAIN NO RELEASE",),
-        ("ROLLBACK AND NO CHAIN NO RELEASE",),
-    ]
+    assert session.run_together(["COMMIT AND NO CHAIN NO RELEASE"]) == [()], "it is the run's own, so it is not refused"
+    assert (watched, session._sealed, session._watched) == ([False], True, False)
 
 
 def test_a_new_session_is_nobodys(session: Session) -> None:
     assert (session._sealed, session._watched, session._in_transaction, session._ended) == (False,) * 4
     assert (session._watchdog, session.address, session.identity) == (None, "", "")
+    assert (session.direct, session.greeting_seconds, session._at_work, session._logging_in) == (
+        True,
+        0.0,
+        False,
+        False,
+    )
 
 
 @pytest.mark.parametrize("quits", [True, False])
-@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("struck", [False, True])
 @pytest.mark.parametrize(("unbuffered", "more"), [(None, None), (False, False), (True, False), (False, True)])
 def test_goodbye_is_said_only_by_a_healthy_session_at_the_end_of_a_result(
-    unbuffered: bool | None, more: bool | None, cut: bool, quits: bool, session: Any, monkeypatch: pytest.MonkeyPatch
+    unbuffered: bool | None, more: bool | None, struck: bool, quits: bool, session: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
+    session.opened(mock.Mock(struck=struck, dismiss=lambda: done.append("dismissed")), mock.Mock())
     monkeypatch.setattr(session, "_force_close", lambda: done.append("closed"))
 
     def send_quit() -> bool:
@@ -188,9 +224,9 @@ def test_goodbye_is_said_only_by_a_healthy_session_at_the_end_of_a_result(
     result = SimpleNamespace(unbuffered_active=unbuffered, has_next=more, connection=connection)
     session._result = None if unbuffered is None else result
     left = bool(unbuffered or more)
-    how = session.destroy(cut=cut)
-    assert how == ("polite" if quits and not cut and not left else "cut")
-    assert done == ([] if cut or left else ["quit"]) + ["closed"]
+    how = session.destroy()
+    assert how == ("polite" if quits and not struck and not left else "cut")
+    assert done == ["dismissed", *([] if struck or left else ["quit"]), "closed"]
     assert session._result is None
     assert result.connection is (None if left else connection), "what is collected later must not read it"
     assert not (left and result.unbuffered_active)
@@ -211,7 +247,8 @@ def test_what_is_read_and_written_says_why_it_failed(
     monkeypatch.setattr(pymysql.connections.Connection, method, _fails)
     with pytest.raises(pymysql.err.OperationalError) as caught:
         getattr(session, method)(7)
-    session._watchdog = SimpleNamespace(struck=True)
+    session.opened(mock.Mock(struck=True), mock.Mock())
+    session._at_work = True
     with pytest.raises(DeadlineExceeded) as exceeded:
         getattr(session, method)(7)
     assert isinstance(exceeded.value.__cause__, type(caught.value))
@@ -266,172 +303,182 @@ def _fails(*_: object) -> None:
     raise pymysql.err.OperationalError(CR.CR_SERVER_LOST, "Lost connection")
 
 
-LIMITS = (
-    "SESSION max_execution_time = 20000, SESSION innodb_lock_wait_timeout = 20, SESSION lock_wait_timeout = 20,"
-    " SESSION net_write_timeout = 20, SESSION net_read_timeout = 20"
-)
+class Wire:
+    """A session's connection to a server that has said everything before it was asked."""
 
+    def __init__(self, session: Any, *, direct: bool = True) -> None:
+        # Each write of the session is a message of its own, so it shows how many round trips there are.
+        ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        session._sock, session._rfile, session._current_timeout = ours, ours.makefile("rb"), None
+        session.direct = direct
+        self.session = session
 
-@pytest.mark.parametrize("endpoint", ["instance", "proxy"])
-def test_a_session_is_set_up_in_one_statement_and_not_pinned_behind_a_proxy(endpoint: Any) -> None:
-    both = (
-        "SET SESSION autocommit = 0, SESSION time_zone = '+00:00', SESSION wait_timeout = 21,"
-        " SESSION sql_select_limit = DEFAULT"
-    )
-    asked, identity, _error = _set_up(endpoint=endpoint)
-    lock = f", @mysql_jobs_identity = GET_LOCK('{identity}', 0)"
-    assert asked == [both + (f", {LIMITS}{lock}" if endpoint == "instance" else ""), "SELECT @@GLOBAL.read_only"]
-    assert bool(identity) == (endpoint == "instance")
+    def says(self, *answers: bytes) -> None:
+        for each in answers:
+            self._theirs.send(each)
 
+    def hangs_up(self) -> None:
+        self._theirs.shutdown(socket.SHUT_WR)
 
-@pytest.mark.parametrize(("seconds", "limit"), [(-1.0, 1), (0.5, 1), (1.5, 2)])
-def test_the_server_waits_a_whole_second_at_least(seconds: float, limit: int) -> None:
-    """To the server, 0 would mean no limit."""
-    asked, _identity, _error = _set_up(seconds=seconds)
-    assert f"SESSION wait_timeout = {limit + 1}," in asked[0]
-    assert f"SESSION max_execution_time = {limit * 1000}," in asked[0]
+    def written(self) -> list[bytes]:
+        """What the session has written, write by write."""
+        self._theirs.setblocking(False)
+        messages = []
+        with contextlib.suppress(BlockingIOError):
+            while message := self._theirs.recv(65536):
+                messages.append(message)
+        return messages
 
-
-@pytest.mark.parametrize("read_only", [0, 1])
-def test_a_read_only_server_is_refused_as_one_that_may_pass(read_only: int) -> None:
-    """By its own number, 1836, which is tried again: the name of the database may lead to another server soon."""
-    _asked, _identity, error = _set_up(read_only=read_only)
-    assert (error.args[0] if error else None) == (1836 if read_only else None)
-
-
-def test_the_name_of_a_session_can_not_be_guessed() -> None:
-    """Of 128 random bits, in hexadecimal digits."""
-    names = [_set_up()[1] for _ in range(2)]
-    assert [len(name) for name in names] == [32, 32]
-    assert len({*names}) == 2
-
-
-def _set_up(
-    *, endpoint: Literal["instance", "proxy"] = "instance", seconds: float = 20.0, read_only: int = 0
-) -> tuple[list[str], str, pymysql.err.OperationalError | None]:
-    """What a server is asked, the session's identity, and the error."""
-    cursor = mock.MagicMock()
-    cursor.__enter__.return_value = cursor
-    cursor.fetchone.return_value = (read_only,)
-    session: Any = SimpleNamespace(cursor=lambda: cursor, identity="")
-    deadline: Any = SimpleNamespace(remaining=lambda: max(0.0, seconds))
-    error = None
-    try:
-        sessions._set_up(session, endpoint, deadline)
-    except pymysql.err.OperationalError as raised:
-        error = raised
-    return [call.args[0] for call in cursor.execute.call_args_list], session.identity, error
-
-
-@pytest.mark.parametrize(
-    "error", [pymysql.err.OperationalError(1045, "Access denied"), DeadlineExceeded("too late")], ids=repr
-)
-def test_an_error_of_the_login_is_what_it_is(error: Exception) -> None:
-    session: Any = mock.Mock()
-    session.connect.side_effect = error
-    with pytest.raises(type(error)) as caught:
-        sessions._log_in(session, mock.Mock())
-    assert caught.value is error
-
-
-def test_what_is_no_server_of_mysql_is_said_to_be_none() -> None:
-    session: Any = mock.Mock(address="10.0.0.1")
-    session.connect.side_effect = UnboundLocalError("auth_packet")
-    with pytest.raises(pymysql.err.OperationalError, match=r"10\.0\.0\.1 does not speak MySQL's protocol") as caught:
-        sessions._log_in(session, mock.Mock())
-    assert caught.value.args[0] == CR.CR_MALFORMED_PACKET
+    def close(self) -> None:
+        self.session._force_close()
+        self._theirs.close()
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Everything that `open_session` does, as it is called."""
-    calls = mock.Mock()
-    calls.open_socket.return_value = (calls.connected, "10.0.0.1")
-    calls.Watchdog.return_value.struck = False
-    for name in ("Session", "open_socket", "Watchdog", "tls_context", "_log_in", "_set_up", "close_half_made"):
-        monkeypatch.setattr(sessions, name, getattr(calls, name))
-    return calls
+def connect(session: Session) -> Iterator[Callable[..., Wire]]:
+    with contextlib.ExitStack() as stack:
+
+        def connect(**how: bool) -> Wire:
+            return stack.enter_context(contextlib.closing(Wire(session, **how)))
+
+        yield connect
 
 
-DATABASE = Database(
-    host="db.example", port=3307, name="jobs", endpoint="proxy", region="eu-central-1", certificates=Path("a.pem")
+OPTION = packet(EOF, number=1)
+"""The answer to COM_SET_OPTION."""
+STATEMENTS = ["RELEASE SAVEPOINT mark", "SELECT n FROM é", "COMMIT"]
+
+
+def test_statements_that_run_together_take_one_round_trip(connect: Callable[..., Wire], session: Session) -> None:
+    """The server is told to take several for this once: never from a job, nor from who smuggles one into its texts."""
+    wire = connect()
+    wire.says(OPTION, answer(ok, rows(7, 8), ok), OPTION)
+    assert session.run_together(STATEMENTS) == [(), ((7,), (8,)), ()]
+    text = "RELEASE SAVEPOINT mark;\nSELECT n FROM é;\nCOMMIT".encode()
+    assert wire.written() == [packet(b"\x1b\0\0") + packet(b"\x03" + text) + packet(b"\x1b\1\0")]
+    assert not session._watched
+
+
+@pytest.mark.parametrize(
+    ("statements", "direct"), [(STATEMENTS, False), (STATEMENTS[1:2], True), (STATEMENTS[1:2], False)]
 )
-
-
-def _open(*, run_deadline: Deadline | None = None) -> Any:
-    return sessions.open_session(
-        address="10.0.0.1",
-        database=DATABASE,
-        credentials=Credentials("worker", "hunter2"),
-        program_name="job request",
-        deadline=Deadline(100),
-        run_deadline=run_deadline,
-    )
-
-
-@pytest.mark.parametrize("run_deadline", [None, Deadline(200)])
-def test_a_session_is_opened_with_tls_to_the_address_and_verified_by_the_name(
-    run_deadline: Deadline | None, opened: Any
+def test_a_proxy_is_sent_statements_one_by_one_and_a_single_one_needs_no_option(
+    statements: list[str], direct: bool, connect: Callable[..., Wire], session: Session
 ) -> None:
-    session = opened.Session.return_value
-    assert _open(run_deadline=run_deadline) is session
-    assert opened.mock_calls == [
-        mock.call.tls_context(Path("a.pem")),
-        mock.call.Session(
-            host="db.example",
-            port=3307,
-            user="worker",
-            password="hunter2",
-            database="jobs",
-            charset="utf8mb4",
-            ssl=opened.tls_context.return_value,
-            autocommit=None,
-            program_name="job request",
-            defer_connect=True,
-        ),
-        mock.call.open_socket("10.0.0.1", 3307, Deadline(100)),
-        mock.call.Watchdog(opened.connected, Deadline(100)),
-        mock.call._log_in(session, opened.connected),
-        *([mock.call._set_up(session, "proxy", run_deadline)] if run_deadline else []),
-        mock.call.Watchdog().dismiss(),
-    ]
-    assert session.address == "10.0.0.1"
+    """Several statements in one text pin a proxy's session:
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html
+    """
+    wire = connect(direct=direct)
+    wire.says(*(answer(rows(7)) if "SELECT" in statement else answer(ok) for statement in statements))
+    assert session.run_together(statements) == [((7,),) if "SELECT" in statement else () for statement in statements]
+    assert wire.written() == [packet(b"\x03" + statement.encode()) for statement in statements]
 
 
-def test_an_address_that_nobody_listens_at_is_named(opened: Any) -> None:
-    opened.open_socket.side_effect = ConnectionRefusedError("refused")
-    with pytest.raises(pymysql.err.OperationalError, match=r"can't connect to 10\.0\.0\.1:3307: refused") as caught:
-        _open()
-    assert caught.value.args[0] == CR.CR_CONN_HOST_ERROR
+@pytest.mark.parametrize("hangs_up", [False, True])
+def test_the_first_error_is_raised_and_the_next_statement_has_its_own_answer(
+    hangs_up: bool, connect: Callable[..., Wire], session: Session
+) -> None:
+    wire = connect()
+    wire.says(OPTION, answer(ok, error(1305)))
+    if hangs_up:
+        wire.hangs_up()
+    else:
+        wire.says(OPTION, answer(rows(9)))
+    with pytest.raises(pymysql.err.OperationalError) as caught:
+        session.run_together(STATEMENTS)
+    assert caught.value.args[0] == 1305
+    cursor = session.cursor(Cursor)
+    with pytest.raises(pymysql.err.InterfaceError, match="is closed") if hangs_up else contextlib.nullcontext():
+        cursor.execute("SELECT 9")
+        assert cursor.fetchall() == ((9,),)
 
 
-def test_a_socket_without_a_watchdog_is_closed(opened: Any) -> None:
-    opened.Watchdog.side_effect = KeyboardInterrupt
-    with pytest.raises(KeyboardInterrupt):
-        _open()
-    assert mock.call.connected.close() in opened.mock_calls
-    assert not opened._log_in.called
+@pytest.mark.parametrize("results", [[ok, rows(7)], [ok, rows(7), ok, ok]], ids=["too few", "too many"])
+def test_each_statement_has_one_result(results: list[Any], connect: Callable[..., Wire], session: Session) -> None:
+    """A statement within a statement would shift the rows of all that follow, and no COMMIT may go unseen."""
+    wire = connect()
+    wire.says(OPTION, answer(*results), OPTION, answer(rows(9)))
+    with pytest.raises(pymysql.err.InternalError, match=f"3 statements, {len(results)} results") as caught:
+        session.run_together(STATEMENTS)
+    assert caught.value.args[0] == CR.CR_COMMANDS_OUT_OF_SYNC, "the client's own error: the outcome is not known"
+    assert session.query("SELECT 9") == 1
 
 
 @pytest.mark.parametrize("struck", [False, True])
-@pytest.mark.parametrize("fails", ["_log_in", "_set_up"])
-def test_a_session_that_fails_is_destroyed_and_its_socket_closed(fails: str, struck: bool, opened: Any) -> None:
-    error = KeyboardInterrupt()
-    getattr(opened, fails).side_effect = error
-    opened.Watchdog.return_value.struck = struck
-    with pytest.raises(KeyboardInterrupt):
-        _open(run_deadline=Deadline(200))
-    assert opened.mock_calls[-4:] == [
-        mock.call.Session().destroy(cut=struck),
-        mock.call.connected.close(),
-        mock.call.close_half_made(error),
-        mock.call.Watchdog().dismiss(),
-    ]
+def test_what_the_server_has_answered_counts_though_its_last_word_is_lost(
+    struck: bool, connect: Callable[..., Wire], session: Any
+) -> None:
+    """All results are there: the work is committed."""
+    wire = connect()
+    session.opened(mock.Mock(struck=struck), mock.Mock())
+    session._at_work = True
+    wire.says(OPTION, answer(ok, rows(7), ok))
+    wire.hangs_up()
+    assert session.run_together(STATEMENTS) == [(), ((7,),), ()]
+    with pytest.raises(DeadlineExceeded if struck else pymysql.err.InterfaceError):
+        session.query("SELECT 9")
 
 
-def test_a_session_that_is_there_too_late_is_cut(opened: Any) -> None:
-    opened.Watchdog.return_value.struck = True
-    with pytest.raises(pymysql.err.OperationalError, match="the attempt to connect took too long") as caught:
-        _open()
+def test_a_last_word_that_is_an_error_is_one(connect: Callable[..., Wire], session: Session) -> None:
+    """The server would still take several statements, from a job as well."""
+    connect().says(OPTION, answer(ok, rows(7), ok), answer(error(1047)))
+    with pytest.raises(pymysql.err.OperationalError) as caught:
+        session.run_together(STATEMENTS)
+    assert caught.value.args[0] == 1047
+
+
+@pytest.mark.parametrize("said", [[], [OPTION], [OPTION, answer(ok, rows(7), ok)[:-11]]])
+def test_a_result_that_is_lost_is_an_error(said: list[bytes], connect: Callable[..., Wire], session: Session) -> None:
+    wire = connect()
+    wire.says(*said)
+    wire.hangs_up()
+    with pytest.raises(pymysql.err.OperationalError) as caught:
+        session.run_together(STATEMENTS)
     assert caught.value.args[0] == CR.CR_SERVER_LOST
-    assert opened.mock_calls[-1] == mock.call.Session().destroy(cut=True)
+
+
+def test_what_could_not_be_sent_is_not_sent_later(
+    connect: Callable[..., Wire], session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = connect()
+    with monkeypatch.context() as patched:
+        patched.setattr(pymysql.connections.Connection, "_write_bytes", _fails)
+        with pytest.raises(pymysql.err.OperationalError):
+            session.run_together(STATEMENTS)
+    wire.says(answer(rows(9)))
+    assert session.query("SELECT 9") == 1
+    assert wire.written() == [packet(b"\x03SELECT 9")]
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_at_the_login_the_character_set_costs_no_round_trip(
+    direct: bool, session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is set with the rest; a proxy's session, which is set up otherwise, and a job's wish have PyMySQL's own."""
+    asked: list[object] = []
+    monkeypatch.setattr(
+        pymysql.connections.Connection, "set_character_set", lambda _self, *charset: asked.append(charset)
+    )
+    monkeypatch.setattr(
+        pymysql.connections.Connection, "connect", lambda session, _sock: session.set_character_set("utf8mb4")
+    )
+    session.direct = direct
+    session.connect()
+    assert asked == ([] if direct else [("utf8mb4", None)])
+    session.set_character_set("latin1", "latin1_bin")
+    assert asked[-1] == ("latin1", "latin1_bin")
+
+
+def test_the_server_has_greeted_when_its_first_packet_is_there(session: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(
+        pymysql.connections.Connection, "_get_server_information", lambda _self: said.append("greeting"), raising=False
+    )
+    session.opened(mock.Mock(), lambda: said.append("greeted"))
+    session._get_server_information()
+    assert said == ["greeting", "greeted"]
+
+
+def test_a_condition_that_does_not_hold_is_an_error_of_the_server() -> None:
+    """tests/mysql_jobs/test_connection_edges.py has one say so, in every sql_mode."""
+    assert no_autocommit_if("1 = 2") == "SESSION autocommit = IF(1 = 2, 0, 2)"

@@ -91,10 +91,10 @@ def test_the_limits_of_a_proxy_without_jobs_are_limits(without_jobs: Path) -> No
 
 
 def test_the_proxy_sets_what_a_run_sets_by_itself_without_one(jobs: Resources) -> None:
-    # lambda/mysql_jobs/session.py leaves these to the proxy: if it learns another, so must the init query.
-    source = (ENGINE / "session.py").read_text()
-    [instance_only] = re.findall(r'if endpoint == "instance":(.*?)\n        \}', source, re.DOTALL)
-    assert set(re.findall(r'"(\w+)":', instance_only)) == set(re.findall(r"(\w+) =", pool(jobs)["InitQuery"]))
+    # lambda/mysql_jobs/opening.py leaves these to the proxy: if it learns another, so must the init query.
+    source = (ENGINE / "opening.py").read_text()
+    [instance_only] = re.findall(r"settings \+= \[(.*?)\n        \]", source, re.DOTALL)
+    assert set(re.findall(r"SESSION (\w+) =", instance_only)) == set(re.findall(r"(\w+) =", pool(jobs)["InitQuery"]))
 
 
 def test_the_proxy_logs_in_as_the_jobs_do(auth: str, jobs: Resources) -> None:

@@ -18,8 +18,8 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mysql_jobs import credentials
-from mysql_jobs.configuration import Database, Login
+from mysql_jobs import secrets_manager
+from mysql_jobs.configuration import ConfigurationError, Database, Login
 from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.signature import AccessKey, signed_headers
@@ -70,7 +70,7 @@ def test_the_request_names_the_secret_and_is_signed_for_secrets_manager(monkeypa
         asked.append((endpoint, body, headers))
         return 200, SECRET
 
-    monkeypatch.setattr(credentials, "_post", post)
+    monkeypatch.setattr(secrets_manager, "_post", post)
     _authentication().credentials(Deadline.after(20))
     [(endpoint, body, headers)] = asked
     assert json.loads(body) == {"SecretId": ARN}
@@ -184,7 +184,7 @@ def test_nothing_is_left_of_a_question_however_it_ends(fails: str, monkeypatch: 
     connection = calls.HTTPConnection.return_value
     connection.getresponse.return_value.read.return_value = json.dumps(SECRET)
     for name in ("open_socket", "Watchdog", "close_half_made"):
-        monkeypatch.setattr(credentials, name, getattr(calls, name))
+        monkeypatch.setattr(secrets_manager, name, getattr(calls, name))
     monkeypatch.setattr("http.client.HTTPConnection", calls.HTTPConnection)
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://localhost:4566")
     error = OSError("lost")
@@ -220,7 +220,7 @@ def test_an_answer_that_never_comes_is_bounded_by_the_deadline(monkeypatch: pyte
 
 
 def test_nobody_is_asked_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mysql_jobs.credentials.open_socket", lambda *_: pytest.fail("somebody was asked"))
+    monkeypatch.setattr("mysql_jobs.secrets_manager.open_socket", lambda *_: pytest.fail("somebody was asked"))
     with pytest.raises(DeadlineExceeded, match="no time left for asking Secrets Manager"):
         _authentication().credentials(Deadline.after(0))
 
@@ -234,12 +234,21 @@ def test_the_password_comes_through_tls_that_is_verified(monkeypatch: pytest.Mon
     with _secrets_manager((200, SECRET), tls=context) as url, _public_authority(monkeypatch, tmp_path / "authority"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         assert _authentication().credentials(Deadline.after(20)) == Credentials("jobs", "hunter2")
-        assert credentials._public() is credentials._public(), "each build reads every authority of the system"
+        assert secrets_manager._public() is secrets_manager._public(), "each build reads every authority of the system"
     with _secrets_manager(tls=context) as url, _public_authority(monkeypatch, tmp_path / "stranger"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         with pytest.raises(CredentialsError, match="CERTIFICATE_VERIFY_FAILED") as caught:
             _authentication().credentials(Deadline.after(20))
     assert not caught.value.transient
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["http://secrets.example.com", "http://127.0.0.1.example.com:80", "ftp://localhost"]
+)
+def test_a_password_is_not_asked_for_in_clear(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    with pytest.raises(ConfigurationError, match="write an https address"):
+        _authentication().credentials(Deadline.after(5))
 
 
 @pytest.mark.parametrize(
@@ -264,7 +273,7 @@ def test_secrets_manager_is_where_the_sdks_look_for_it(
         asked.append((host, port))
         raise OSError("nobody there")
 
-    monkeypatch.setattr("mysql_jobs.credentials.open_socket", open_socket)
+    monkeypatch.setattr("mysql_jobs.secrets_manager.open_socket", open_socket)
     for suffix, url in variables.items():
         monkeypatch.setenv(f"AWS_ENDPOINT_URL{suffix}", url)
     with pytest.raises(CredentialsError, match="nobody there"):
@@ -274,7 +283,7 @@ def test_secrets_manager_is_where_the_sdks_look_for_it(
 
 def _authentication(region: str = "eu-central-1") -> Authentication:
     database = Database(
-        host="localhost", port=3306, name="jobs", endpoint="instance", region=region, certificates=Path("unused.pem")
+        host="localhost", port=3306, name="jobs", endpoint="instance", region=region, certificates="unused.pem"
     )
     return Authentication(login=Login(user="jobs", auth="secret", secret=ARN), database=database)
 
@@ -282,11 +291,11 @@ def _authentication(region: str = "eu-central-1") -> Authentication:
 @contextlib.contextmanager
 def _public_authority(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> Iterator[None]:
     """The one that this machine trusts."""
-    credentials._public.cache_clear()
+    secrets_manager._public.cache_clear()
     with monkeypatch.context() as patched:
         patched.setenv("SSL_CERT_FILE", str(certificates))
         yield
-    credentials._public.cache_clear()
+    secrets_manager._public.cache_clear()
 
 
 @contextlib.contextmanager
