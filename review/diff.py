@@ -10,11 +10,13 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from review.assemblies import ReviewFailed, changed_code, checked_out, common_ancestor, python_for, synthesize
+from review.assemblies import assembly
 from review.changes import Change, compare
 from review.danger import Danger, dangers, left_behind
+from review.failure import ReviewFailed
 from review.report import EnvironmentReview, markdown
 from review.templates import SynthesizedEnvironment, file_name, read_environments
+from review.trees import Trees, common_ancestor
 from settings.project import ROOT
 
 UNCHANGED, CHANGED, DANGEROUS, FAILED = 0, 3, 4, 70
@@ -58,19 +60,23 @@ def status(environments: list[EnvironmentReview]) -> int:
 
 def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
     commit = common_ancestor(base)
-    with tempfile.TemporaryDirectory(prefix="diff-") as name, checked_out(commit, Path(name)) as tree:
+    sys.stderr.write(f"Comparing the working tree with {base} ({commit[:7]}) …\n")
+    with tempfile.TemporaryDirectory(prefix="diff-") as name:
         folder = Path(name)
-        python = python_for(tree, folder)
-        sys.stderr.write(f"Synthesizing {base} ({commit[:7]}) and the working tree …\n")
+        trees = Trees(folder / "git")
+        old, new = trees.of_commit(commit), trees.of_working_tree()
+        # Copies: what somebody saves meanwhile is in no assembly. One, if nothing was changed.
+        copies = {tree: folder / tree for tree in (old, new)}
+        for tree, copy in copies.items():
+            trees.check_out(tree, copy)
+        assemblies = {tree: folder / f"{tree}.out" for tree in copies}
         with ThreadPoolExecutor() as both:
-            ends = [
-                both.submit(synthesize, tree, folder / "before", python),
-                both.submit(synthesize, ROOT, folder / "after", Path(sys.executable)),
-            ]
+            ends = [both.submit(assembly, tree, copies[tree], assemblies[tree]) for tree in copies]
         for end in ends:
             end.result()
-        environments = review(tree, folder / "before", ROOT, folder / "after", accept)
-    return environments, markdown(f"Against {base} ({commit[:7]})", environments, changed_code(commit))
+        environments = review(copies[old], assemblies[old], copies[new], assemblies[new], accept)
+        code = trees.changed_code(old, new)
+    return environments, markdown(f"Against {base} ({commit[:7]})", environments, code)
 
 
 def review(

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from review.kept_assemblies import KEPT
 from scaffold.upgrade import YOURS
 from settings.project import ROOT
 from tests.fixture import PROJECT
@@ -38,7 +39,7 @@ def link_tools(folder: Path) -> None:
         (folder / name).symlink_to(ROOT / name)
     (folder / ".cache").mkdir()  # its own: commands write there which environment is up
     for tool in (ROOT / ".cache").iterdir():
-        if tool.is_dir():
+        if tool.is_dir() and tool.name != KEPT.name:
             (folder / ".cache" / tool.name).symlink_to(tool)
 
 

@@ -4,15 +4,16 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from review.assemblies import ReviewFailed, synthesize
+from documents import synthesis
+from review.assemblies import synthesize
 from review.diff import CHANGED, DANGEROUS, FAILED, UNCHANGED, review, status
+from review.failure import ReviewFailed
 from review.report import EnvironmentReview, markdown
-from settings.project import ROOT
+from settings.project import ROOT, Project
 from tests.working_copy import commit, git, working_copy
 
 pytestmark = pytest.mark.deployment
@@ -45,6 +46,7 @@ CHANGES = {
     ),
 }
 """Files, and what is replaced in them by what."""
+ENGINE_CHANGES = ("access", "rename")
 
 ACCEPTED = """
 [[accept_change]]
@@ -75,10 +77,11 @@ def reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
             _edit(projects[name], *edit)
     (projects["job"] / "lambda" / "jobs" / "greeting.py").write_text(JOB)
     assemblies = {name: folder / f"{name}.out" for name in projects}
-    with ThreadPoolExecutor(2) as pool:
-        ends = [pool.submit(synthesize, projects[name], assemblies[name], Path(sys.executable)) for name in projects]
-    for end in ends:
-        end.result()
+    for name, project in projects.items():
+        if name in ENGINE_CHANGES:
+            synthesize(project, assemblies[name], Path(sys.executable))
+        else:
+            synthesis.synthesize(Project(project), assemblies[name])  # the same in this process, which has the CDK
     found = {name: review(repository, assemblies["base"], projects[name], assemblies[name]) for name in projects}
     basic = projects["schema"] / "environments" / "basic.toml"
     basic.write_text(basic.read_text() + ACCEPTED)
