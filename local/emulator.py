@@ -6,8 +6,10 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from botocore.config import Config
 from local import processes
 
 ACCOUNT = "000000000000"
+_creating = threading.Lock()  # clients may be used by several threads, but not made by several at once
 START_SECONDS = 60
 """A generous bound; it takes about 2 s."""
 
@@ -90,14 +93,15 @@ class Emulator:
         A call that is sent again after a timeout would run a function a second time.
         """
         keys = credentials(self.region)
-        return botocore.session.Session().create_client(
-            service,
-            endpoint_url=self.url,
-            region_name=self.region,
-            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-            config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
-        )
+        with _creating:
+            return _session().create_client(
+                service,
+                endpoint_url=self.url,
+                region_name=self.region,
+                aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+                config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
+            )
 
     def stop(self) -> None:
         """Stop it and the functions it runs."""
@@ -109,6 +113,12 @@ class Emulator:
             if process.poll() is not None or time.monotonic() > end:
                 raise EmulatorError(f"MiniStack did not start on port {self.port}:\n{log.read_text()[-2000:]}")
             time.sleep(0.1)
+
+
+@cache
+def _session() -> botocore.session.Session:
+    """One for all clients: it has read the services' models, which takes twenty times as long as to make a client."""
+    return botocore.session.Session()
 
 
 def _answers(port: int) -> bool:

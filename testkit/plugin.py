@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from testkit.job import Job
 
 ALSO = pytest.StashKey[Path]()
+OUTER = pytest.StashKey[Path]()
+OWN = pytest.StashKey[Path]()
+NOT_DURABLE = {"innodb_flush_method": "nosync"}
+"""What is written survives the end of the server, not that of the machine: nothing waits for the disk."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before any conftest.py: one may import the CDK, which starts a program when imported
@@ -33,7 +37,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.gettempdir()  # where pytest keeps the folders of tests that failed
     stack = ExitStack()
     atexit.register(stack.close)  # runs after that of the CDK, which is imported later, and so after all tests
-    early_config.stash[ALSO] = stack.enter_context(guarded()) / ALSO_REMOVED
+    early_config.stash[OUTER] = Path(tempfile.gettempdir())
+    early_config.stash[OWN] = stack.enter_context(guarded())
+    early_config.stash[ALSO] = early_config.stash[OWN] / ALSO_REMOVED
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,6 +62,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def shared(pytestconfig: pytest.Config) -> Path:
+    """A folder for what all processes of pytest-xdist use; with them, it is gone at the end."""
+    # A worker's temporary folder was the controller's own; without workers, there is one process.
+    return pytestconfig.stash[OUTER if hasattr(pytestconfig, "workerinput") else OWN]
+
+
+@pytest.fixture(scope="session")
 def project() -> Project:
     """The project whose jobs are tested: this checkout's."""
     from settings.project import ROOT, Project
@@ -75,7 +88,7 @@ def server() -> Iterator[MySQLServer]:
     with (
         # Not one of pytest's, which keeps its folders if a test failed: this one has 100 MB.
         tempfile.TemporaryDirectory(prefix="mysql-") as folder,
-        MySQLServer.start(installation, Path(folder), settings=PARAMETERS, progress=print) as server,
+        MySQLServer.start(installation, Path(folder), settings={**PARAMETERS, **NOT_DURABLE}, progress=print) as server,
     ):
         yield server
 

@@ -12,6 +12,7 @@ from lab import fault_matrix, torture
 from lab.fault_bench import Bench, Observed
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
+from testkit.shared import made_once
 from tests.benches import new_bench
 from tests.fixture import PROJECT
 
@@ -60,9 +61,9 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(shared: Path) -> Path:
     """The fixture's project, synthesized, every environment of it, as the CLI would get it."""
-    return synthesize(PROJECT, tmp_path_factory.mktemp("cdk.out"))
+    return made_once(shared, "fixture.out", lambda folder: synthesize(PROJECT, folder))
 
 
 @pytest.fixture(scope="session")

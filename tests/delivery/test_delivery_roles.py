@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import botocore.session
 import pytest
 from botocore.exceptions import ClientError
@@ -21,6 +20,7 @@ from settings.environment import DeliverySettings
 from settings.project import ROOT
 from stacks.delivery import AUDIENCE, ISSUER, Delivery
 from tests.fixture import load
+from tests.quick_app import quick_app
 
 pytestmark = pytest.mark.deployment
 
@@ -36,7 +36,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
     folder = tmp_path_factory.mktemp("delivery")
     delivery = DeliverySettings(repository=REPOSITORY, provider=False)
     settings = load("local").model_copy(update={"delivery": delivery})
-    app = cdk.App(outdir=str(folder / "cdk.out"), context=json.loads((ROOT / "cdk.json").read_text())["context"])
+    app = quick_app(outdir=str(folder / "cdk.out"), context=json.loads((ROOT / "cdk.json").read_text())["context"])
     Delivery(app, settings=settings, delivery=delivery)
     app.synth()
     nobody = assembly.LocalDatabase(host="127.0.0.1", port=0, certificates=Path("none"), master_secret="none")

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 
 from delivery.references import stale
@@ -15,6 +14,7 @@ from settings.environment import EnvironmentSettings
 from settings.project import ROOT
 from stacks.environment import Environment
 from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.quick_app import quick_app
 
 REGION = "eu-central-1"
 KEY = "arn:aws:kms:eu-central-1:333333333333:key/12345678-1234-1234-1234-123456789012"
@@ -68,11 +68,10 @@ NOT_IN_A_STACK = {
 def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
     context = json.loads((ROOT / "cdk.json").read_text())["context"]
     context |= {"aws:cdk:bundling-stacks": [], "aws:cdk:enable-path-metadata": True}
-    context["@aws-cdk/core:validateAgainstDefaultRules"] = False  # it takes most of the time, and is tested elsewhere
 
     def synthesize(settings: EnvironmentSettings) -> Templates:
         folder = tmp_path_factory.mktemp("cdk.out")
-        app = cdk.App(outdir=str(folder), context=context)
+        app = quick_app(outdir=str(folder), context=context)
         environment = Environment(app, project=PROJECT, settings=settings)
         app.synth()
         return {

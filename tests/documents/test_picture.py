@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import aws_cdk as cdk
 import pytest
 
 from documents.picture.arrows import Architecture, architecture
@@ -18,6 +17,7 @@ from stacks import compliance
 from stacks.environment import Environment
 from tests.documents.conftest import DRAWN, Stacks, read
 from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.quick_app import quick_app
 
 
 @pytest.mark.parametrize("environment", [*ENVIRONMENTS])
@@ -89,7 +89,7 @@ def test_a_proxy_stands_between_the_jobs_and_the_database(stacks: Stacks, tmp_pa
     proxied = settings.model_copy(update={"proxy": settings.proxy.model_copy(update={"enabled": True})})
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     flags |= {"aws:cdk:bundling-stacks": [], "aws:cdk:enable-path-metadata": True}
-    app = cdk.App(outdir=str(tmp_path), context=flags)
+    app = quick_app(outdir=str(tmp_path), context=flags)
     environment = Environment(app, project=PROJECT, settings=proxied)
     compliance.acknowledge(environment)
     app.synth()

@@ -68,6 +68,7 @@ def test_what_the_people_on_call_would_hear_is_heard(stacks: Stacks) -> None:
     assert (subscription["Protocol"], subscription["TopicArn"]) == ("sqs", {"Ref": "AlarmsTopic3A2DFEBA"})
 
 
+@pytest.mark.deployment
 def test_the_command_synthesizes_it_for_the_cli(tmp_path: Path) -> None:
     game = GameProject(tmp_path / "project", ENVIRONMENTS["basic"], name=environment_name("basic"))
     done = subprocess.run(

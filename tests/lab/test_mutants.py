@@ -96,6 +96,7 @@ def test_too_slow_to_take_part():
 LIVE = {"comparison": "return number > 5 → return number >= 5", "number": "return number > 5 → return number > 4"}
 
 
+@pytest.mark.deployment
 def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp_path: Path) -> None:
     document = tmp_path / "docs" / "mutants.md"
     (document.parent / "lab").mkdir(parents=True)

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 
 from documents import synthesis
@@ -13,7 +12,9 @@ from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 from stacks import compliance
 from stacks.environment import Environment
+from testkit.shared import made_once
 from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS, FilesIn
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, Stacks, Synthesize
 
 
@@ -39,9 +40,12 @@ def jobs(environment: str, templates: dict[str, Any]) -> Resources:
 
 
 @pytest.fixture(scope="session")
-def without_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def without_jobs(shared: Path) -> Path:
     """The app of a project with nothing but two environments: no job, no migration, not even folders for them."""
-    folder = tmp_path_factory.mktemp("without_jobs")
+    return made_once(shared, "without_jobs", _synthesize_without_jobs) / "cdk.out"
+
+
+def _synthesize_without_jobs(folder: Path) -> None:
     project = Project(folder)
     project.environments.mkdir()
     for name in ("basic", "large"):
@@ -49,13 +53,13 @@ def without_jobs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (project.environments / f"{name}.toml").write_text(
             f"proxy.enabled = {str(name == 'large').lower()}\n{settings}"
         )
-    return synthesis.synthesize(project, folder / "cdk.out")
+    synthesis.synthesize(project, folder / "cdk.out")
 
 
 @pytest.fixture(scope="session")
-def variants(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def variants(shared: Path) -> Path:
     """The environments in tests/variants/, synthesized. Their functions' code isn't bundled: it is the same."""
-    return synthesis.synthesize(FilesIn(VARIANTS), tmp_path_factory.mktemp("variants"))
+    return made_once(shared, "variants.out", lambda folder: synthesis.synthesize(FilesIn(VARIANTS), folder))
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +74,7 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
         for section, values in changes.items():
             settings = settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
         folder = tmp_path_factory.mktemp("cdk.out")
-        app = cdk.App(outdir=str(folder), context={**flags, **context})
+        app = quick_app(outdir=str(folder), context={**flags, **context})
         environment = Environment(app, project=PROJECT, settings=settings)
         compliance.acknowledge(environment)
         app.synth()

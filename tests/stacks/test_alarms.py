@@ -9,7 +9,6 @@ from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 from hypothesis import given
@@ -22,6 +21,7 @@ from settings.missed_runs import SPANS, Silence, allowance, longest_interval, mi
 from settings.project import ROOT
 from stacks.environment import Environment
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
+from tests.quick_app import quick_app
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
 Alarms = dict[str, dict[str, Any]]
@@ -52,7 +52,7 @@ def with_proxy() -> Alarms:
         update={"proxy": ProxySettings(enabled=True, borrow_timeout_seconds=4), "jobs": (job,)}
     )
     return _alarms(
-        Template.from_stack(Environment(cdk.App(context=CONTEXT), project=PROJECT, settings=settings).jobs).to_json()
+        Template.from_stack(Environment(quick_app(context=CONTEXT), project=PROJECT, settings=settings).jobs).to_json()
     )
 
 
@@ -108,7 +108,7 @@ def test_the_alarm_rings_when_a_run_fails_with_all_retries_that_its_window_has_r
     job = a_job(name="pulse", schedule=schedule, timeout_seconds=30, retry_minutes=retry_minutes)
     assert job.attempts == attempts
     settings = load("basic").model_copy(update={"jobs": (job,)})
-    app = cdk.App(context=CONTEXT)
+    app = quick_app(context=CONTEXT)
     jobs = Template.from_stack(Environment(app, project=PROJECT, settings=settings).jobs).to_json()
     errors = _alarms(jobs)["basic-pulse-errors"]
     assert errors["Threshold"] == failed

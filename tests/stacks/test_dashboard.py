@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
@@ -14,6 +13,7 @@ from stacks.environment import Environment
 from stacks.jobs.run_metrics import OUTCOMES
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
@@ -56,7 +56,7 @@ def with_proxy() -> Resources:
     job = a_job(name="pulse", schedule="rate(7 days)")
     settings = load("large").model_copy(update={"proxy": ProxySettings(enabled=True), "jobs": (job,)})
     resources: Resources = Template.from_stack(
-        Environment(cdk.App(context=CONTEXT), project=PROJECT, settings=settings).jobs
+        Environment(quick_app(context=CONTEXT), project=PROJECT, settings=settings).jobs
     ).to_json()["Resources"]
     return resources
 

@@ -17,6 +17,7 @@ from settings.project import ROOT
 from stacks import compliance
 from stacks.delivery import ISSUER, Delivery
 from tests.fixture import ENVIRONMENTS, PROJECT, load, load_file
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, of_type, the
 
 DELIVERED = {each.name: each for each in ENVIRONMENTS.values() if each.delivery is not None}
@@ -45,7 +46,7 @@ def synthesized(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
         assert settings.delivery is not None
         folder = tmp_path_factory.mktemp("cdk.out")
         context = json.loads((ROOT / "cdk.json").read_text())["context"]
-        stage = cdk.App(outdir=str(folder), context=context)
+        stage = quick_app(outdir=str(folder), context=context)
         Delivery(stage, settings=settings, delivery=settings.delivery)
         stage.synth()
         return _resources(folder / f"assembly-{settings.name}-delivery")

@@ -2,13 +2,13 @@
 
 from typing import Any
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Annotations, Match
 
 from settings.environment import EnvironmentSettings
 from stacks.environment import Environment
 from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, Synthesize, of_type, the
 
 VPC = "vpc-0123456789abcdef0"
@@ -114,7 +114,7 @@ def errors(settings: EnvironmentSettings, context: dict[str, Any], message: str)
     network = settings.network.model_copy(update=EXISTING)
     flags: dict[str, Any] = {"aws:cdk:bundling-stacks": []}
     environment = Environment(
-        cdk.App(context={**flags, **context}),
+        quick_app(context={**flags, **context}),
         project=PROJECT,
         settings=settings.model_copy(update={"network": network}),
     )

@@ -4,7 +4,6 @@ import json
 import shutil
 from pathlib import Path
 
-import aws_cdk as cdk
 import pytest
 
 from app import build
@@ -12,6 +11,7 @@ from review.templates import read_environments
 from settings.project import ROOT, Project
 from tests import policies, service_models
 from tests.fixture import PROJECT
+from tests.quick_app import quick_app
 
 ADDED = """
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -86,7 +86,7 @@ def test_what_is_added_is_held_against_the_models_of_aws_and_what_they_lack_is_n
 
 def _types(project: Project, folder: Path) -> set[str]:
     context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
-    app = cdk.App(outdir=str(folder), context=context)
+    app = quick_app(outdir=str(folder), context=context)
     build(app, project)
     app.synth()
     templates = [json.loads(file.read_text()) for file in folder.glob("assembly-basic/*.template.json")]

@@ -5,7 +5,6 @@ import re
 from datetime import timedelta
 from typing import Any, get_args, get_type_hints
 
-import aws_cdk as cdk
 import pytest
 from aws_cdk.assertions import Template
 
@@ -18,6 +17,7 @@ from settings.project import ROOT
 from stacks.environment import Environment
 from stacks.jobs.run_metrics import OUTCOMES, WORKED
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
@@ -35,7 +35,7 @@ def with_key() -> Resources:
     job = a_job(name="pulse", schedule="rate(1 day)", concurrency=3, retry_minutes=45, flexible_minutes=15)
     settings = load("large").model_copy(update={"encryption_key": KEY, "jobs": (job,)})
     resources: Resources = Template.from_stack(
-        Environment(cdk.App(context=CONTEXT), project=PROJECT, settings=settings).jobs
+        Environment(quick_app(context=CONTEXT), project=PROJECT, settings=settings).jobs
     ).to_json()["Resources"]
     return resources
 

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-import aws_cdk as cdk
 from aws_cdk.assertions import Template
 
 from settings.checks import MOST_JOBS
 from stacks.environment import Environment
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, PROJECT, load_file
+from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, Synthesize, of_type, the
 
 RUN = "def run(run): ...\n"
@@ -84,7 +84,7 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> 
         + '[[jobs]]\nname = "purge"\nschedule = "rate(1 day)"\nmax_window_minutes = 4320\nparameters = {rows = 5}\n'
     )
     settings = load_file(tmp_path / "basic.toml")
-    environment = Environment(cdk.App(outdir=str(tmp_path)), project=PROJECT, settings=settings)
+    environment = Environment(quick_app(outdir=str(tmp_path)), project=PROJECT, settings=settings)
     resources: Resources = Template.from_stack(environment.jobs).to_json()["Resources"]
     told = _variables(resources)
     assert (told["basic-plain"]["JOB"], told["basic-plain"]["MAX_WINDOW_MINUTES"]) == ("plain", "1440")

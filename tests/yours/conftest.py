@@ -6,9 +6,10 @@ import pytest
 
 from documents.synthesis import synthesize
 from settings.project import ROOT, Project
+from testkit.shared import made_once
 
 
 @pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def assembly(shared: Path) -> Path:
     """The team's project, synthesized, every environment of it."""
-    return synthesize(Project(ROOT), tmp_path_factory.mktemp("cdk.out"))
+    return made_once(shared, "yours.out", lambda folder: synthesize(Project(ROOT), folder))
