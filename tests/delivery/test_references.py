@@ -89,7 +89,7 @@ def _with(settings: EnvironmentSettings, setting: str, value: Any) -> Environmen
     return settings.model_copy(update={section: getattr(settings, section).model_copy(update={name: value})})
 
 
-LARGE = _with(ENVIRONMENTS["large"], "proxy.enabled", True)
+LARGE = _with(_with(ENVIRONMENTS["large"], "proxy.enabled", True), "jobs", ENVIRONMENTS["large"].jobs[:2])
 """What is deployed before each change: with a proxy, as more crosses from stack to stack then."""
 
 

@@ -21,14 +21,15 @@ from delivery import database_checks
 from delivery.assembly import Assembly
 from delivery.aws import Aws
 from delivery.refusal import Refused
-from documents.synthesis import synthesize
 from settings import names
 from settings.environment import EnvironmentSettings
 from settings.files import load_environment
 from settings.project import ROOT, Project
+from stacks.environment import Environment
 from tests.conftest import read_templates
 from tests.documents import rds_cli
 from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.quick_app import quick_app
 from tests.stacks.rds_contract import Rds, RefusedByAws, Snapshot
 from tests.stacks.templates import the
 
@@ -130,7 +131,11 @@ def edited(project: Project, name: str, snapshot: str) -> EnvironmentSettings:
 
 def template(project: Project, name: str, folder: Path) -> dict[str, Any]:
     """The instance that a deploy asks for, after `make synth`."""
-    resources = read_templates(synthesize(project, folder))[name]["Database"]["Resources"]
+    context = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
+    app = quick_app(outdir=str(folder), context=context)
+    Environment(app, project=project, settings=load_environment(project, name))
+    app.synth()
+    resources = read_templates(folder)[name]["Database"]["Resources"]
     return the(resources, "AWS::RDS::DBInstance")
 
 

@@ -4,11 +4,12 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from lab.mutators import mutants_of
+from lab.mutators import Mutant, mutants_of
 from settings.project import ROOT
 
 TOY = """
@@ -141,7 +142,7 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
     ],
 )
 def test_the_mistakes_that_once_went_unnoticed_are_among_the_mutants(module: str, place: str, change: str) -> None:
-    made = mutants_of(ROOT / "lambda" / "mysql_jobs" / f"{module}.py")
+    made = _mutants(module)
     assert [each.change for each in made if each.place == place and change in each.change], [
         each.change for each in made if each.place == place
     ]
@@ -150,9 +151,14 @@ def test_the_mistakes_that_once_went_unnoticed_are_among_the_mutants(module: str
 def test_each_explanation_is_of_a_mutant_that_is_made() -> None:
     explained = tomllib.loads((ROOT / "docs" / "lab" / "mutants.toml").read_text())["mutant"]
     for module in {each["module"] for each in explained}:
-        names = {each.name for each in mutants_of(ROOT / "lambda" / "mysql_jobs" / f"{module}.py")}
+        names = {each.name for each in _mutants(module)}
         written = {(each["place"], each["kind"], each["change"]) for each in explained if each["module"] == module}
         assert written - names == set()
+
+
+@cache
+def _mutants(module: str) -> list[Mutant]:
+    return mutants_of(ROOT / "lambda" / "mysql_jobs" / f"{module}.py")
 
 
 def _run(folder: Path, document: Path) -> tuple[int, str]:
