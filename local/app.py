@@ -23,7 +23,8 @@ def main() -> None:
     parser.add_argument("environment", help="the name of a file in environments/, without .toml")
     arguments = parser.parse_args()
     project = Project(arguments.project)
-    app = cdk.App()
+    # What AWS would refuse is looked for by `make synth` and `make test`: here it would take most of the time.
+    app = cdk.App(builtin_cloud_formation_validation=False)
     try:
         settings = load_environment(project, arguments.environment)
     except SettingsError as error:

@@ -94,6 +94,7 @@ def variables(environment: LocalEnvironment, tmp_path_factory: pytest.TempPathFa
         **environment.emulator.environment(),
         "HOME": str(tmp_path_factory.mktemp("home")),
         "CDK_DISABLE_CLI_TELEMETRY": "true",
+        "CDK_VALIDATION": "false",  # half of each synthesis, and nothing that a test here asks for
     }
 
 

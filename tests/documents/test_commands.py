@@ -32,6 +32,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Installed is what is installed here.
     """
     folder = working_copy(tmp_path_factory.mktemp("documents") / "clone")
+    for name in ("large", "middle"):  # each would cost every synthesis a second
+        (folder / "environments" / f"{name}.toml").unlink()
     _set_up(folder)
     git(folder, "checkout", "--quiet", "-B", "main")
     commit(folder, "base")
