@@ -2,14 +2,19 @@
 
 Batch by batch, so that nobody waits long for a lock: a SELECT, which locks nothing, finds the primary keys of the next
 rows; a DELETE by these keys locks their rows and no others; a checkpoint commits.
+
+The keys come as the text that the DELETE needs: to make rows of Python's of them, and text again, would take longer
+than to delete them. Where they follow each other, as those of AUTO_INCREMENT do, the DELETE names a range: each key in
+a list costs MySQL's optimizer and a search from the root of the tree as much again as the row's deletion.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Any
 
 from pymysql.cursors import Cursor
@@ -23,6 +28,15 @@ ANY_DATE = "SET_VAR(sql_mode = 'ALLOW_INVALID_DATES')"
 """A table may hold dates like 2026-00-00 and 2026-02-31, from a server that was less strict. A strict one compares
 nothing with them (1292, 1525), so this is for the statements that find a row by what was read of it.
 https://dev.mysql.com/doc/refman/8.4/en/sql-mode.html"""
+WHOLE_NUMBERS = {"tinyint", "smallint", "mediumint", "int", "bigint"}
+NUMBERS = {*WHOLE_NUMBERS, "year", "decimal", "double", "bit"}
+BYTES = {"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"}
+LONG_RUN = 100
+"""So many keys that follow each other are named by their first and last: for each row MySQL looks through all ranges of
+a statement one by one."""
+LONGEST_KEYS = 1 << 30
+"""Of the keys of a batch, in bytes: by default GROUP_CONCAT would cut them after 1024. It does so at the largest packet
+that the server takes, too; then the DELETE, which is longer, is refused (1153)."""
 
 
 class PurgeError(Exception):
@@ -93,7 +107,7 @@ def run(run: Run) -> dict[str, Any]:
             cutoff = run.window.end - expiring.retention
             for batch in _batches(cursor, expiring, cutoff, parameters.batch_rows):
                 deleted[expiring.table] += _delete(cursor, expiring, cutoff, batch)
-                if len(batch) == parameters.batch_rows:
+                if batch.rows == parameters.batch_rows:
                     run.checkpoint({"deleted": deleted})
     return {"deleted": deleted}
 
@@ -105,12 +119,27 @@ class _Expiring:
     table: str
     column: str
     retention: timedelta
-    key: tuple[str, ...]
-    """The columns of the primary key."""
-    key_as_read: str
-    """The same as a SELECT reads them, so that what was read finds its row."""
+    key: str
+    """The columns of the primary key, as in a statement."""
+    counts: bool
+    """Whether it is a single whole number: only then there is no key between one and the next."""
+    literal: str
+    """What GROUP_CONCAT makes the literal of a row's key of: 17, or (17, x'00FF')."""
+    read: str
+    """What a batch reads of its rows: the columns of the primary key, and `column`."""
     index: str
     """One that begins with `column`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Batch:
+    """The next rows to delete."""
+
+    keys: str
+    """Their literals, with commas between them."""
+    rows: int
+    last: object
+    """The time of the last one."""
 
 
 def _find(cursor: Cursor, wanted: Table) -> _Expiring:
@@ -118,12 +147,17 @@ def _find(cursor: Cursor, wanted: Table) -> _Expiring:
     table = _table(cursor, wanted)
     columns = _columns(cursor, wanted)
     key = _primary_key(wanted, columns)
+    column = _time(wanted, columns)
+    # Its own arguments, no CONCAT: that cuts a DOUBLE to 22 characters, and so to another number.
+    literal = ", ', ', ".join(_literal(name, kind) for name, kind in key.items())
     return _Expiring(
         table=table,
-        column=_time(wanted, columns),
+        column=column,
         retention=timedelta(days=wanted.retention_days),
-        key=tuple(key),
-        key_as_read=", ".join(_as_read(name, kind) for name, kind in key.items()),
+        key=", ".join(map(_quote, key)),
+        counts=len(key) == 1 and set(key.values()) <= WHOLE_NUMBERS,
+        literal=literal if len(key) == 1 else f"'(', {literal}, ')'",
+        read=", ".join(map(_quote, {**key, column: ""})),
         index=_index(cursor, wanted),
     )
 
@@ -169,9 +203,14 @@ def _primary_key(wanted: Table, columns: Sequence[tuple[str, str, str]]) -> dict
     return key
 
 
-def _as_read(name: str, kind: str) -> str:
-    # In a key of several columns MySQL compares a TIME by its text: as 838:59:59.000000, where Python has no fraction.
-    return f"CAST({_quote(name)} AS CHAR)" if kind in {"date", "datetime", "timestamp", "time"} else _quote(name)
+def _literal(name: str, kind: str) -> str:
+    """What gives a column's literal: of numbers and hexadecimal digits only, so that nothing in it needs a quote."""
+    if kind in NUMBERS:
+        return f"{_quote(name)} + 0"  # a BIT would be its bytes
+    if kind in BYTES:
+        return f"'x\\'', HEX({_quote(name)}), '\\''"
+    # Of a time, too, which MySQL compares by its text in a key of several columns: 838:59:59.000000.
+    return f"'_utf8mb4 x\\'', HEX(CONVERT(CAST({_quote(name)} AS CHAR) USING utf8mb4)), '\\''"
 
 
 def _index(cursor: Cursor, wanted: Table) -> str:
@@ -189,46 +228,57 @@ def _index(cursor: Cursor, wanted: Table) -> str:
     )
 
 
-def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Primary keys of the rows before `cutoff`, `size` at a time; each batch is read when the one before is deleted."""
+def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -> Iterator[_Batch]:
+    """The rows before `cutoff`, `size` at a time; each batch is read when the one before is deleted."""
     table, column, index = map(_quote, (expiring.table, expiring.column, expiring.index))
-    hints = f"/*+ INDEX({table} {index}) {ANY_DATE} */"
     statement = (
-        f"SELECT {hints} {column}, {expiring.key_as_read} FROM {table}"  # noqa: S608 (quoted)
-        f" WHERE {column} >= %s AND {column} < %s ORDER BY {column} LIMIT %s"
+        f"SELECT /*+ SET_VAR(group_concat_max_len = {LONGEST_KEYS}) {ANY_DATE} */"  # noqa: S608 (quoted)
+        f" GROUP_CONCAT({expiring.literal} SEPARATOR ', '), COUNT(*), MAX({column}) FROM ("
+        f"SELECT /*+ INDEX({table} {index}) */ {expiring.read} FROM {table}"
+        f" WHERE {column} >= %s AND {column} < %s ORDER BY {column} LIMIT %s) AS batch"
     )
     earliest: object = EARLIEST
-    previous: list[tuple[Any, ...]] = []
+    previous = ""
     while True:
         cursor.execute(statement, (earliest, cutoff, size))
-        rows = cursor.fetchall()
-        batch = [row[1:] for row in rows]
-        if batch and batch == previous:
-            raise PurgeError(f"{expiring.table} keeps {len(batch)} rows that were deleted, like that of key {batch[0]}")
-        yield batch
-        if len(batch) < size:
+        [(keys, rows, last)] = cursor.fetchall()
+        if rows and keys == previous:
+            raise PurgeError(f"{expiring.table} keeps {rows} rows that were deleted, with the keys {keys[:80]}")
+        yield _Batch(keys=keys, rows=rows, last=last)
+        if rows < size:
             return
         # The index holds deleted rows until nobody reads an older snapshot: don't go through them once more.
-        earliest, previous = rows[-1][0], batch
+        earliest, previous = last, keys
 
 
-def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: list[tuple[Any, ...]]) -> int:
-    """Delete the rows with the keys in `batch`, except those that were prolonged meanwhile; returns how many."""
-    if not batch:
+def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: _Batch) -> int:
+    """Delete the rows in `batch`, except those that were prolonged meanwhile; returns how many."""
+    if not batch.rows:
         return 0
     table, column = _quote(expiring.table), _quote(expiring.column)
-    marks = ", ".join([f"({', '.join(['%s'] * len(expiring.key))})"] * len(batch))
     # Beyond 8 MB of keys the optimizer would read, and so lock, the whole table instead: 0 is for any number of them.
     # https://dev.mysql.com/doc/refman/8.4/en/range-optimization.html#range-optimization-memory-use
     return cursor.execute(
         f"DELETE /*+ INDEX({table} `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0) {ANY_DATE} */ FROM {table}"
-        f" WHERE ({_listed(expiring.key)}) IN ({marks}) AND {column} < %s",
-        (*(value for key in batch for value in key), cutoff),
+        f" WHERE ({_condition(expiring, batch.keys)}) AND {column} < %s",
+        (cutoff,),
     )
 
 
-def _listed(columns: Iterable[str]) -> str:
-    return ", ".join(map(_quote, columns))
+def _condition(expiring: _Expiring, keys: str) -> str:
+    """What is true of the rows with these keys, and of no others."""
+    if not expiring.counts:
+        return f"({expiring.key}) IN ({keys})"
+    listed: list[int] = []
+    ranges: list[str] = []
+    for _, group in groupby(enumerate(sorted(map(int, keys.split(",")))), lambda each: each[1] - each[0]):
+        run = [number for _, number in group]
+        if len(run) > LONG_RUN:
+            # Not to the last: beyond it the range would be looked at, and the end of the table be locked.
+            ranges.append(f"{expiring.key} BETWEEN {run[0]} AND {run[-2]}")
+            run = run[-1:]
+        listed += run
+    return " OR ".join([f"{expiring.key} IN ({', '.join(map(str, listed))})", *ranges])
 
 
 def _quote(name: str) -> str:

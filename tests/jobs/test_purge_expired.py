@@ -130,6 +130,37 @@ def test_dates_that_a_strict_server_refuses_find_their_rows(purge: Purge, databa
     assert database.rows("SELECT CAST(day AS CHAR) FROM booking") == [("2026-12-00",)]
 
 
+@pytest.mark.parametrize(
+    ("kind", "keys"),
+    [
+        ("BIGINT UNSIGNED", (0, 2**63 - 1, 2**63, 2**64 - 1)),
+        ("BIGINT", (-(2**63), -1, 0, 2**63 - 1)),
+        ("DECIMAL(40, 20)", ("-0.00000000000000000001", "0", "12345678901234567890.12345678901234567890", "3.1")),
+        ("DOUBLE", (0.1 + 0.2, 1 / 3, 5e-324, -1.7976931348623157e308)),
+        ("BIT(64)", (0, 1, 2**63, 2**64 - 1)),
+        ("YEAR", (0, 1901, 2026, 2155)),
+        ("ENUM ('', 'a''b', 'ß', '0')", ("", "a'b", "ß", "0")),
+        ("SET ('a', 'b')", ("", "a", "b", "a,b")),
+        ("VARCHAR(9) CHARACTER SET latin1 COLLATE latin1_bin", ("", "é\\", "a ", "%s")),
+        ("VARCHAR(9) CHARACTER SET utf16 COLLATE utf16_bin", ("", "😀", "a\0b", "), (")),
+        ("CHAR(9)", ("", "\n", "'; --", '"')),
+        ("BINARY(4)", (b"", b"\0\0\0\1", b"\\'\"%", b"\xff\xfe\0 ")),
+        ("VARBINARY(9)", (b"", b"\0", b"\xc3\x28", b"'")),
+    ],
+)
+@pytest.mark.parametrize("columns", ["a", "a, b"])
+def test_a_key_of_any_type_finds_its_row(
+    purge: Purge, database: Database, kind: str, keys: tuple[object, ...], columns: str
+) -> None:
+    database.rows(
+        f"CREATE TABLE typed (a {kind}, b {kind}, expires_at DATETIME, PRIMARY KEY ({columns}), KEY by_it (expires_at))"
+    )
+    for key in keys:
+        database.rows("INSERT INTO typed VALUES (%s, %s, %s)", key, key, CUTOFF - timedelta(days=1))
+    assert purge({**SESSION, "table": "typed"})["result"] == {"deleted": {"typed": 4}}
+    assert database.rows("SELECT COUNT(*) FROM typed") == [(0,)]
+
+
 def test_each_table_has_its_own_retention(purge: Purge, database: Database) -> None:
     _sessions(database, 3, CUTOFF - timedelta(days=1))
     for days in (1, 11):
@@ -203,6 +234,37 @@ def test_only_the_expired_rows_are_locked(purge: Purge, database: Database, arou
     assert set(locked) - theirs == {("PRIMARY", "X,REC_NOT_GAP", str(number)) for number in range(1, 6)}
 
 
+def test_keys_that_follow_each_other_lock_no_row_beside_them(
+    purge: Purge, database: Database, around_each_delete: Around
+) -> None:
+    """They are deleted by their range, which ends before the last row of the table: rows can be added meanwhile."""
+    _sessions(database, 150, CUTOFF - timedelta(days=1))
+    _sessions(database, 1, CUTOFF)
+    _sessions(database, 150, CUTOFF - timedelta(days=1))
+    locked: list[tuple[Any, ...]] = []
+
+    def write() -> None:
+        locked.extend(database.rows(f"{LOCKED} AND lock_mode <> 'IX'"))
+        database.rows("UPDATE session SET note = 'meanwhile' WHERE id = 151")
+        _sessions(database, 1, CUTOFF)
+
+    around_each_delete(lambda: None, write)
+    assert purge(SESSION)["result"] == {"deleted": {"session": 300}}
+    assert sorted(int(row) for _index, _mode, row in locked) == [*range(1, 151), *range(152, 302)]
+    # Before each key is the one before it: only there may a gap be locked, too, in which there is room for none.
+    assert {int(row) for _index, mode, row in locked if mode != "X,REC_NOT_GAP"} <= {*range(2, 150), *range(153, 301)}
+    assert database.rows("SELECT note FROM session WHERE id <= 301") == [("meanwhile",)]
+
+
+def test_a_row_prolonged_amid_keys_that_follow_each_other_stays(
+    purge: Purge, database: Database, around_each_delete: Around
+) -> None:
+    _sessions(database, 300, CUTOFF - timedelta(days=1))
+    around_each_delete(lambda: database.rows("UPDATE session SET expires_at = %s WHERE id IN (7, 133)", EIGHT))
+    assert purge(SESSION)["result"] == {"deleted": {"session": 298}}
+    assert database.rows("SELECT id FROM session ORDER BY id") == [(7,), (133,)]
+
+
 def test_a_batch_too_big_for_the_optimizer_locks_its_own_rows_only(
     purge: Purge, database: Database, around_each_delete: Around
 ) -> None:
@@ -240,9 +302,7 @@ def test_rows_that_stay_although_deleted_are_an_error(
 ) -> None:
     _sessions(database, 5, CUTOFF - timedelta(days=1))
     monkeypatch.setattr(purge_expired, "_delete", lambda *_arguments: 0)
-    with pytest.raises(
-        purge_expired.PurgeError, match=r"session keeps 1 rows that were deleted, like that of key \(1,\)"
-    ):
+    with pytest.raises(purge_expired.PurgeError, match=r"session keeps 1 rows that were deleted, with the keys 1$"):
         purge(SESSION, batch_rows=1)
 
 
