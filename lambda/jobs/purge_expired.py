@@ -1,7 +1,8 @@
 """Deletes rows past their retention, from the tables that the environment file names.
 
 Batch by batch, so that nobody waits long for a lock: a SELECT, which locks nothing, finds the primary keys of the next
-rows; a DELETE by these keys locks their rows and no others; a checkpoint commits.
+rows; a DELETE by these keys locks their rows and no others; a checkpoint commits. How many rows a batch has is found
+out on the way: as many as the server deletes in `LOCKED_SECONDS`.
 
 The keys come as the text that the DELETE needs: to make rows of Python's of them, and text again, would take longer
 than to delete them. Where they follow each other, as those of AUTO_INCREMENT do, the DELETE names a range: each key in
@@ -11,6 +12,7 @@ a list costs MySQL's optimizer and a search from the root of the tree as much ag
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +26,10 @@ from mysql_jobs import Run
 EARLIEST = datetime(1000, 1, 1)  # noqa: DTZ001 (MySQL's DATETIME has no zone)
 """The first time that MySQL knows. Before it is only 0000-00-00, which is no time: it never expires, just like NULL.
 https://dev.mysql.com/doc/refman/8.4/en/datetime.html"""
+LOCKED_SECONDS = 0.005
+"""So long a DELETE shall take; its rows stay locked for some milliseconds more, until they are committed."""
+FIRST_ROWS, LEAST_ROWS = 1000, 100
+"""Of a batch: the first one; and the least, as by itself a batch costs as much as the deletion of so many."""
 ANY_DATE = "SET_VAR(sql_mode = 'ALLOW_INVALID_DATES')"
 """A table may hold dates like 2026-00-00 and 2026-02-31, from a server that was less strict. A strict one compares
 nothing with them (1292, 1525), so this is for the statements that find a row by what was read of it.
@@ -74,8 +80,8 @@ class Parameters:
     """
 
     tables: tuple[Table, ...]
-    batch_rows: int = 1000
-    """How many rows one transaction deletes of a table."""
+    batch_rows: int = 10000
+    """How many rows one transaction deletes of a table, at most."""
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -105,9 +111,12 @@ def run(run: Run) -> dict[str, Any]:
         found = [_find(cursor, each) for each in parameters.tables]
         for expiring in found:
             cutoff = run.window.end - expiring.retention
-            for batch in _batches(cursor, expiring, cutoff, parameters.batch_rows):
+            pace = _Pace(parameters.batch_rows)
+            for batch in _batches(cursor, expiring, cutoff, pace):
+                started = time.monotonic()
                 deleted[expiring.table] += _delete(cursor, expiring, cutoff, batch)
-                if batch.rows == parameters.batch_rows:
+                if not batch.last:
+                    pace.adapt(time.monotonic() - started)
                     run.checkpoint({"deleted": deleted})
     return {"deleted": deleted}
 
@@ -131,6 +140,19 @@ class _Expiring:
     """One that begins with `column`."""
 
 
+class _Pace:
+    """How many rows the next batch has."""
+
+    def __init__(self, most: int) -> None:
+        self.rows = min(FIRST_ROWS, most)
+        self._most = most
+
+    def adapt(self, seconds: float) -> None:
+        """Note how long a batch of so many rows took to delete. It may have waited for others: no leaps."""
+        factor = max(0.5, LOCKED_SECONDS / max(seconds, LOCKED_SECONDS / 2))
+        self.rows = min(self._most, max(LEAST_ROWS, round(self.rows * factor)))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Batch:
     """The next rows to delete."""
@@ -138,8 +160,8 @@ class _Batch:
     keys: str
     """Their literals, with commas between them."""
     rows: int
-    last: object
-    """The time of the last one."""
+    last: bool
+    """Whether no expired rows were left."""
 
 
 def _find(cursor: Cursor, wanted: Table) -> _Expiring:
@@ -228,8 +250,8 @@ def _index(cursor: Cursor, wanted: Table) -> str:
     )
 
 
-def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -> Iterator[_Batch]:
-    """The rows before `cutoff`, `size` at a time; each batch is read when the one before is deleted."""
+def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, pace: _Pace) -> Iterator[_Batch]:
+    """The rows before `cutoff`; each batch is read when the one before is deleted."""
     table, column, index = map(_quote, (expiring.table, expiring.column, expiring.index))
     statement = (
         f"SELECT /*+ SET_VAR(group_concat_max_len = {LONGEST_KEYS}) {ANY_DATE} */"  # noqa: S608 (quoted)
@@ -240,15 +262,16 @@ def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, size: int) -
     earliest: object = EARLIEST
     previous = ""
     while True:
-        cursor.execute(statement, (earliest, cutoff, size))
-        [(keys, rows, last)] = cursor.fetchall()
+        wanted = pace.rows
+        cursor.execute(statement, (earliest, cutoff, wanted))
+        [(keys, rows, latest)] = cursor.fetchall()
         if rows and keys == previous:
             raise PurgeError(f"{expiring.table} keeps {rows} rows that were deleted, with the keys {keys[:80]}")
-        yield _Batch(keys=keys, rows=rows, last=last)
-        if rows < size:
+        yield _Batch(keys=keys, rows=rows, last=rows < wanted)
+        if rows < wanted:
             return
         # The index holds deleted rows until nobody reads an older snapshot: don't go through them once more.
-        earliest, previous = last, keys
+        earliest, previous = latest, keys
 
 
 def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: _Batch) -> int:

@@ -43,7 +43,7 @@ def purge(job: Job, database: Database) -> Purge:
     ):
         database.rows(f"CREATE TABLE {table}")
 
-    def purge(*tables: dict[str, Any], batch_rows: int = 1000, at: str = f"{EIGHT}Z", **how: Any) -> Report:
+    def purge(*tables: dict[str, Any], batch_rows: int = 10_000, at: str = f"{EIGHT}Z", **how: Any) -> Report:
         return job("purge_expired", at=at, parameters={"tables": tables, "batch_rows": batch_rows}, **how)
 
     return purge
@@ -96,6 +96,26 @@ def test_each_batch_is_a_transaction(purge: Purge, database: Database, around_ea
     around_each_delete(lambda: kept.extend(*database.rows("SELECT COUNT(*) FROM session")))
     assert purge(SESSION, batch_rows=10)["progress"] == {"deleted": {"session": 20}}
     assert kept == [25, 15, 5]
+
+
+def test_a_batch_is_as_large_as_is_deleted_in_no_time(
+    purge: Purge, database: Database, around_each_delete: Around, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _sessions(database, 3500, CUTOFF - timedelta(days=1))
+    kept: list[int] = []
+    around_each_delete(lambda: kept.extend(*database.rows("SELECT COUNT(*) FROM session")))
+    monkeypatch.setattr(purge_expired, "LOCKED_SECONDS", 600)
+    assert purge(SESSION, batch_rows=10_000)["result"] == {"deleted": {"session": 3500}}
+    assert kept == [3500, 2500, 500]
+
+
+def test_a_slow_server_gets_smaller_batches_and_none_is_larger_than_allowed() -> None:
+    pace = purge_expired._Pace(1500)
+    sizes = [pace.rows]
+    for seconds in (0, 0.005, 0.0075, 0.1, 3600, 3600, 3600, 0.0):
+        pace.adapt(seconds)
+        sizes.append(pace.rows)
+    assert sizes == [1000, 1500, 1500, 1000, 500, 250, 125, 100, 200]
 
 
 @pytest.mark.parametrize("column", ["on", "seen"])
