@@ -41,8 +41,9 @@ def acknowledge_delivery(delivery: Delivery) -> None:
 
 
 def _acknowledge(stage: cdk.Stage, acknowledged: Iterable[Acknowledgement]) -> None:
+    found: dict[str, Construct] = {"": stage}
     for each in acknowledged:
-        construct = _find(stage, each.construct)
+        construct = _find(each.construct, found)
         cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=each.finding, reason=each.reason))
 
 
@@ -119,8 +120,9 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         )
 
 
-def _find(stage: cdk.Stage, path: str) -> Construct:
-    found: Construct = stage
-    for part in path.split("/"):
-        found = found.node.find_child(part)  # type: ignore[assignment]
-    return found
+def _find(path: str, found: dict[str, Construct]) -> Construct:
+    """Return the construct at `path` below the one that is found at ""; each step is a call, and is made once."""
+    if path not in found:
+        parent, _, name = path.rpartition("/")
+        found[path] = _find(parent, found).node.find_child(name)  # type: ignore[assignment]
+    return found[path]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -131,8 +132,9 @@ def _signals(environment: SynthesizedEnvironment) -> Iterator[Reference]:
     for alarm in environment.of("AWS::CloudWatch::Alarm"):
         yield from ((alarm, each, "tell") for each in environment.meant(at(alarm, "AlarmActions")))
     for dashboard in environment.of("AWS::CloudWatch::Dashboard"):
-        meant = environment.meant(at(dashboard, "DashboardBody"))
-        yield from ((each, dashboard, "shown on") for each in meant if each.kind == "AWS::CloudWatch::Alarm")
+        shown = set(re.findall(r":alarm:([^\"]+)", str(at(dashboard, "DashboardBody"))))  # by name, not by reference
+        alarms = (each for each in environment.of("AWS::CloudWatch::Alarm") if at(each, "AlarmName") in shown)
+        yield from ((each, dashboard, "shown on") for each in alarms)
     for events in environment.of("AWS::RDS::EventSubscription"):
         categories = at(events, "EventCategories")
         label = f"{len(categories)} kinds of events" if isinstance(categories, list) else "events"

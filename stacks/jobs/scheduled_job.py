@@ -1,5 +1,6 @@
 """ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
 
+import json
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -9,7 +10,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_scheduler as scheduler
-from aws_cdk import aws_scheduler_targets as targets
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
@@ -18,9 +18,16 @@ from settings.environment import RETRIES_AFTER, JobSettings
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.function import DatabaseFunction
+from stacks.jobs.metric import PERIOD_SECONDS, Metric
 from stacks.jobs.run_metrics import RunMetrics
 from stacks.network.network import Network
 
+CONTEXT = {"scheduled_time": "<aws.scheduler.scheduled-time>", "execution_id": "<aws.scheduler.execution-id>"}
+"""What Scheduler writes into an event, by its key there.
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""
+MOST_DELIVERIES = 185
+"""The most, and Scheduler's default: it is the event's age that limits them.
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html"""
 DESCRIPTION_LENGTH = 256
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
 
@@ -56,6 +63,7 @@ class ScheduledJob(Construct):
         self.settings = settings
         self.name = names.function(environment, settings.name)
         self._encryption_key = encryption_key
+        self._retry_seconds = settings.retry_window // timedelta(seconds=1)
         job = DatabaseFunction(
             self,
             "Job",
@@ -73,11 +81,44 @@ class ScheduledJob(Construct):
         )
         database.grant_jobs_login(job.role)
         self.function = job.function
+        self._function_arn = job.function.function_arn
         self.log_group = job.log_group
         self.metrics = RunMetrics(self, "Metrics", environment=environment, job=settings.name, log_group=job.log_group)
         self.dead_letters = self._dead_letters()
+        self._dead_letters_arn = self.dead_letters.queue_arn
         self._retry(job)
         self.schedule = self._schedule()
+
+    def errors(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
+        """Return the number of runs that failed, as Lambda counts them: also those that were killed, or never began."""
+        return self._of_function("Errors", "Sum", period_seconds)
+
+    def throttles(self) -> Metric:
+        """Return how often Lambda refused to start a run."""
+        return self._of_function("Throttles", "Sum")
+
+    def duration(self) -> Metric:
+        """Return the longest run, in milliseconds, as Lambda measures it: also those that were killed."""
+        return self._of_function("Duration", "Maximum")
+
+    def dead_letters_waiting(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
+        """Return how many dead letters there are."""
+        return Metric(
+            namespace="AWS/SQS",
+            name="ApproximateNumberOfMessagesVisible",
+            dimensions={"QueueName": names.dead_letters(self.name)},
+            statistic="Maximum",
+            period_seconds=period_seconds,
+        )
+
+    def _of_function(self, name: str, statistic: str, period_seconds: int = PERIOD_SECONDS) -> Metric:
+        return Metric(
+            namespace="AWS/Lambda",
+            name=name,
+            dimensions={"FunctionName": self.name},
+            statistic=statistic,
+            period_seconds=period_seconds,
+        )
 
     def _dead_letters(self) -> sqs.Queue:
         key = self._encryption_key
@@ -101,38 +142,37 @@ class ScheduledJob(Construct):
             function_name=job.function.function_name,
             qualifier="$LATEST",
             maximum_retry_attempts=len(RETRIES_AFTER),  # within the event's age
-            maximum_event_age_in_seconds=self.settings.retry_window // timedelta(seconds=1),
+            maximum_event_age_in_seconds=self._retry_seconds,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters.queue_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._dead_letters_arn)
             ),
         )
         retry.node.add_dependency(job.role)  # Lambda refuses a destination that the role may not write to
 
-    def _schedule(self) -> scheduler.Schedule:
+    def _schedule(self) -> scheduler.CfnSchedule:
         settings = self.settings
         role = self._schedule_role()
-        schedule = scheduler.Schedule(
-            self,
-            "Schedule",
-            schedule_name=self.name,
+        flexible = settings.flexible_minutes
+        # The CDK's own Schedule is ten calls to it, and would let it invoke every version of the function.
+        schedule = scheduler.CfnSchedule(
+            Construct(self, "Schedule"),  # as with the CDK's own: its path decides the logical id
+            "Resource",
+            name=self.name,
             description=f"Starts {self.name}",
-            schedule=scheduler.ScheduleExpression.expression(settings.schedule, cdk.TimeZone.of(settings.time_zone)),
-            time_window=scheduler.TimeWindow.flexible(cdk.Duration.minutes(settings.flexible_minutes))
-            if settings.flexible_minutes
-            else scheduler.TimeWindow.off(),
-            target=targets.LambdaInvoke(
-                self.function,
-                input=scheduler.ScheduleTargetInput.from_object(
-                    {
-                        "job": settings.name,
-                        "scheduled_time": scheduler.ContextAttribute.scheduled_time,
-                        "execution_id": scheduler.ContextAttribute.execution_id,
-                    }
+            schedule_expression=settings.schedule,
+            schedule_expression_timezone=settings.time_zone,
+            state="ENABLED",
+            flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
+                mode="FLEXIBLE" if flexible else "OFF", maximum_window_in_minutes=flexible or None
+            ),
+            target=scheduler.CfnSchedule.TargetProperty(
+                arn=self._function_arn,
+                role_arn=role.role_arn,
+                input=json.dumps({"job": settings.name, **CONTEXT}, separators=(",", ":")),
+                retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
+                    maximum_event_age_in_seconds=self._retry_seconds, maximum_retry_attempts=MOST_DELIVERIES
                 ),
-                # Within that time, without a limit of our own: its default, 185 attempts, is the highest.
-                max_event_age=cdk.Duration.seconds(settings.retry_window // timedelta(seconds=1)),
-                dead_letter_queue=self.dead_letters,
-                role=role.without_policy_updates(),  # the CDK would let it invoke every version of the function
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self._dead_letters_arn),
             ),
         )
         schedule.node.add_dependency(role)
@@ -148,14 +188,12 @@ class ScheduledJob(Construct):
             "ScheduleRole",
             assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": conditions}),
         )
-        role.add_to_policy(
-            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self.function.function_arn])
-        )
+        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self._function_arn]))
         self._let_send_dead_letters(role)
         return role
 
     def _let_send_dead_letters(self, role: iam.Role) -> None:
-        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self.dead_letters.queue_arn]))
+        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self._dead_letters_arn]))
         if self._encryption_key is not None:
             # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
             role.add_to_policy(

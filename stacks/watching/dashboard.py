@@ -1,19 +1,25 @@
-"""Dashboard construct: the page for a person on call, from the alarms down to the database."""
+"""Dashboard construct: the page for a person on call, from the alarms down to the database.
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+Its source is written here, as CloudWatch documents it: the CDK makes an object, and a call, of each metric in a graph.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html
+"""
 
-import aws_cdk as cdk
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from settings import names
+from settings.environment import EnvironmentSettings
 from settings.instance_class import InstanceClass
-from stacks.database.database import Database
+from stacks.jobs.metric import Metric
 from stacks.jobs.run_metrics import OUTCOMES
 from stacks.jobs.scheduled_job import ScheduledJob
-from stacks.watching.database_alarms import DatabaseAlarms, proxy_metric
+from stacks.watching.database_alarms import DatabaseAlarms, instance_metric, proxy_metric
 from stacks.watching.job_alarms import NEAR_TIMEOUT, JobAlarms, spoken
 
 WIDTH = 24
@@ -23,14 +29,16 @@ ALARMS_PER_WIDGET = 100
 LOG_GROUPS_PER_QUERY = 50
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
 
+GREEN, BLUE, GREY, LIGHT_GREY = "#2ca02c", "#1f77b4", "#7f7f7f", "#c7c7c7"
+ORANGE, PURPLE, RED = "#ff7f0e", "#9467bd", "#d62728"
 COLOURS = {
-    "done": cloudwatch.Color.GREEN,
-    "partial": cloudwatch.Color.BLUE,
-    "duplicate": cloudwatch.Color.GREY,
-    "superseded": "#c7c7c7",
-    "overlapping": cloudwatch.Color.ORANGE,
-    "dry_run": cloudwatch.Color.PURPLE,
-    "failed": cloudwatch.Color.RED,
+    "done": GREEN,
+    "partial": BLUE,
+    "duplicate": GREY,
+    "superseded": LIGHT_GREY,
+    "overlapping": ORANGE,
+    "dry_run": PURPLE,
+    "failed": RED,
 }
 
 LAST_FAILED = (
@@ -40,6 +48,11 @@ LAST_FAILED = (
     "sort @timestamp desc",
     "limit 30",
 )
+
+
+Widget = dict[str, Any]
+Row = list[Widget]
+T = TypeVar("T")
 
 
 class Dashboard(Construct):
@@ -55,43 +68,62 @@ class Dashboard(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        environment: str,
+        settings: EnvironmentSettings,
         job_alarms: Sequence[JobAlarms],
-        database: Database,
-        proxy: rds.DatabaseProxy | None,
+        instance: str,
+        proxy: str | None,
         database_alarms: DatabaseAlarms,
         instance_class: InstanceClass,
     ) -> None:
-        """Build the page for the jobs that `job_alarms` watch, and for their `database`."""
+        """Build the page for the jobs that `job_alarms` watch, and for the instance and the proxy of these names."""
         super().__init__(scope, construct_id)
         alarms = [*database_alarms.alarms, *(alarm for each in job_alarms for alarm in each.alarms)]
-        cloudwatch.Dashboard(
-            self,
-            "Dashboard",
-            dashboard_name=names.database(environment),
-            default_interval=cdk.Duration.days(1),
-            widgets=[
-                *_alarm_states(alarms),
-                *(_jobs(job_alarms) if job_alarms else []),  # CloudWatch refuses a graph without metrics
-                _heading("How is the database?"),
-                *_database(database, proxy, instance_class),
-            ],
+        rows = [
+            *_alarm_states(alarms, settings),
+            *(_jobs(job_alarms, settings) if job_alarms else []),  # CloudWatch refuses a graph without metrics
+            _heading("How is the database?"),
+            *_database(instance, proxy, instance_class),
+        ]
+        body = {"start": "-P1D", "widgets": list(_placed(rows, region=settings.region))}
+        cloudwatch.CfnDashboard(
+            Construct(self, "Dashboard"),
+            "Resource",
+            dashboard_name=names.database(settings.name),
+            dashboard_body=json.dumps(body, ensure_ascii=False, separators=(",", ":")),
         )
 
 
-Row = list[cloudwatch.IWidget]
-T = TypeVar("T")
+def _placed(rows: Sequence[Row], *, region: str) -> Iterator[Widget]:
+    """The widgets with their places: from left to right, a row below the other."""
+    y = 0
+    for row in rows:
+        x = 0
+        for widget in row:
+            regional = {"region": region} if widget["type"] in ("log", "metric") else {}
+            yield {**widget, "x": x, "y": y, "properties": {**widget["properties"], **regional}}
+            x += widget["width"]
+        y += max(widget["height"] for widget in row)
 
 
-def _alarm_states(alarms: Sequence[cloudwatch.Alarm]) -> list[Row]:
+def _widget(kind: str, *, width: int, height: int, **properties: Any) -> Widget:
+    return {"type": kind, "width": width, "height": height, "properties": properties}
+
+
+def _text(markdown: str, *, width: int = WIDTH, height: int) -> Widget:
+    return _widget("text", width=width, height=height, markdown=markdown)
+
+
+def _alarm_states(alarms: Sequence[str], settings: EnvironmentSettings) -> list[Row]:
+    prefix = f"arn:aws:cloudwatch:{settings.region}:{settings.account}:alarm:"
     return [
         [
-            cloudwatch.AlarmStatusWidget(
-                title="Alarms, the latest change first",
-                alarms=list(some),
-                sort_by=cloudwatch.AlarmStatusWidgetSortBy.STATE_UPDATED_TIMESTAMP,
+            _widget(
+                "alarm",
                 width=WIDTH,
                 height=4,
+                title="Alarms, the latest change first",
+                alarms=[f"{prefix}{alarm}" for alarm in some],
+                sortBy="stateUpdatedTimestamp",
             )
         ]
         for some in _batches(alarms, ALARMS_PER_WIDGET)
@@ -99,14 +131,14 @@ def _alarm_states(alarms: Sequence[cloudwatch.Alarm]) -> list[Row]:
 
 
 def _heading(text: str) -> Row:
-    return [cloudwatch.TextWidget(markdown=f"## {text}", width=WIDTH, height=1)]
+    return [_text(f"## {text}", height=1)]
 
 
-def _jobs(job_alarms: Sequence[JobAlarms]) -> list[Row]:
+def _jobs(job_alarms: Sequence[JobAlarms], settings: EnvironmentSettings) -> list[Row]:
     jobs = [alarms.job for alarms in job_alarms]
     return [
         _heading("Are the jobs running?"),
-        *(_job_row(each) for each in job_alarms),
+        *(_job_row(each, settings) for each in job_alarms),
         _heading("How long do they take?"),
         _how_long(jobs),
         _heading("What fails?"),
@@ -115,18 +147,25 @@ def _jobs(job_alarms: Sequence[JobAlarms]) -> list[Row]:
     ]
 
 
-def _job_row(alarms: JobAlarms) -> Row:
+def _job_row(alarms: JobAlarms, settings: EnvironmentSettings) -> Row:
     job = alarms.job
-    runs = [job.metrics.runs(outcome).with_(label=outcome, color=COLOURS[outcome]) for outcome in OUTCOMES]
+    runs = [job.metrics.runs(outcome).on_graph(label=outcome, color=COLOURS[outcome]) for outcome in OUTCOMES]
     return [
-        cloudwatch.TextWidget(markdown=_description(alarms), width=9, height=5),
-        cloudwatch.GraphWidget(
-            title=f"{job.settings.name}: what runs came to", left=runs, stacked=True, width=15, height=5
+        _text(_description(alarms, settings), width=9, height=5),
+        _widget(
+            "metric",
+            width=15,
+            height=5,
+            view="timeSeries",
+            title=f"{job.settings.name}: what runs came to",
+            metrics=runs,
+            stacked=True,
+            yAxis={},
         ),
     ]
 
 
-def _description(alarms: JobAlarms) -> str:
+def _description(alarms: JobAlarms, environment: EnvironmentSettings) -> str:
     job, settings = alarms.job, alarms.job.settings
     missed = (
         "**no alarm for missed runs**: CloudWatch can't look back further than 7 days"
@@ -137,140 +176,137 @@ def _description(alarms: JobAlarms) -> str:
         (
             f"**{settings.name}**: {settings.module.description}",
             f"`{settings.schedule}` {settings.time_zone} · timeout {settings.timeout_seconds} s · {missed}",
-            " · ".join(f"[{text}]({url})" for text, url in _links(job).items()),
+            " · ".join(f"[{text}]({url})" for text, url in _links(job, environment).items()),
         )
     )
 
 
-def _links(job: ScheduledJob) -> dict[str, str]:
-    stack = cdk.Stack.of(job)
-    console = f"https://{stack.region}.console.aws.amazon.com"
+def _links(job: ScheduledJob, environment: EnvironmentSettings) -> Mapping[str, str]:
+    region = environment.region
+    console = f"https://{region}.console.aws.amazon.com"
     log_group = names.function_log(job.name).replace("/", "$252F")  # the console's own way to escape it
-    queue = f"https://sqs.{stack.region}.amazonaws.com/{stack.account}/{names.dead_letters(job.name)}"
+    queue = f"https://sqs.{region}.amazonaws.com/{environment.account}/{names.dead_letters(job.name)}"
     queue = queue.replace(":", "%3A").replace("/", "%2F")
     return {
-        "function": f"{console}/lambda/home?region={stack.region}#/functions/{job.name}",
-        "schedule": f"{console}/scheduler/home?region={stack.region}#schedules/default/{job.name}",
-        "log": f"{console}/cloudwatch/home?region={stack.region}#logsV2:log-groups/log-group/{log_group}",
-        "dead letters": f"{console}/sqs/v3/home?region={stack.region}#/queues/{queue}",
+        "function": f"{console}/lambda/home?region={region}#/functions/{job.name}",
+        "schedule": f"{console}/scheduler/home?region={region}#schedules/default/{job.name}",
+        "log": f"{console}/cloudwatch/home?region={region}#logsV2:log-groups/log-group/{log_group}",
+        "dead letters": f"{console}/sqs/v3/home?region={region}#/queues/{queue}",
     }
 
 
 def _how_long(jobs: Sequence[ScheduledJob]) -> Row:
     return [
-        cloudwatch.GraphWidget(
-            title="Longest run, % of the timeout",
-            left=[_share_of_timeout(job) for job in jobs],
-            left_annotations=[
-                cloudwatch.HorizontalAnnotation(value=100, label="killed", color=cloudwatch.Color.RED),
-                cloudwatch.HorizontalAnnotation(value=100 * NEAR_TIMEOUT, label="alarm", color=cloudwatch.Color.ORANGE),
-            ],
-            left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+        _graph(
+            "Longest run, % of the timeout",
+            [line for job in jobs for line in _share_of_timeout(job)],
             width=8,
+            lines=[_line(100, RED, "killed"), _line(100 * NEAR_TIMEOUT, ORANGE, "alarm")],
         ),
-        _graph("Longest connect, ms", [job.metrics.measure("connect") for job in jobs], width=8),
-        _graph("Longest destroy, ms", [job.metrics.measure("destroy") for job in jobs], width=8),
+        _graph("Longest connect, ms", [job.metrics.measure("connect").on_graph() for job in jobs], width=8),
+        _graph("Longest destroy, ms", [job.metrics.measure("destroy").on_graph() for job in jobs], width=8),
     ]
 
 
-def _share_of_timeout(job: ScheduledJob) -> cloudwatch.MathExpression:
+def _share_of_timeout(job: ScheduledJob) -> list[list[Any]]:
     milliseconds = f"{job.settings.name}_ms"
-    return cloudwatch.MathExpression(
-        expression=f"100 * {milliseconds} / {job.settings.timeout_seconds * 1000}",
+    expression = f"100 * {milliseconds} / {job.settings.timeout_seconds * 1000}"
+    return [
+        [{"label": job.settings.name, "expression": expression}],
         # Lambda's own measure includes runs that were killed.
-        using_metrics={milliseconds: job.function.metric_duration(statistic="Maximum")},
-        label=job.settings.name,
-    )
+        job.duration().on_graph(id=milliseconds, visible=False),
+    ]
 
 
 def _what_fails(jobs: Sequence[ScheduledJob]) -> Row:
     return [
-        _graph("Failed runs, retries included", [_named(job, job.function.metric_errors()) for job in jobs], width=6),
-        _graph("Most attempts to connect", [job.metrics.measure("attempts") for job in jobs], width=6),
-        _graph("Throttles", [_named(job, job.function.metric_throttles()) for job in jobs], width=6),
-        _graph("Dead letters", [_named(job, _dead_letters(job)) for job in jobs], width=6),
+        _graph("Failed runs, retries included", [_named(job, job.errors()) for job in jobs]),
+        _graph("Most attempts to connect", [job.metrics.measure("attempts").on_graph() for job in jobs]),
+        _graph("Throttles", [_named(job, job.throttles()) for job in jobs]),
+        _graph("Dead letters", [_named(job, job.dead_letters_waiting()) for job in jobs]),
     ]
 
 
-def _dead_letters(job: ScheduledJob) -> cloudwatch.Metric:
-    return job.dead_letters.metric_approximate_number_of_messages_visible(statistic="Maximum")
-
-
-def _named(job: ScheduledJob, metric: cloudwatch.Metric) -> cloudwatch.Metric:
-    return metric.with_(label=job.settings.name)
+def _named(job: ScheduledJob, metric: Metric) -> list[Any]:
+    return metric.on_graph(label=job.settings.name)
 
 
 def _last_failed(jobs: Sequence[ScheduledJob]) -> list[Row]:
     fields, condition, *rest = LAST_FAILED
+    query = "\n| ".join([fields, f"filter {condition}", *rest])
     return [
         [
-            cloudwatch.LogQueryWidget(
-                title="The last runs that failed or leaked something",
-                log_group_names=[job.log_group.log_group_name for job in some],
-                query_lines=[fields, f"filter {condition}", *rest],
+            _widget(
+                "log",
                 width=WIDTH,
+                height=6,
+                view="table",
+                title="The last runs that failed or leaked something",
+                query=" | ".join([*(f"SOURCE '{names.function_log(job.name)}'" for job in some), query]),
             )
         ]
         for some in _batches(jobs, LOG_GROUPS_PER_QUERY)
     ]
 
 
-def _database(database: Database, proxy: rds.DatabaseProxy | None, instance_class: InstanceClass) -> list[Row]:
-    instance = database.instance
+def _database(instance: str, proxy: str | None, instance_class: InstanceClass) -> list[Row]:
+    connections = instance_metric(instance, "DatabaseConnections", "Maximum")
     rows: list[Row] = [
         [
-            _graph(
-                "Connections",
-                [instance.metric_database_connections(statistic="Maximum")],
-                limit=instance_class.max_connections,
-            ),
-            _graph("CPU, %", [instance.metric_cpu_utilization()], limit=100),
-            _graph("Free storage, bytes", [instance.metric_free_storage_space(statistic="Minimum")]),
-            _graph("Freeable memory, bytes", [instance.metric_freeable_memory()]),
+            _graph("Connections", [connections.on_graph()], lines=[_line(instance_class.max_connections, RED)]),
+            _graph("CPU, %", [instance_metric(instance, "CPUUtilization").on_graph()], lines=[_line(100, RED)]),
+            _graph("Free storage, bytes", [instance_metric(instance, "FreeStorageSpace", "Minimum").on_graph()]),
+            _graph("Freeable memory, bytes", [instance_metric(instance, "FreeableMemory").on_graph()]),
         ]
     ]
     if instance_class.burstable:
-        rows.append([_graph("CPU credits", [instance.metric("CPUCreditBalance", statistic="Maximum")])])
+        rows.append([_graph("CPU credits", [instance_metric(instance, "CPUCreditBalance", "Maximum").on_graph()])])
     if proxy is not None:
         rows.append(_proxy(proxy))
     return rows
 
 
-def _proxy(proxy: rds.DatabaseProxy) -> Row:
+def _proxy(proxy: str) -> Row:
     return [
-        _graph("Proxy: connections of clients", [proxy_metric(proxy, "ClientConnections", "Sum")]),
+        _graph("Proxy: connections of clients", [proxy_metric(proxy, "ClientConnections", "Sum").on_graph()]),
         _graph(
             "Proxy: connections to the database",
             [
-                proxy_metric(proxy, "DatabaseConnections", "Sum"),
-                proxy_metric(proxy, "DatabaseConnectionsCurrentlySessionPinned", "Sum"),
-                proxy_metric(proxy, "MaxDatabaseConnectionsAllowed", "Sum"),
+                proxy_metric(proxy, "DatabaseConnections", "Sum").on_graph(),
+                proxy_metric(proxy, "DatabaseConnectionsCurrentlySessionPinned", "Sum").on_graph(),
+                proxy_metric(proxy, "MaxDatabaseConnectionsAllowed", "Sum").on_graph(),
             ],
         ),
         _graph(
-            "Proxy: wait for a connection, µs", [proxy_metric(proxy, "DatabaseConnectionsBorrowLatency", "Average")]
+            "Proxy: wait for a connection, µs",
+            [proxy_metric(proxy, "DatabaseConnectionsBorrowLatency", "Average").on_graph()],
         ),
         _graph(
             "Proxy: refused",
             [
-                proxy_metric(proxy, "ClientConnectionsSetupFailedAuth", "Sum"),
-                proxy_metric(proxy, "DatabaseConnectionsSetupFailed", "Sum"),
+                proxy_metric(proxy, "ClientConnectionsSetupFailedAuth", "Sum").on_graph(),
+                proxy_metric(proxy, "DatabaseConnectionsSetupFailed", "Sum").on_graph(),
             ],
         ),
     ]
 
 
-def _graph(
-    title: str, metrics: Sequence[cloudwatch.IMetric], *, width: int = 6, limit: int | None = None
-) -> cloudwatch.GraphWidget:
-    annotations = [] if limit is None else [cloudwatch.HorizontalAnnotation(value=limit, color=cloudwatch.Color.RED)]
-    return cloudwatch.GraphWidget(
-        title=title,
-        left=metrics,
-        left_annotations=annotations,
-        left_y_axis=cloudwatch.YAxisProps(min=0, show_units=False),
+def _graph(title: str, metrics: Sequence[list[Any]], *, width: int = 6, lines: Sequence[dict[str, Any]] = ()) -> Widget:
+    annotations = {"annotations": {"horizontal": list(lines)}} if lines else {}
+    return _widget(
+        "metric",
         width=width,
+        height=6,
+        view="timeSeries",
+        title=title,
+        metrics=metrics,
+        **annotations,
+        yAxis={"left": {"min": 0, "showUnits": False}},
     )
+
+
+def _line(value: float, colour: str, label: str | None = None) -> dict[str, Any]:
+    return {"value": value, "color": colour, **({"label": label} if label else {}), "yAxis": "left"}
 
 
 def _batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

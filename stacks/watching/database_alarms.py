@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from settings import names
 from settings.instance_class import InstanceClass
-from stacks.database.database import Database
+from stacks.jobs.metric import PERIOD_SECONDS, Metric
 from stacks.watching.alarm import add_alarm
 
 GIB = 2**30
@@ -25,14 +22,14 @@ HIGH_CONNECTIONS = 0.8
 SLOW_BORROW = 0.5
 """The share of the borrow timeout."""
 
-AT_MOST = cloudwatch.ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD
+AT_MOST = "LessThanOrEqualToThreshold"
 
 
 class DatabaseAlarms(Construct):
     """The alarms of the database, named <environment>-database-<what>, and of its proxy, <environment>-proxy-<what>.
 
     Attributes:
-        alarms: all of them.
+        alarms: the names of all of them.
     """
 
     def __init__(
@@ -41,34 +38,38 @@ class DatabaseAlarms(Construct):
         construct_id: str,
         *,
         environment: str,
-        database: Database,
-        proxy: rds.DatabaseProxy | None,
+        instance: str,
+        proxy: str | None,
+        topic: str,
         instance_class: InstanceClass,
         storage_gb: int,
         runs: int,
         borrow_timeout_seconds: int,
     ) -> None:
-        """Add the alarms of `database` and `proxy`, used by at most `runs` runs at once; they notify its topic."""
+        """Add the alarms of the instance and the proxy of these names, used by at most `runs` runs at once.
+
+        They notify the topic with the ARN `topic`.
+        """
         super().__init__(scope, construct_id)
         self._environment = environment
-        self._topic = database.alarm_topic
-        self.alarms: list[cloudwatch.Alarm] = []
-        self._watch_instance(database.instance, instance_class, storage_gb)
+        self._topic = topic
+        self.alarms: list[str] = []
+        self._watch_instance(instance, instance_class, storage_gb)
         if instance_class.burstable:
-            self._watch_credits(database.instance)
+            self._watch_credits(instance)
         if proxy is not None:
             self._watch_proxy(proxy, runs, borrow_timeout_seconds)
 
     # Three periods of five minutes: a deploy or a nightly job is no reason for an alarm, and RDS itself reports a
     # failover as an event.
 
-    def _watch_instance(self, instance: rds.DatabaseInstance, instance_class: InstanceClass, storage_gb: int) -> None:
+    def _watch_instance(self, instance: str, instance_class: InstanceClass, storage_gb: int) -> None:
         connections = int(HIGH_CONNECTIONS * instance_class.max_connections)
         self._add(
             "database-cpu",
             "The database's CPU is busy for 15 minutes. Look first which statements run: Database Insights, or SHOW "
             "FULL PROCESSLIST.",
-            metric=instance.metric_cpu_utilization(),
+            metric=instance_metric(instance, "CPUUtilization"),
             threshold=HIGH_CPU_PERCENT,
             periods=3,
         )
@@ -76,7 +77,7 @@ class DatabaseAlarms(Construct):
             "database-storage",
             f"The database has less than {LOW_STORAGE:.0%} of its {storage_gb} GB of storage left and did not grow in "
             "time. Look first at max_storage_gb, and what grew: without room it stops.",
-            metric=instance.metric_free_storage_space(statistic="Minimum"),
+            metric=instance_metric(instance, "FreeStorageSpace", "Minimum"),
             threshold=LOW_STORAGE * storage_gb * GIB,
             comparison=AT_MOST,
             periods=3,
@@ -85,7 +86,7 @@ class DatabaseAlarms(Construct):
             "database-memory",
             f"The database has less than {LOW_MEMORY:.0%} of its {instance_class.memory_gb:g} GB of memory left and "
             "may be restarted. Look first at its connections, then at a larger instance_class.",
-            metric=instance.metric_freeable_memory(),
+            metric=instance_metric(instance, "FreeableMemory"),
             threshold=LOW_MEMORY * instance_class.memory_gb * GIB,
             comparison=AT_MOST,
             periods=3,
@@ -94,23 +95,23 @@ class DatabaseAlarms(Construct):
             "database-connections",
             f"The database has {connections} connections or more; at about {instance_class.max_connections} it refuses "
             "new ones. Look first who has them: SHOW FULL PROCESSLIST.",
-            metric=instance.metric_database_connections(statistic="Maximum"),
+            metric=instance_metric(instance, "DatabaseConnections", "Maximum"),
             threshold=connections,
             periods=2,
         )
 
-    def _watch_credits(self, instance: rds.DatabaseInstance) -> None:
+    def _watch_credits(self, instance: str) -> None:
         self._add(
             "database-cpu-credits",
             "The database has been without CPU credits for an hour: it costs more, or is slow. Look first at its CPU; "
             "if that is its usual work, take a class that isn't burstable.",
-            metric=instance.metric("CPUCreditBalance", statistic="Maximum", period=cdk.Duration.minutes(5)),
+            metric=instance_metric(instance, "CPUCreditBalance", "Maximum"),
             threshold=LOW_CREDITS,
             comparison=AT_MOST,
             periods=12,
         )
 
-    def _watch_proxy(self, proxy: rds.DatabaseProxy, runs: int, borrow_timeout_seconds: int) -> None:
+    def _watch_proxy(self, proxy: str, runs: int, borrow_timeout_seconds: int) -> None:
         self._add(
             "proxy-pinned",
             f"More sessions are pinned to a connection of the proxy than the {runs} that the jobs' runs explain. Look "
@@ -132,7 +133,7 @@ class DatabaseAlarms(Construct):
             "proxy-refused",
             "The proxy keeps refusing clients for their login or their TLS. Look first in the proxy's log, then at the "
             "jobs' role or secret.",
-            metric=proxy_metric(proxy, "ClientConnectionsSetupFailedAuth", "Sum", minutes=5),
+            metric=proxy_metric(proxy, "ClientConnectionsSetupFailedAuth", "Sum", period_seconds=PERIOD_SECONDS),
             threshold=1,
             periods=3,
             breaching_periods=2,
@@ -141,7 +142,7 @@ class DatabaseAlarms(Construct):
             "proxy-database-refused",
             "The proxy keeps failing to connect to the database. Look first whether the database is available, then in "
             "the proxy's log.",
-            metric=proxy_metric(proxy, "DatabaseConnectionsSetupFailed", "Sum", minutes=5),
+            metric=proxy_metric(proxy, "DatabaseConnectionsSetupFailed", "Sum", period_seconds=PERIOD_SECONDS),
             threshold=1,
             periods=3,
             breaching_periods=2,
@@ -153,16 +154,22 @@ class DatabaseAlarms(Construct):
         self.alarms.append(add_alarm(self, words, name=name, meaning=meaning, topic=self._topic, **rule))
 
 
-def proxy_metric(proxy: rds.DatabaseProxy, name: str, statistic: str, *, minutes: int = 1) -> cloudwatch.Metric:
-    """Return a metric of `proxy`, summed up over its hosts. The Sum of a present number is right per minute only.
+def instance_metric(instance: str, name: str, statistic: str = "Average") -> Metric:
+    """Return a metric of the RDS instance of that name."""
+    return Metric(namespace="AWS/RDS", name=name, dimensions={"DBInstanceIdentifier": instance}, statistic=statistic)
 
+
+def proxy_metric(proxy: str, name: str, statistic: str, *, period_seconds: int = 60) -> Metric:
+    """Return a metric of the proxy of that name, summed up over its hosts.
+
+    The Sum of a present number is right per minute only.
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.monitoring.html
     """
-    return cloudwatch.Metric(
+    return Metric(
         namespace="AWS/RDS",
-        metric_name=name,
-        dimensions_map={"ProxyName": proxy.db_proxy_name},
+        name=name,
+        dimensions={"ProxyName": proxy},
         statistic=statistic,
-        period=cdk.Duration.minutes(minutes),
+        period_seconds=period_seconds,
         label=name,
     )

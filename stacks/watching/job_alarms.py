@@ -2,9 +2,6 @@
 
 from datetime import timedelta
 
-import aws_cdk as cdk
-from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from settings import names
@@ -24,12 +21,12 @@ class JobAlarms(Construct):
 
     Attributes:
         job: the job.
-        alarms: all of them.
+        alarms: the names of all of them.
         silence: how long without a successful run makes an alarm; None if the job runs too rarely for one.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, job: ScheduledJob, topic: sns.ITopic) -> None:
-        """Add the alarms of `job`, which notify `topic`."""
+    def __init__(self, scope: Construct, construct_id: str, *, job: ScheduledJob, topic: str) -> None:
+        """Add the alarms of `job`, which notify the topic with the ARN `topic`."""
         super().__init__(scope, construct_id)
         self.job = job
         self._topic = topic
@@ -38,7 +35,7 @@ class JobAlarms(Construct):
         if self.silence is not None:
             self.alarms.append(self._missed(self.silence))
 
-    def _errors(self) -> cloudwatch.Alarm:
+    def _errors(self) -> str:
         settings = self.job.settings
         # A rare job whose retry window has no room for so many fails for good with fewer.
         failed = min(FAILED_ATTEMPTS, settings.attempts * max(1, PERIOD // settings.when.shortest_interval))
@@ -51,11 +48,11 @@ class JobAlarms(Construct):
             "Look first at its last failed runs on the dashboard: their log lines have the error.",
             topic=self._topic,
             # Lambda's own count: a run that was killed, or never began, has no log line.
-            metric=self.job.function.metric_errors(period=cdk.Duration.seconds(PERIOD // timedelta(seconds=1))),
+            metric=self.job.errors(period_seconds=PERIOD // timedelta(seconds=1)),
             threshold=failed,
         )
 
-    def _dead_letters(self) -> cloudwatch.Alarm:
+    def _dead_letters(self) -> str:
         return add_alarm(
             self,
             "DeadLetters",
@@ -63,16 +60,14 @@ class JobAlarms(Construct):
             meaning=f"A run of {self.job.name} failed for good or could not be started; the next covers its window. "
             "Look first at the message in its dead-letter queue: it has the error. The alarm ends when it is deleted.",
             topic=self._topic,
-            metric=self.job.dead_letters.metric_approximate_number_of_messages_visible(
-                period=cdk.Duration.minutes(1), statistic="Maximum"
-            ),
+            metric=self.job.dead_letters_waiting(period_seconds=60),
             threshold=1,
             # A queue without activity for six hours reports nothing, whatever it contains.
             # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/monitoring-using-cloudwatch.html
-            missing=cloudwatch.TreatMissingData.IGNORE,
+            missing="ignore",
         )
 
-    def _throttles(self) -> cloudwatch.Alarm:
+    def _throttles(self) -> str:
         return add_alarm(
             self,
             "Throttles",
@@ -82,13 +77,13 @@ class JobAlarms(Construct):
             topic=self._topic,
             # Lambda retries what it refused: a single refusal, of a second delivery for instance, is harmless.
             # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html
-            metric=self.job.function.metric_throttles(period=cdk.Duration.minutes(5)),
+            metric=self.job.throttles(),
             threshold=1,
             periods=3,
             breaching_periods=2,
         )
 
-    def _near_timeout(self) -> cloudwatch.Alarm:
+    def _near_timeout(self) -> str:
         timeout = self.job.settings.timeout_seconds
         return add_alarm(
             self,
@@ -100,11 +95,10 @@ class JobAlarms(Construct):
             metric=self.job.metrics.duration(),
             threshold=NEAR_TIMEOUT * timeout * 1000,
             # It lasts until a faster run: between two runs there is no data.
-            missing=cloudwatch.TreatMissingData.IGNORE,
+            missing="ignore",
         )
 
-    def _missed(self, silence: Silence) -> cloudwatch.Alarm:
-        period = cdk.Duration.seconds(silence.period // timedelta(seconds=1))
+    def _missed(self, silence: Silence) -> str:
         return add_alarm(
             self,
             "Missed",
@@ -114,16 +108,12 @@ class JobAlarms(Construct):
             topic=self._topic,
             # Without FILL, older data would be evaluated instead of missing data, and the alarm would be late.
             # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-            metric=cloudwatch.MathExpression(
-                expression="FILL(worked, 0)",
-                using_metrics={"worked": self.job.metrics.worked().with_(period=period)},
-                period=period,
-                label=f"{self.job.settings.name} worked",
-            ),
-            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            expression="FILL(worked, 0)",
+            metric=self.job.metrics.worked(period_seconds=silence.period // timedelta(seconds=1)),
+            comparison="LessThanThreshold",
             threshold=1,
             periods=silence.periods,
-            missing=cloudwatch.TreatMissingData.BREACHING,
+            missing="breaching",
         )
 
 

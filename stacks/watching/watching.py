@@ -13,18 +13,18 @@ from stacks.watching.job_alarms import JobAlarms
 
 def watch(scope: Construct, *, settings: EnvironmentSettings, jobs: Jobs, database: Database) -> None:
     """Add the alarms and the dashboard of `jobs` and `database` to `scope`."""
-    job_alarms = [
-        JobAlarms(scope, f"Alarms-{job.settings.name}", job=job, topic=database.alarm_topic)
-        for job in jobs.scheduled_jobs
-    ]
-    proxy = jobs.proxy.proxy if jobs.proxy is not None else None
+    topic = database.alarm_topic.topic_arn
+    job_alarms = [JobAlarms(scope, f"Alarms-{job.settings.name}", job=job, topic=topic) for job in jobs.scheduled_jobs]
+    instance = database.instance.instance_identifier
+    proxy = jobs.proxy.proxy.db_proxy_name if jobs.proxy is not None else None
     instance_class = read_instance_class(settings.database.instance_class)
     database_alarms = DatabaseAlarms(
         scope,
         "DatabaseAlarms",
         environment=settings.name,
-        database=database,
+        instance=instance,
         proxy=proxy,
+        topic=topic,
         instance_class=instance_class,
         storage_gb=settings.database.storage_gb,
         runs=sum(job.concurrency for job in settings.jobs),
@@ -33,9 +33,9 @@ def watch(scope: Construct, *, settings: EnvironmentSettings, jobs: Jobs, databa
     Dashboard(
         scope,
         "Dashboard",
-        environment=settings.name,
+        settings=settings,
         job_alarms=job_alarms,
-        database=database,
+        instance=instance,
         proxy=proxy,
         database_alarms=database_alarms,
         instance_class=instance_class,

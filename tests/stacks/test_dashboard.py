@@ -79,14 +79,15 @@ def test_the_page_asks_the_questions_of_a_person_on_call_in_their_order(jobs: Re
     ]
 
 
-def test_every_alarm_is_on_top(jobs: Resources) -> None:
+def test_every_alarm_is_on_top(settings: EnvironmentSettings, jobs: Resources) -> None:
     shown = {
         alarm
         for widget in _body(jobs)["widgets"]
         if widget["type"] == "alarm"
         for alarm in widget["properties"]["alarms"]
     }
-    assert shown == {f"<{name}>" for name, each in jobs.items() if each["Type"] == "AWS::CloudWatch::Alarm"}
+    prefix = f"arn:aws:cloudwatch:{settings.region}:{settings.account}:alarm:"
+    assert shown == {f"{prefix}{each['AlarmName']}" for each in _of_type(jobs, "AWS::CloudWatch::Alarm")}
 
 
 def test_every_job_has_its_description_its_schedule_and_its_outcomes(
@@ -114,9 +115,13 @@ def test_a_job_that_no_alarm_misses_says_so(
 
 def test_the_log_lines_of_all_jobs_failures_are_there(settings: EnvironmentSettings, jobs: Resources) -> None:
     [query] = [each["properties"]["query"] for each in _body(jobs)["widgets"] if each["type"] == "log"]
-    groups = [name for name, each in jobs.items() if each["Type"] == "AWS::Logs::LogGroup" and name.startswith("Job")]
+    groups = [
+        each["Properties"]["LogGroupName"]
+        for name, each in jobs.items()
+        if each["Type"] == "AWS::Logs::LogGroup" and name.startswith("Job")
+    ]
     assert len(groups) == len(settings.jobs)
-    assert all(f"SOURCE '<{group}>'" in query for group in groups)
+    assert all(f"SOURCE '{group}'" in query for group in groups)
     assert 'level = "ERROR"' in query
 
 
