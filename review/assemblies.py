@@ -51,7 +51,7 @@ def synthesize(project: Path, folder: Path, python: Path) -> None:
     variables = {name: os.environ[name] for name in VARIABLES if name in os.environ} | {
         "CDK_CONTEXT_JSON": json.dumps(context),
         "CDK_OUTDIR": str(folder),
-        "CDK_VALIDATION": "false",  # `make synth` and `make test` say what AWS would refuse: here it takes half the time
+        "CDK_VALIDATION": "false",  # half of the time; `make synth` and `make test` say what AWS would refuse
         "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",  # Node is beside Python
     }
     _run([str(python), "app.py"], folder=project, variables=variables, hint="it doesn't synthesize")
