@@ -1,4 +1,4 @@
-"""What a migration's statement is said to do: a corpus, each with what a reviewer has to be asked about, and no more."""
+"""What a migration's statement is said to do: a corpus, each with what a reviewer has to be asked about."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import pytest
 from local.mysql_server import MySQLServer
 from mysql_jobs.migration_files import Migration
 from rehearsal.finding import Finding
-from rehearsal.trial import EMPTY, WITH_ROWS, Trial
+from rehearsal.trial import Trial
 
 BASE = (
     """CREATE TABLE sale (
@@ -122,7 +122,7 @@ def _migration(number: int, *statements: str) -> Migration:
 
 
 def _asked(findings: list[Finding]) -> set[str]:
-    return {each.kind for each in findings} - {"note"}
+    return {str(each.kind) for each in findings} - {"note"}
 
 
 @pytest.mark.parametrize("statement", ASKED)
