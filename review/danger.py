@@ -37,7 +37,7 @@ class Danger:
     """One danger of a change."""
 
     kind: str
-    """"refused", "data", "access" or "protection"."""
+    """One of those that the report has a heading for."""
     resource: str
     """The path that an accept_change in the environment file names."""
     text: str

@@ -6,7 +6,7 @@ import argparse
 import sys
 import tempfile
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from review.assemblies import assembly
 from review.changes import Change, compare
 from review.danger import Danger, dangers, left_behind
 from review.failure import ReviewFailed
+from review.migrations import tried
 from review.report import EnvironmentReview, markdown
 from review.templates import SynthesizedEnvironment, file_name, read_environments
 from review.trees import Trees, common_ancestor
@@ -22,8 +23,9 @@ from settings.project import ROOT
 UNCHANGED, CHANGED, DANGEROUS, FAILED = 0, 3, 4, 70
 STATUS = """exit status:
   0   nothing changes
-  3   something changes; nothing loses data, widens access or takes protection away, or all that does is accepted
-  4   something loses data, widens access or takes protection away, and is not accepted
+  3   something changes, and nothing in it has to be accepted, or all that has is
+  4   something has to be accepted and is not: it loses data, blocks writers, breaks jobs, widens access,
+      takes protection away, or nobody knows what it does
   any other: no report. 2: called wrongly; 70: the base or the working tree can't be synthesized (EX_SOFTWARE)
 make itself ends with 0 for the first two, and with 2 for all others.
 """
@@ -71,24 +73,46 @@ def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
             trees.check_out(tree, copy)
         assemblies = {tree: folder / f"{tree}.out" for tree in copies}
         with ThreadPoolExecutor() as both:
+            trial = both.submit(tried, copies[old], copies[new])
             ends = [both.submit(assembly, tree, copies[tree], assemblies[tree]) for tree in copies]
         for end in ends:
             end.result()
-        environments = review(copies[old], assemblies[old], copies[new], assemblies[new], accept)
+        migrations = trial.result()
+        environments = review(
+            copies[old], assemblies[old], copies[new], assemblies[new], accept, migrations=migrations.dangers
+        )
         code = trees.changed_code(old, new)
-    return environments, markdown(f"Against {base} ({commit[:7]})", environments, code)
+    return environments, markdown(f"Against {base} ({commit[:7]})", environments, code, migrations.notes)
 
 
 def review(
-    old_project: Path, old_assembly: Path, project: Path, assembly: Path, accept: str = ""
+    old_project: Path,
+    old_assembly: Path,
+    project: Path,
+    assembly: Path,
+    accept: str = "",
+    *,
+    migrations: Sequence[Danger] = (),
 ) -> list[EnvironmentReview]:
-    """Review the change of each environment; `accept`, if given, is the reason to accept all dangers."""
+    """Review the change of each environment; `accept`, if given, is the reason to accept all dangers.
+
+    The dangers of `migrations` are those of each environment that is deployed already.
+    """
     old, new = read_environments(old_assembly), read_environments(assembly)
     reviews = []
     for name in sorted(old.keys() | new.keys()):
         # What the base accepts already belongs to an earlier change of the same resource.
         accepted = _accepted(project, name).items() - _accepted(old_project, name).items()
-        reviews.append(_environment(name, old.get(name), new.get(name), dict(accepted), accept))
+        reviews.append(
+            _environment(
+                name,
+                old.get(name),
+                new.get(name),
+                accepted=dict(accepted),
+                accept=accept,
+                migrations=migrations if name == file_name(name) else (),
+            )
+        )
     return reviews
 
 
@@ -96,14 +120,16 @@ def _environment(
     name: str,
     before: SynthesizedEnvironment | None,
     after: SynthesizedEnvironment | None,
+    *,
     accepted: Mapping[str, str],
     accept: str,
+    migrations: Sequence[Danger],
 ) -> EnvironmentReview:
     changes: list[Change] = []
     found: list[Danger] = []
     note = None
     if before and after:
-        changes, found = compare(before, after), dangers(before, after)
+        changes, found = compare(before, after), [*dangers(before, after), *migrations]
     elif before:
         found = left_behind(before)
         note = "is no longer described. It stays deployed: to delete it, run `make destroy` in a checkout of the base"

@@ -12,9 +12,13 @@ from review.templates import ENVIRONMENT, Resource, file_name
 
 HEADINGS = {
     "refused": "AWS will refuse",
-    "data": "Replaces or deletes what holds data",
+    "mistake": "Can't be deployed",
+    "data": "Loses data",
+    "breaks": "Breaks jobs",
+    "blocks": "Blocks writers",
     "access": "Widens access",
     "protection": "Takes protection away",
+    "unclassified": "Unclassified: nobody knows what it does",
 }
 
 
@@ -41,12 +45,20 @@ class EnvironmentReview:
         return bool(self.changes or self.dangers or self.note)
 
 
-def markdown(title: str, environments: Sequence[EnvironmentReview], code: Sequence[str]) -> str:
-    """The report; `code` lists the files that the code of the functions is made from and that changed."""
+def markdown(
+    title: str, environments: Sequence[EnvironmentReview], code: Sequence[str], migrations: Sequence[str] = ()
+) -> str:
+    """The report.
+
+    `code` lists the files that the code of the functions is made from and that changed; `migrations` what their
+    harmless statements do.
+    """
     lines = [f"# {title}", "", *_verdict(environments)]
     for kind, heading in HEADINGS.items():
         if dangers := list(_dangers(environments, kind)):
             lines += ["", f"## {heading}", "", *dangers]
+    if migrations:
+        lines += ["", "## What the migrations do besides", "", *(f"- {each}" for each in migrations)]
     if changes := list(_changes(environments, code)):
         lines += ["", "## Everything that changes", *changes]
     return "\n".join(lines) + "\n"
@@ -61,9 +73,9 @@ def _verdict(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
             'file with `[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.'
         )
     elif any(each.dangers for each in environments):
-        yield "Everything that loses data, widens access or takes protection away is accepted."
+        yield "Everything that has to be accepted is."
     elif any(each.changed for each in environments):
-        yield "Nothing loses data, widens access or takes protection away."
+        yield "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away."
     else:
         yield "Nothing changes in any environment."
 

@@ -125,7 +125,7 @@ def test_a_change_that_replaces_the_database_comes_first_and_fails(reviews: dict
         "# Changes\n\n"
         "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
         '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
-        "## Replaces or deletes what holds data\n\n"
+        "## Loses data\n\n"
         "- basic, large, middle: `Database/Instance`: would be replaced: `DBName` changes from `jobs` to `work`. "
         "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
         "**Not accepted.**\n\n"
@@ -167,7 +167,7 @@ def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
         "# Changes\n\n"
         "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
         '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
-        "## Replaces or deletes what holds data\n\n"
+        "## Loses data\n\n"
         "- basic, large, middle: `Database/Instance`: would be replaced: `Database/Server` takes its place. "
         "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
         "**Not accepted.**\n\n"
@@ -180,7 +180,9 @@ def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
 
 def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["job"])
-    assert report.startswith("# Changes\n\nNothing loses data, widens access or takes protection away.\n")
+    assert report.startswith(
+        "# Changes\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n"
+    )
     assert "- `Jobs/Job-greeting/Job/Role` (AWS::IAM::Role) added\n" in report
     assert "`Environment.Variables.RIGHTS` changes from" in report  # what it may do in the database is shown
     assert status(reviews["job"]) == CHANGED
@@ -214,7 +216,7 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     assert done.returncode == 0, done.stderr
     head = git(project, "rev-parse", "--short=7", "HEAD").strip()
     assert done.stdout == (
-        f"# Against main ({head})\n\nNothing loses data, widens access or takes protection away.\n\n"
+        f"# Against main ({head})\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
         "### basic, large, middle\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- code of `pulse`, `sweep`, `tally`, `migrate` changed: `lambda/jobs/tally.py`\n\n</details>\n"

@@ -44,7 +44,7 @@ def test_environments_with_the_same_change_are_shown_once() -> None:
         return _review(name, {}, _schedule(name, "rate(5 minutes)"))
 
     assert markdown("Against main", [halved("basic"), renamed("local"), halved("large")], ()) == (
-        "# Against main\n\nNothing loses data, widens access or takes protection away.\n\n"
+        "# Against main\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
         "### basic, large\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- `Jobs/Schedule` (AWS::Scheduler::Schedule) changed: "
@@ -69,7 +69,7 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
         "# Against main\n\n"
         "**Not accepted yet** in basic, large. To accept it, give the reason: in the environment's file with "
         '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
-        "## Replaces or deletes what holds data\n\n"
+        "## Loses data\n\n"
         "- basic, large: `Database/Instance`: would be deleted. Its data is lost. **Not accepted.**\n\n"
         "## Widens access\n\n"
         "- large: `Jobs/Role`: it may now `s3:*` on `large-bucket`. **Not accepted.**\n"
@@ -80,7 +80,7 @@ def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -
     bare = Danger(kind="protection", resource="Database/Instance", text="`MultiAZ` changes from `true` to `false`")
     text = markdown("Against main", [EnvironmentReview(name="basic", dangers=[bare, ACCESS, LOSS])], ())
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        "## Replaces or deletes what holds data",
+        "## Loses data",
         "## Widens access",
         "## Takes protection away",
     ]
@@ -97,8 +97,8 @@ def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
     basic = EnvironmentReview(name="basic", dangers=[LOSS], accepted={"Database/Instance": "it moved to large"})
     assert basic.open == []
     assert markdown("Against main", [basic], ()) == (
-        "# Against main\n\nEverything that loses data, widens access or takes protection away is accepted.\n\n"
-        "## Replaces or deletes what holds data\n\n"
+        "# Against main\n\nEverything that has to be accepted is.\n\n"
+        "## Loses data\n\n"
         "- basic: `Database/Instance`: would be deleted. Its data is lost. Accepted: it moved to large\n"
     )
 
