@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,11 @@ from mysql_jobs.migration_log import Applied, Marker, MigrationLog, Statement
 LOCK = "mysql-jobs migrations"
 REPORT_SECONDS = 5.0
 """What is left of the run's time for saying that another one has the lock."""
+METADATA_LOCK_SECONDS = 5
+"""How long a statement waits for its table. Meanwhile every other that comes to the table waits behind it, in line:
+https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html"""
+PAUSE_SECONDS = 10.0
+"""How long those get then, before it is tried again."""
 LEDGER = {"ledger": RIGHTS}
 """The rights that every run needs: it records itself, and deletes old records."""
 IN_EFFECT_ALREADY = {
@@ -70,13 +76,14 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     done: dict[str, Any]
     try:
         with connection.cursor() as cursor:
+            cursor.execute("SET SESSION lock_wait_timeout = %s", (METADATA_LOCK_SECONDS,))
             log = MigrationLog(connection, cursor)
             log.create()
             with _lock(cursor, log, deadline):
                 if isinstance(event, Mapping) and "resolve" in event:
                     done = resolve(log, event)
                 else:
-                    done = {"applied": apply(migrations, log, cursor)}
+                    done = {"applied": apply(migrations, log, cursor, deadline)}
                     grant(cursor, jobs, rights, database, deadline)
     finally:
         connection.destroy()
@@ -84,8 +91,8 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     return done
 
 
-def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor) -> list[str]:
-    """Apply the migrations that the database does not have yet, and return their files.
+def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor, deadline: Deadline) -> list[str]:
+    """Apply the migrations that the database does not have yet, before `deadline`, and return their files.
 
     Raises:
         MigrationError: see `lambda_handler`.
@@ -107,7 +114,7 @@ def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor) ->
         _check_unchanged(migration, before)
         if not before.complete:
             for number in range(before.statements + 1, len(migration.statements) + 1):
-                _apply_one(Statement.of(migration, number), log, cursor)
+                _apply_one(Statement.of(migration, number), log, cursor, deadline)
             log.complete(Statement.of(migration, len(migration.statements)))
             applied.append(migration.file)
     return applied
@@ -145,17 +152,35 @@ def _check_unchanged(migration: Migration, before: Applied) -> None:
         )
 
 
-def _apply_one(statement: Statement, log: MigrationLog, cursor: Cursor) -> None:
+def _apply_one(statement: Statement, log: MigrationLog, cursor: Cursor, deadline: Deadline) -> None:
     log.begin(statement, interrupted_statement.table_definitions(cursor))
     try:
-        cursor.execute(statement.text)
-        while cursor.nextset():  # an error of a procedure may come after its first result
-            pass
+        while not _executed(statement, cursor, deadline):
+            logger.warning("%s waits for a table that is in use; others get %s s", statement, PAUSE_SECONDS)
+            time.sleep(PAUSE_SECONDS)
     except (pymysql.MySQLError, DeadlineExceeded) as error:
         raise MigrationError(
             f"{statement} failed: {error}\n{statement.text}\n{_next(error, statement, log)}"
         ) from error
     log.record(statement)
+
+
+def _executed(statement: Statement, cursor: Cursor, deadline: Deadline) -> bool:
+    """Execute a statement; return False if its table was in use for too long, nothing of it is done, and time is left.
+
+    Raises:
+        DeadlineExceeded, pymysql.MySQLError: it failed.
+    """
+    try:
+        cursor.execute(statement.text)
+        while cursor.nextset():  # an error of a procedure may come after its first result
+            pass
+    except pymysql.err.OperationalError as error:
+        again = error.args[:1] == (ER.LOCK_WAIT_TIMEOUT,) and not interrupted_statement.PROCEDURE.match(statement.text)
+        if not again or deadline.remaining() < PAUSE_SECONDS + METADATA_LOCK_SECONDS + REPORT_SECONDS:
+            raise
+        return False
+    return True
 
 
 def _next(error: Exception, statement: Statement, log: MigrationLog) -> str:

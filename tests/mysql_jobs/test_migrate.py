@@ -2,7 +2,10 @@
 
 import json
 import re
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -270,3 +273,44 @@ def _grants(variables: dict[str, str], query: Query) -> dict[str, str]:
         if match := re.fullmatch(rf"GRANT (.*) ON `{variables['DATABASE_NAME']}`\.`(.*)` TO .*", grant):
             granted[match[2]] = match[1]
     return granted
+
+
+def test_a_migration_lets_writers_through_while_its_table_is_in_use(
+    folder: Path, variables: dict[str, str], server: MySQLServer, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement that waits for its table holds up all that come after it: so it lets go, and tries again."""
+    migrate.lambda_handler({}, context)
+    monkeypatch.setattr(migrate, "METADATA_LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 0.5)
+    (folder / "0002_more.sql").write_text("ALTER TABLE pulse ADD b INT;\n")
+    written = 0
+    with ThreadPoolExecutor(1) as thread, closing(server.connect()) as reader, closing(server.connect()) as writer:
+        for each in (reader, writer):
+            each.select_db(variables["DATABASE_NAME"])
+        reader.begin()
+        reader.query("SELECT * FROM pulse")
+        migration = thread.submit(migrate.lambda_handler, {}, context)
+        until = time.monotonic() + 3
+        while time.monotonic() < until:
+            writer.query("INSERT INTO pulse (a) VALUES (2)")  # waits behind the migration for a second, at most
+            written += 1
+        assert not migration.done()
+        reader.rollback()
+        assert migration.result()["applied"] == ["migrations/0002_more.sql"]
+    assert written > 1
+
+
+def test_a_table_that_stays_in_use_fails_the_migration_within_its_time(
+    folder: Path, variables: dict[str, str], server: MySQLServer, context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate.lambda_handler({}, context)
+    monkeypatch.setattr(migrate, "METADATA_LOCK_SECONDS", 1)
+    monkeypatch.setattr(migrate, "PAUSE_SECONDS", 30.0)  # more than is left
+    (folder / "0002_more.sql").write_text("ALTER TABLE pulse ADD b INT;\n")
+    with closing(server.connect()) as reader:
+        reader.select_db(variables["DATABASE_NAME"])
+        reader.begin()
+        reader.query("SELECT * FROM pulse")
+        with pytest.raises(migrate.MigrationError, match="Lock wait timeout exceeded"):
+            migrate.lambda_handler({}, context)
+    assert migrate.lambda_handler({}, context)["applied"] == ["migrations/0002_more.sql"]

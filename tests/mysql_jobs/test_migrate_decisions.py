@@ -66,7 +66,7 @@ def _worked(log: Any) -> list[Any]:
 
 
 def test_each_statement_has_its_marker_and_its_record_and_the_file_is_complete_then(log: Any, cursor: Any) -> None:
-    assert migrate.apply([MORE], log, cursor) == ["migrations/0002_more.sql"]
+    assert migrate.apply([MORE], log, cursor, Deadline.after(60)) == ["migrations/0002_more.sql"]
     first, second = Statement.of(MORE, 1), Statement.of(MORE, 2)
     tables = {"pulse": "of its definition"}
     assert _worked(log) == [
@@ -83,7 +83,7 @@ def test_each_statement_has_its_marker_and_its_record_and_the_file_is_complete_t
 def test_a_number_that_an_error_only_mentions_is_not_its_own(code: int, log: Any, cursor: Any) -> None:
     cursor.execute.side_effect = pymysql.err.OperationalError(code, ER.TABLE_EXISTS_ERROR)
     with pytest.raises(MigrationError, match=r"\nCorrect it, and deploy again$"):
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
 
 
 def test_what_was_applied_is_not_applied_again(log: Any, cursor: Any) -> None:
@@ -92,12 +92,12 @@ def test_what_was_applied_is_not_applied_again(log: Any, cursor: Any) -> None:
         ("engine", 2): _applied("ENGINE", complete=True),
         ("project", 2): _applied("FIRST", complete=False),
     }
-    assert migrate.apply([first, MORE], log, cursor) == ["migrations/0002_more.sql"]
+    assert migrate.apply([first, MORE], log, cursor, Deadline.after(60)) == ["migrations/0002_more.sql"]
     assert [call.args[0] for call in cursor.execute.call_args_list] == ["SECOND"]
     log.applied.return_value[("project", 2)] = _applied("FIRST", "SECOND", complete=True)
-    assert migrate.apply([first, MORE], log, cursor) == []
+    assert migrate.apply([first, MORE], log, cursor, Deadline.after(60)) == []
     log.applied.return_value[("project", 2)] = _applied("FIRST", "SECOND", complete=False)
-    assert migrate.apply([MORE], log, cursor) == ["migrations/0002_more.sql"]
+    assert migrate.apply([MORE], log, cursor, Deadline.after(60)) == ["migrations/0002_more.sql"]
     assert len(cursor.execute.call_args_list) == 1
 
 
@@ -113,7 +113,7 @@ def test_what_was_applied_is_not_applied_again(log: Any, cursor: Any) -> None:
 def test_a_file_that_changed_stops_the_deploy(before: Applied, message: str, log: Any, cursor: Any) -> None:
     log.applied.return_value = {("project", 2): before}
     with pytest.raises(MigrationError, match=rf"^migrations/0002_more\.sql differs .* what is new into {message}$"):
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert not cursor.execute.called
 
 
@@ -123,7 +123,7 @@ def test_a_migration_that_is_not_here_is_said_and_no_error(
     log.applied.return_value = {("project", 3): _applied("X", complete=True, name="0003_later")}
     log.markers.return_value = [_marker()]
     with caplog.at_level(logging.WARNING):
-        assert migrate.apply([], log, cursor) == []
+        assert migrate.apply([], log, cursor, Deadline.after(60)) == []
     said = [record.getMessage() for record in caplog.records]
     assert said == [
         "migrations/0002_more.sql, statement 2 of 2 was not recorded as applied, and this version does not have it",
@@ -147,7 +147,7 @@ def test_an_interrupted_statement_whose_fate_is_certain_is_settled(
     log.markers.return_value = [_marker()]
     log.applied.return_value = {("project", 2): _applied("FIRST", "SECOND", complete=True)}
     fate.return_value = known
-    migrate.apply([MORE], log, cursor)
+    migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert _worked(log) == calls
     assert fate.call_args_list == [mock.call(cursor, _marker(), ["event", "pulse"])]
     assert "began at 2026-11-23 08:30:00 UTC and was interrupted" in caplog.text
@@ -158,14 +158,14 @@ def test_one_that_nobody_knows_about_is_a_question(log: Any, cursor: Any, fate: 
     log.markers.return_value = [_marker()]
     fate.return_value = None
     with pytest.raises(MigrationError, match="whether it is in effect is not known") as caught:
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert f"`{COMMAND}applied` if it is, `{COMMAND}rolled-back` if not" in str(caught.value)
     assert _worked(log) == []
 
 
 def test_one_that_the_server_refused_needs_no_decision(log: Any, cursor: Any, fate: Any) -> None:
     log.markers.return_value = [_marker("failed", number=1)]
-    migrate.apply([MORE], log, cursor)
+    migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert not fate.called
     assert len(cursor.execute.call_args_list) == 2
 
@@ -174,7 +174,7 @@ def test_one_that_the_server_refused_needs_no_decision(log: Any, cursor: Any, fa
 def test_a_statement_that_fails_is_noted_and_named(error: Exception, log: Any, cursor: Any) -> None:
     cursor.execute.side_effect = error
     with pytest.raises(MigrationError, match=r"^migrations/0002_more\.sql, statement 1 of 2 failed: ") as caught:
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert str(caught.value).endswith("\nFIRST\nCorrect it, and deploy again")
     assert caught.value.__cause__ is error
     assert [each[0] for each in _worked(log)] == ["begin", "refused"]
@@ -183,7 +183,7 @@ def test_a_statement_that_fails_is_noted_and_named(error: Exception, log: Any, c
 def test_an_error_behind_the_first_result_is_one_of_the_statement(log: Any, cursor: Any) -> None:
     cursor.nextset.side_effect = [True, pymysql.err.OperationalError(1644, "of a procedure")]
     with pytest.raises(MigrationError, match="of a procedure"):
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert [each[0] for each in _worked(log)] == ["begin", "refused"]
 
 
@@ -196,7 +196,7 @@ def test_a_lost_connection_leaves_the_question_to_the_next_deploy(lost: Exceptio
     cursor.execute.side_effect = pymysql.err.OperationalError(2013, "lost")
     log.refused.side_effect = lost
     with pytest.raises(MigrationError, match="the next deploy finds out what became of it, or asks"):
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_lost_connection_leaves_the_question_to_the_next_deploy(lost: Exceptio
 def test_one_that_is_in_effect_already_may_be_said_to_be(code: int, log: Any, cursor: Any) -> None:
     cursor.execute.side_effect = pymysql.err.OperationalError(code, "already")
     with pytest.raises(MigrationError) as caught:
-        migrate.apply([MORE], log, cursor)
+        migrate.apply([MORE], log, cursor, Deadline.after(60))
     assert f"`{COMMAND}applied`" in str(caught.value)
 
 
@@ -327,7 +327,7 @@ def test_a_deploy_migrates_grants_and_is_gone(event: object, deployed: Any, invo
     assert deployed.lock.call_args == mock.call(cursor, log, deadline)
     [migrations, *others] = deployed.apply.call_args.args
     assert [each.origin for each in migrations] == ["engine", "project"]
-    assert others == [log, cursor]
+    assert others == [log, cursor, deadline]
     ledger = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
     rights = {"pulse": frozenset({"SELECT"}), "ledger": ledger}
     assert deployed.grant.call_args == mock.call(cursor, "JOBS", rights, database, deadline)

@@ -216,7 +216,8 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     assert done.returncode == 0, done.stderr
     head = git(project, "rev-parse", "--short=7", "HEAD").strip()
     assert done.stdout == (
-        f"# Against main ({head})\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
+        f"# Against main ({head})\n\n"
+        "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
         "### basic, large, middle\n\n<details><summary>Jobs: 1</summary>\n\n"
         "- code of `pulse`, `sweep`, `tally`, `migrate` changed: `lambda/jobs/tally.py`\n\n</details>\n"
