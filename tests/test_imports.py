@@ -27,6 +27,7 @@ ROOMS: dict[str, set[str]] = {
     "local": {"settings", "stacks", "stacks/database", "stacks/jobs", "mysql_jobs"},
     "gameday": {"settings", "app", "stacks", "delivery", "local", "mysql_jobs"},
     "testkit": {"settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
+    "rehearsal": {"settings", "local", "testkit", "mysql_jobs"},
     "lab": {"settings", "stacks/database", "stacks/jobs", "local", "testkit", "mysql_jobs"},
 }
 """Each room, with the rooms that it may import: all above it, so that there are no circles."""

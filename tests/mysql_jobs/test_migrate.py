@@ -311,6 +311,6 @@ def test_a_table_that_stays_in_use_fails_the_migration_within_its_time(
         reader.select_db(variables["DATABASE_NAME"])
         reader.begin()
         reader.query("SELECT * FROM pulse")
-        with pytest.raises(migrate.MigrationError, match="Lock wait timeout exceeded"):
+        with pytest.raises(migration_files.MigrationError, match="Lock wait timeout exceeded"):
             migrate.lambda_handler({}, context)
     assert migrate.lambda_handler({}, context)["applied"] == ["migrations/0002_more.sql"]
