@@ -67,7 +67,10 @@ faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 m
 	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py --quiet --faults docs/faults.md
 
 torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (40 minutes; TORTURE=7: another seed)
-	@TORTURE="$${TORTURE:-13}" python -m pytest tests/lab/test_torture.py tests/mysql_jobs/test_garbage.py --torture docs/torture.md
+	@TORTURE="$${TORTURE:-13}" python -m pytest tests/lab/test_torture.py tests/mysql_jobs/test_garbage.py tests/mysql_jobs/test_many_runs.py --torture docs/torture.md
+
+clone: $(READY) $(CHECKOV) ## All unit tests, in a clone whose team has replaced every example (make test: those that read what is the team's)
+	@CLONE=1 python -m pytest tests/test_upgrade.py
 
 mutants: $(READY) ## Small mistakes in the engine: which does no test notice? Writes docs/mutants.md; hours (MODULE=session)
 	@python -m pytest -p lab.mutants tests/mysql_jobs --quiet --mutants "lambda/mysql_jobs$${MODULE:+/$$MODULE.py}" --mutants-into docs/mutants.md
@@ -133,4 +136,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday migrate-resolve delivery upgrade lab lock

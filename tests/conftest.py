@@ -1,6 +1,7 @@
 """What the tests share: one synthesis, one emulator. The MySQL server is a fixture of testkit/plugin.py."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from lab.fault_bench import Bench, Observed
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 from testkit.shared import made_once
+from tests.audit import audit
 from tests.benches import new_bench
 from tests.fixture import PROJECT
+
+sys.addaudithook(audit)
 
 ROOT = Path(__file__).parents[1]
 REGION = "eu-central-1"

@@ -1,5 +1,6 @@
 """A team whose repository has none of the examples takes a later version of the engine over, without a conflict."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from scaffold.upgrade import YOURS
+from tests.audit import READERS
 from tests.working_copy import commit, edit, git, link_tools, working_copy
 
 pytestmark = pytest.mark.deployment
@@ -32,6 +34,23 @@ TEAMS = {
     "README.md": "# Our jobs\n",
 }
 """What a team has instead of the examples."""
+
+UNIT = (sys.executable, "-m", "pytest", "-m", "not integration and not deployment")
+"""`make unit`, in one process."""
+READING = """
+import pytest
+
+from settings.project import ROOT
+
+
+@pytest.mark.parametrize("path", ["environments/alone.toml", "lambda/jobs/count_visits.py", "README.md"])
+def test_reading(path):
+    (ROOT / path).read_text()
+
+
+def test_listing():
+    list((ROOT / "environments").iterdir())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -129,13 +148,30 @@ def test_a_copy_without_history_is_told_how_to_get_one(team: Path, tmp_path: Pat
 
 
 def test_the_engines_tests_pass_on_what_the_team_wrote(team: Path) -> None:
+    # In make test, those that read what a team wrote, as the others fail if they do; in make clone, all.
     assert _upgrade(team, "v2").returncode == 0
     link_tools(team)
-    for target in ("snapshots", "unit"):
-        done = subprocess.run(
-            ["make", target], cwd=team, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
-        )
+    selected = () if "CLONE" in os.environ else READERS
+    for command in (["make", "snapshots"], [*UNIT, *selected]):
+        done = _typed(team, *command)
         assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_a_test_of_the_engine_that_reads_what_a_team_wrote_fails(team: Path) -> None:
+    link_tools(team)
+    (team / "tests" / "settings" / "test_reading.py").write_text(READING)
+    done = _typed(team, *UNIT, "tests/settings/test_reading.py")
+    read = ("environments/alone.toml", "lambda/jobs/count_visits.py", "README.md", "environments")
+    for path in read:
+        assert f"tests/settings/test_reading.py reads {path}: " in done.stdout, done.stdout
+    assert f"{len(read)} failed" in done.stdout
+
+
+def _typed(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    usual = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "PYTEST"))}
+    return subprocess.run(
+        command, cwd=folder, env=usual, capture_output=True, text=True, check=False, timeout=HANG_SECONDS
+    )
 
 
 def _append(file: Path, text: str) -> None:
