@@ -12,8 +12,8 @@ from documents.synthesis import synthesize
 from lab import fault_matrix, torture
 from lab.fault_bench import Bench, Observed
 from local.emulator import Emulator
+from local.made_once import made_once
 from local.mysql_server import MySQLServer
-from testkit.shared import made_once
 from tests.audit import audit
 from tests.benches import new_bench
 from tests.fixture import PROJECT

@@ -18,7 +18,7 @@ import pymysql
 import pytest
 import trustme
 
-from local import debian_packages, mysql_installation, processes
+from local import debian_packages, mysql_installation, mysql_server, processes
 from local.mysql_installation import Installation, ToolMissing
 from local.mysql_server import MySQLServer
 from local.server_start import StartFailed
@@ -172,12 +172,33 @@ def test_a_start_that_fails_shows_the_servers_log_and_leaves_nothing_running(
     assert not (tmp_path / "administrator.sql").exists()
 
 
+def test_a_program_initializes_once_and_each_server_has_an_id_of_its_own(
+    server: MySQLServer, installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*command: str, seconds: float) -> str:
+        raise AssertionError(f"initialized again: {command}, {seconds}")
+
+    monkeypatch.setattr(processes, "output", refused)
+    with MySQLServer.start(installation, tmp_path, progress=print) as other:
+        ids = {query(each, "SELECT @@server_uuid") for each in (server, other)}
+    assert len(ids) == 2
+
+
+def test_an_initialization_that_fails_is_told_and_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mysql_server, "INITIALIZED", tmp_path / "initialized")
+    full = Installation(version="9.9.9", launch=(str(program(tmp_path / "full", "sys.exit('the disk is full')")),))
+    for _ in range(2):
+        with pytest.raises(StartFailed, match=r"MySQL made no data directory: (.*\n)*.*the disk is full"):
+            MySQLServer.start(full, tmp_path / "server", progress=print)
+
+
 def test_a_server_that_does_not_answer_in_time_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     silent = program(
         tmp_path / "silent",
         "if '--initialize-insecure' not in sys.argv: print(os.getpid(), flush=True); time.sleep(600)",
     )
     monkeypatch.setattr("local.server_start.START_SECONDS", 1)
+    monkeypatch.setattr(mysql_server, "INITIALIZED", tmp_path / "initialized")
     with pytest.raises(StartFailed) as failure:
         MySQLServer.start(Installation(version="9.9.9", launch=(str(silent),)), tmp_path, progress=print)
     assert not exists(int(str(failure.value).splitlines()[-1]))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from documents import synthesis
+from local.made_once import made_once
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 from stacks import compliance
 from stacks.environment import Environment
-from testkit.shared import made_once
 from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS, FilesIn
 from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, Stacks, Synthesize

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from documents.synthesis import synthesize
+from local.made_once import made_once
 from settings.project import ROOT, Project
-from testkit.shared import made_once
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What takes long to make is made once for all processes of a test session."""
+"""What takes long to make is made once, and then used by every process that needs it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,13 @@ from pathlib import Path
 
 
 def made_once(folder: Path, name: str, make: Callable[[Path], object]) -> Path:
-    """Return the folder `name` in `folder`, which `make` fills: in the process that comes first; the others wait."""
+    """Return the folder `name` in `folder`, which `make` fills: in the process that comes first; the others wait.
+
+    Raises:
+        What `make` raises: the next process tries anew.
+    """
     made, unfinished = folder / name, folder / f"{name}.unfinished"
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the kernel lets go of it when the process ends
         if not made.exists():
