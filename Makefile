@@ -118,6 +118,9 @@ destroy: $(READY) ## Say what is deleted and what stays, confirm by typing its n
 gameday: $(READY) ## Take an environment made for it through every bad day, and remove it: make gameday ENV=dev (ENV=local: here)
 	@python -m gameday $(if $(filter 1,$(YES)),--yes) "$$ENV"
 
+rehearse: $(READY) ## How long a migration takes on many rows, and how long a writer waits: make rehearse MIGRATION=0004 (ROWS=1000000)
+	@PYTHONPATH=lambda python -m rehearsal.measure "$$MIGRATION" $(if $(ROWS),--rows "$$ROWS")
+
 migrate-resolve: $(READY) ## Say what became of an interrupted migration: make migrate-resolve ENV=dev MIGRATION=<file> STATEMENT=applied
 	@python -m delivery.migrate_resolve "$$ENV" "$$MIGRATION" "$$STATEMENT"
 
@@ -136,4 +139,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab lock

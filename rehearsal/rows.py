@@ -46,7 +46,7 @@ class Column:
 
 def fill(cursor: Cursor, table: str) -> int:
     """Insert such rows into `table` of the current schema; return how many it took, as its CHECKs may refuse some."""
-    columns = _columns(cursor, table)
+    columns = columns_of(cursor, table)
     values = {column.name: list(_values(column)) for column in columns}
     count = max([3, *(len(each) for each in values.values())])
     cursor.execute("SET SESSION foreign_key_checks = 0")
@@ -76,7 +76,8 @@ def _insert(cursor: Cursor, table: str, row: dict[str, str]) -> int:
         return 0  # a CHECK, a trigger, or a key that has it already
 
 
-def _columns(cursor: Cursor, table: str) -> list[Column]:
+def columns_of(cursor: Cursor, table: str) -> list[Column]:
+    """Return the columns that take a value, in their order."""
     cursor.execute(
         "SELECT column_name, data_type, column_type, character_maximum_length, numeric_precision, numeric_scale,"
         " datetime_precision, character_set_name, is_nullable, column_key FROM information_schema.columns"
@@ -155,10 +156,10 @@ def _of_type(column: Column) -> Iterator[str]:  # noqa: PLR0912 (one for each fa
         case "year":
             yield from ("2155", "1901")
         case "enum":
-            yield from _members(column.definition)
+            yield from members(column.definition)
         case "set":
-            members = [member[1:-1] for member in _members(column.definition)]
-            yield f"'{','.join(members)}'"
+            of_set = [member[1:-1] for member in members(column.definition)]
+            yield f"'{','.join(of_set)}'"
             yield "''"
         case "json":
             yield from ("'{\"a\": [1, null]}'", "'\"text\"'")
@@ -171,7 +172,8 @@ def _integer_limits(column: Column) -> tuple[int, int]:
     return (2**bits - 1, 0) if "unsigned" in column.definition else (2 ** (bits - 1) - 1, -(2 ** (bits - 1)))
 
 
-def _members(definition: str) -> list[str]:
+def members(definition: str) -> list[str]:
+    """Return the members of an ENUM or a SET, as literals."""
     return re.findall(r"'(?:[^']|'')*'", definition)
 
 
@@ -197,7 +199,7 @@ def _distinct(column: Column, number: int) -> str:  # noqa: PLR0911 (one for eac
         case "binary" | "varbinary":
             return f"LPAD('{number}', {min(column.length or 1, 190)}, 'x')"
         case "enum" | "set":
-            return _at(_members(column.definition), number)
+            return _at(members(column.definition), number)
         case _:
             return f"'{number}'"
 

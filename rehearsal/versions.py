@@ -26,7 +26,7 @@ class Versions:
 def compare(base: Path, change: Path) -> Versions:
     """Return what the checkout `change` does to the migrations of the checkout `base`."""
     try:
-        merged, now = _read(base), _read(change)
+        merged, now = read_all(base), read_all(change)
     except MigrationError as error:
         return Versions(merged=(), new=(), mistakes=[Finding(kind="mistake", place="migrations", text=f"{error}")])
     after = {(each.origin, each.number): each for each in now}
@@ -40,7 +40,12 @@ def compare(base: Path, change: Path) -> Versions:
     return Versions(merged=merged, new=new, mistakes=mistakes)
 
 
-def _read(checkout: Path) -> list[Migration]:
+def read_all(checkout: Path) -> list[Migration]:
+    """Return the migrations of a checkout, in the order in which they are applied.
+
+    Raises:
+        MigrationError: a file is none.
+    """
     return [each for origin, folder in FOLDERS.items() for each in read_migrations(checkout / folder, origin)]
 
 
