@@ -19,6 +19,9 @@ from delivery.refusal import Refused
 from settings.project import ROOT
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
+AT_ONCE = ("--concurrency", "4")
+"""So many stacks at once, of those that don't need each other: each makes several resources at once by itself, and the
+account's API calls are limited."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,11 +93,11 @@ class Assembly:
 
     def deploy(self) -> bool:
         """Deploy it, with the CLI's events for progress; return whether it succeeded."""
-        return run_cli(*self._on_it("deploy", "--require-approval", "never", "--progress", "events"))
+        return run_cli(*self._on_it("deploy", "--require-approval", "never", "--progress", "events", *AT_ONCE))
 
     def destroy(self) -> bool:
         """Delete its stacks, each before those that it needs; return whether it succeeded."""
-        return run_cli(*self._on_it("destroy", "--force"))
+        return run_cli(*self._on_it("destroy", "--force", *AT_ONCE))
 
     def _on_it(self, verb: str, *options: str) -> list[str]:
         # --ci: everything to standard output, and nothing that moves.

@@ -14,7 +14,7 @@ from typing import Any
 
 from documents.words import ports
 from review.grants import DATABASE_USER, WAYS, Grant, grants
-from review.new_jobs import PATH as JOB
+from review.jobs_stacks import PATH as JOB
 from review.rules import rules
 from review.schemas import stateful
 from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, at, file_name

@@ -1,6 +1,7 @@
 """What a project deploys, as files to be reviewed: `make snapshots` writes them into tests/snapshots/.
 
-Per stack its template, what is in the functions' zip, the picture of the largest environment, the tables of access.
+Before, it settles in which stack each new job is. Per stack its template, what is in the functions' zip, the picture of
+the largest environment, the tables of access.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ from documents.access import tables
 from documents.picture.arrows import architecture
 from documents.picture.drawing import svg
 from documents.synthesis import synthesize
+from review.jobs_stacks import in_one_stack
 from review.templates import file_name, read_environments
 from settings.files import SettingsError
+from settings.names import function
+from settings.placement import settle, stack_name
 from settings.project import ROOT, Project
 
 FOLDER = ROOT / "tests" / "snapshots"
@@ -28,10 +32,13 @@ UNINFORMATIVE = (("Parameters", "BootstrapVersion"), ("Rules", "CheckBootstrapVe
 
 
 def main() -> None:
-    """Write the snapshots of the team's environments, and delete those of what is gone."""
+    """Settle where new jobs are, write the snapshots of the team's environments, and delete those of what is gone."""
+    project = Project(ROOT)
+    for name in project.environment_names():
+        settle(project, name, before=_jobs_in_the_first_stack(name))
     with tempfile.TemporaryDirectory(prefix="snapshots-") as folder:
         try:
-            current = snapshots(synthesize(Project(ROOT), Path(folder)))
+            current = snapshots(synthesize(project, Path(folder)))
         except SettingsError as error:
             sys.exit(str(error))
     FOLDER.mkdir(exist_ok=True)
@@ -49,9 +56,20 @@ def accepted() -> dict[str, str]:
     return {file.name: file.read_text() for file in FOLDER.glob("[!.]*")} if FOLDER.is_dir() else {}
 
 
+def _jobs_in_the_first_stack(environment: str) -> list[str]:
+    """The jobs that were there when the environment was last accepted: while no file says so, they were all there."""
+    text = accepted().get(f"{environment}-{stack_name(1)}.json", "{}")
+    schedules = (
+        each["Properties"]["Name"]
+        for each in json.loads(text).get("Resources", {}).values()
+        if each["Type"] == "AWS::Scheduler::Schedule"
+    )
+    return [name.removeprefix(function(environment, "")) for name in schedules]
+
+
 def snapshots(assembly: Path) -> dict[str, str]:
     """The snapshots of a synthesized app, by file name; none of one without environments."""
-    stages = read_environments(assembly)
+    stages = {name: in_one_stack(each) for name, each in read_environments(assembly).items()}
     if not stages:
         return {}
     drawn = {name: architecture(each) for name, each in stages.items() if name == file_name(name)}

@@ -44,7 +44,7 @@ def parameters(assembly: Path) -> dict[str, str]:
     """Return the server settings in the environment's RDS parameter group."""
     found: dict[str, str] = {}
     for template in _templates(assembly):
-        for resource in _read(template)["Resources"].values():
+        for resource in _resources(_read(template)).values():
             if resource["Type"] == "AWS::RDS::DBParameterGroup":
                 found |= resource["Properties"]["Parameters"]
     return found
@@ -56,7 +56,7 @@ def fit(assembly: Path, database: LocalDatabase, *, progress: Callable[[str], No
         template = _replace_database(_read(file), database)
         for kind, count in _leave_out(template).items():
             progress(f"left out of {file.name.partition('.')[0]}: {count} of {kind} ({LEFT_OUT[kind]})")
-        for resource in template["Resources"].values():
+        for resource in _resources(template).values():
             _fit_function(resource, database)
             _fit_schedule(resource)
         file.write_text(json.dumps(template, indent=1))
@@ -89,8 +89,13 @@ def _read(file: Path) -> dict[str, Any]:
     return template
 
 
+def _resources(template: dict[str, Any]) -> dict[str, Any]:
+    resources: dict[str, Any] = template.get("Resources", {})  # a stack whose jobs are gone has none
+    return resources
+
+
 def _leave_out(template: dict[str, Any]) -> Counter[str]:
-    resources = template["Resources"]
+    resources = _resources(template)
     gone = {name: _kind(resource) for name, resource in resources.items() if _kind(resource) in LEFT_OUT}
     for name in gone:
         del resources[name]
@@ -119,7 +124,7 @@ def _replace_database(template: dict[str, Any], database: LocalDatabase) -> dict
             "DBProxyArn": "arn:aws:rds:local:000000000000:db-proxy:prx-none",
         },
     }
-    kinds = {name: resource["Type"] for name, resource in template["Resources"].items()}
+    kinds = {name: resource["Type"] for name, resource in _resources(template).items()}
 
     def replace(value: Any) -> Any:
         match value:

@@ -12,6 +12,8 @@ from local.emulator import ACCOUNT, Emulator
 from settings.project import ROOT, Project
 
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
+AT_ONCE = ("--concurrency", "4")
+"""As delivery/assembly.py deploys: so many stacks at once, of those that don't need each other."""
 
 
 class CommandFailed(Exception):
@@ -42,7 +44,8 @@ class CdkCli:
         Raises:
             CommandFailed: the CLI says why, which includes what CloudFormation and a failed migration said.
         """
-        self._cdk("deploy", *self._app(), f"{environment}/*", "--require-approval", "never", "--progress", "events")
+        options = ("--require-approval", "never", "--progress", "events", *AT_ONCE)
+        self._cdk("deploy", *self._app(), f"{environment}/*", *options)
 
     def diff(self, environment: str) -> str:
         """Compare the assembly with what is deployed, and return what the CLI prints.
@@ -58,7 +61,7 @@ class CdkCli:
         Raises:
             CommandFailed: the CLI says why.
         """
-        self._cdk("destroy", *self._app(), f"{environment}/*", "--force")
+        self._cdk("destroy", *self._app(), f"{environment}/*", "--force", *AT_ONCE)
 
     def _app(self) -> tuple[str, ...]:
         return ("--app", str(self.assembly))

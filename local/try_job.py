@@ -27,7 +27,7 @@ from local.leftovers import Leftovers
 from settings import names
 from settings.environment import JobSettings
 from settings.files import SettingsError, load_environment
-from settings.job_variables import rights_variable
+from settings.job_variables import rights_text
 from settings.migrations import migration_mistakes
 from settings.project import ROOT, Project
 from stacks.jobs.bundle import bundle
@@ -142,7 +142,7 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
     with guarded() as folder:
         functions = Functions(environment=environment, folder=folder)
         bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
-        with functions.migrate(rights_variable(each.rights for each in {**entered, name: job}.values())) as function:
+        with functions.migrate(rights_text(each.rights for each in {**entered, name: job}.values())) as function:
             migrated = function.invoke({})
         if migrated.error is not None:
             raise CannotTry(f"the migrations failed: {run_report.error_text(migrated.error)}")

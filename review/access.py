@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from review.grants import DATABASE_USER, grants
+from review.jobs_stacks import in_one_stack
 from review.new_jobs import unlike_other_jobs
 from review.rules import Rule, rules
 from review.templates import SynthesizedEnvironment
@@ -16,6 +17,7 @@ from review.templates import SynthesizedEnvironment
 
 def widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
     """The access that only `after` gives: the path of the role, resource or security group, and a sentence."""
+    before, after = in_one_stack(before), in_one_stack(after)
     yield from _more_granted(before, after)
     yield from _more_open(before, after)
 

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from review.templates import Resource, SynthesizedEnvironment, listed
+from settings.job_variables import RIGHTS_FILE
 
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
@@ -143,11 +144,15 @@ def _worn(resource: Resource) -> Iterator[Grant]:
 
 def _rights(resource: Resource) -> Iterator[Grant]:
     """What the migrations grant to the jobs' database user: see settings/job_variables.py."""
+    rights: Mapping[str, Any] = {}
     match resource.properties:
-        case {"Environment": {"Variables": {"RIGHTS": str(rights)}}} if rights.startswith('{"'):
-            for table, some in json.loads(rights).items():
-                for right in str(some).split(", "):
-                    yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
+        case {"Environment": {"Variables": {"RIGHTS": str(text)}}} if text.startswith('{"'):
+            rights = json.loads(text)
+        case {"Environment": {"Variables": {"RIGHTS": str(file)}}} if file == RIGHTS_FILE:
+            rights = resource.notes.get(RIGHTS_FILE, {})
+    for table, some in rights.items():
+        for right in str(some).split(", "):
+            yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
 
 
 def _own(resource: Resource, action: str, on: str) -> Grant:

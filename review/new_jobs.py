@@ -6,18 +6,20 @@ A job's own resources are those made with it (stacks/jobs/scheduled_job.py), rec
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from review.grants import Grant
+from review.jobs_stacks import PATH
 from review.rules import Rule
 from review.templates import ENVIRONMENT, SynthesizedEnvironment
 
 Access = TypeVar("Access", Grant, Rule)
 
-PATH = "Jobs/Job-"
-"""Where jobs are: see stacks/jobs/jobs.py."""
+STARTS = "Jobs/ScheduleRole"
+"""The role that starts the jobs of a stack: what it may do with a job's own is the job's."""
 
 
 def unlike_other_jobs(
@@ -33,20 +35,18 @@ def unlike_other_jobs(
     change that widens the access of all jobs would pass.
     """
     others = _jobs(before)
+    of_old, of_new = _by_job(old), _by_job(new)
     rest = list(added)
     for job in _jobs(after) - others:
-        of_job = [each for each in rest if _owns(job, each)]
-        unlike = [_unlike(of_job, job, new, other, old) for other in sorted(others)]
+        of_job = [each for each in rest if _owner(each) == job]
+        unlike = [_unlike(of_job, job, of_new[job], of_old[other]) for other in sorted(others)]
         excess = min(unlike, key=len, default=of_job)
         rest = [each for each in rest if each not in of_job or each in excess]
     return rest
 
 
-def _unlike(
-    added: Sequence[Access], job: str, new: Sequence[Access], other: str, old: Sequence[Access]
-) -> list[Access]:
-    theirs = [_anonymous(each, other) for each in old if _owns(other, each)]
-    own = [_anonymous(each, job) for each in new if _owns(job, each)]
+def _unlike(added: Sequence[Access], job: str, own: Sequence[Access], theirs: Sequence[Access]) -> list[Access]:
+    """Return those of `added` that are not like `theirs`; these, and `own`, are without the jobs' names."""
     if not all(any(each.covers(denial) for each in own) for denial in theirs if denial.denies):
         return list(added)  # the other is restricted where this one is not
     return [each for each in added if not any(one.covers(_anonymous(each, job)) for one in theirs)]
@@ -57,8 +57,19 @@ def _jobs(environment: SynthesizedEnvironment) -> set[str]:
     return {path.removeprefix(PATH).partition("/")[0] for path in paths if path.startswith(PATH)}
 
 
-def _owns(job: str, access: Grant | Rule) -> bool:
-    return access.owner.startswith(f"{PATH}{job}/")
+def _by_job(some: Iterable[Access]) -> Mapping[str, list[Access]]:
+    """Each job's own access, without its name."""
+    found: dict[str, list[Access]] = defaultdict(list)
+    for each in some:
+        if job := _owner(each):
+            found[job].append(_anonymous(each, job))
+    return found
+
+
+def _owner(access: Grant | Rule) -> str:
+    """The job whose own access it is; empty if it is no job's."""
+    whose = access.on.removeprefix("{") if isinstance(access, Grant) and access.owner == STARTS else access.owner
+    return whose.removeprefix(PATH).partition("/")[0] if whose.startswith(PATH) else ""
 
 
 def _anonymous(access: Access, job: str) -> Access:

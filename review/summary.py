@@ -1,4 +1,4 @@
-"""The summary of an environment that `make synth` prints: its jobs, its connections, its standing costs.
+"""The summary of an environment that `make synth` prints: its jobs, its connections, AWS's limits, its standing costs.
 
 Quantities, not prices: docs/cost.md has those, with their date.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from settings.connection_budget import connection_budget
 from settings.environment import EnvironmentSettings
 from settings.files import load_environments
 from settings.instance_class import read_instance_class
+from settings.placement import RESOURCES_PER_STACK
 from settings.project import ROOT, Project
 
 ASSEMBLY = ROOT / "cdk.out"
@@ -39,15 +40,22 @@ def main() -> None:
         console.print(summary(settings, resources(ASSEMBLY / f"assembly-{settings.name}")))
 
 
-def summary(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Table:
+def summary(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -> Table:
     """Return one environment as a table of its jobs, above its connections and the quantities that it is billed by.
 
-    `resources` counts the resources of its templates by their type.
+    `stacks` has, for each of its templates, how many resources of each type it has.
     """
+    resources: Counter[str] = Counter()
+    for each in stacks:
+        resources.update(each)
     table = Table(
         title=f"{settings.name}, account {settings.account}, {settings.region}",
         caption="\n".join(
-            (f"Connections: {connections(settings)}", f"Standing cost: {'; '.join(costs(settings, resources))}")
+            (
+                f"Connections: {connections(settings)}",
+                f"Limits: {'; '.join(limits(settings, stacks))}",
+                f"Standing cost: {'; '.join(costs(settings, resources))}",
+            )
         ),
         title_justify="left",
         caption_justify="left",
@@ -69,6 +77,16 @@ def connections(settings: EnvironmentSettings) -> str:
     )
 
 
+def limits(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -> Iterator[str]:
+    """What grows with the jobs and AWS limits, item by item: of the account's quotas, what a new one has."""
+    largest = max((sum(each.values()) for each in stacks), default=0)
+    yield f"largest of {len(stacks)} stacks {largest} of {RESOURCES_PER_STACK} resources"
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    yield f"IAM roles {sum(each.get('AWS::IAM::Role', 0) for each in stacks)} of the account's 1000"
+    # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html: 1000, of which 100 can't be reserved
+    yield f"concurrency {sum(job.concurrency for job in settings.jobs) + 1} of the account's 900"
+
+
 def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterator[str]:
     """What is billed by the hour or the month, whether jobs run or not, item by item."""
     database = settings.database
@@ -87,18 +105,18 @@ def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterat
             yield f"{name} {count}"
 
 
-def resources(assembly: Path) -> Counter[str]:
-    """Return how many resources of each type the templates in `assembly`, one environment's folder, contain.
+def resources(assembly: Path) -> list[Counter[str]]:
+    """Return how many resources of each type each template in `assembly`, one environment's folder, contains.
 
     Raises:
         FileNotFoundError: the environment has not been synthesized.
     """
-    templates = [file for file in assembly.iterdir() if file.name.endswith(".template.json")]
-    return Counter(resource["Type"] for template in templates for resource in _resources(template).values())
+    templates = sorted(file for file in assembly.iterdir() if file.name.endswith(".template.json"))
+    return [Counter(resource["Type"] for resource in _resources(template).values()) for template in templates]
 
 
 def _resources(template: Path) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = json.loads(template.read_text())["Resources"]
+    found: dict[str, dict[str, Any]] = json.loads(template.read_text()).get("Resources", {})
     return found
 
 

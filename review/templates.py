@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Resource:
     """DeletionPolicy."""
     ours: bool = False
     """Whether its code is from lambda/, and not the CDK's own."""
+    notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """Metadata."""
     after: tuple[str, ...] = ()
     """DependsOn: the logical ids of those that have to be there first."""
 
@@ -160,6 +162,7 @@ class _Reader:
             on_replacement=resource.get("UpdateReplacePolicy", "Delete"),
             on_deletion=resource.get("DeletionPolicy", "Delete"),
             ours=resource.get("Metadata", {}).get("aws:asset:is-bundled", False),
+            notes=resource.get("Metadata", {}),
             after=tuple(listed(resource.get("DependsOn", []))),
         )
 

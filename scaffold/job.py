@@ -12,6 +12,7 @@ from string import Template
 
 from settings.files import load_environments
 from settings.job_module import OWN_TABLES
+from settings.placement import with_newcomer
 from settings.project import Project
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -31,6 +32,8 @@ class NewJob:
     migration: Path
     test: Path
     environment: Path
+    placement: Path
+    """Says which stack each job of the environment is in, once there is more than one."""
     texts: dict[Path, str]
     next_steps: str
 
@@ -40,7 +43,7 @@ class NewJob:
         Raises:
             ScaffoldError: one can't be written.
         """
-        before = self.environment.read_text()
+        before = {file: file.read_text() if file.exists() else None for file in (self.environment, self.placement)}
         written: list[Path] = []
         try:
             for file in (self.job, self.migration, self.test):
@@ -48,12 +51,16 @@ class NewJob:
                 with file.open("x") as stream:  # never over one that has come meanwhile
                     written.append(file)
                     stream.write(self.texts[file])
-            self.environment.write_text(self.texts[self.environment])
+            for file in before.keys() & self.texts.keys():
+                file.write_text(self.texts[file])
         except BaseException as error:
             for file in written:
                 file.unlink()
-            if self.environment.read_text() != before:
-                self.environment.write_text(before)
+            for file, text in before.items():
+                if text is None:
+                    file.unlink(missing_ok=True)
+                elif file.read_text() != text:
+                    file.write_text(text)
             if isinstance(error, OSError):
                 raise ScaffoldError(f"nothing was written: {error}") from error
             raise
@@ -87,9 +94,14 @@ def new_job(project: Project, name: str, environment: str | None = None) -> NewJ
         places["test"]: _rendered("test_job.py.txt", words),
         file: file.read_text().rstrip("\n") + "\n" + _rendered("environment.toml", words),
     }
+    placement, text = with_newcomer(project, file.stem, name)
+    if text is not None:
+        texts[placement] = text
     _rehearse(project, texts)
     shown = {what: str(place.relative_to(project.folder)) for what, place in places.items()}
-    return NewJob(**places, texts=texts, next_steps=_rendered("next_steps.txt", {**words, **shown}))
+    return NewJob(
+        **places, placement=placement, texts=texts, next_steps=_rendered("next_steps.txt", {**words, **shown})
+    )
 
 
 def _check_name(name: str) -> None:
@@ -122,7 +134,7 @@ def _rendered(template: str, words: dict[str, str]) -> str:
 
 
 def _rehearse(project: Project, texts: dict[Path, str]) -> None:
-    """Load the settings as they will be: what is wrong with them then, like the number of jobs, is known now."""
+    """Load the settings as they will be: what is wrong with them then, like too many connections, is known now."""
     with tempfile.TemporaryDirectory(prefix="scaffold-") as folder:
         copy = Project(Path(folder))
         for source, target in (

@@ -19,7 +19,6 @@ from settings.environment import (
     region_of,
 )
 from settings.instance_class import read_instance_class
-from settings.job_variables import rights_variable
 from settings.names import MIGRATE
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
@@ -33,9 +32,8 @@ GP3_STEP_GB = 400
 GP3_IOPS = 12_000
 """The speed of gp3 from GP3_STEP_GB on, unless the file says otherwise."""
 
-MOST_JOBS = 20
-"""A stack has 500 resources at most, and a job is about 21 of the Jobs stack's.
-https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
+SOME = 20
+"""How many jobs a message names."""
 
 TAGS = 45
 """The most tags of one's own: AWS allows 50 per resource, and this project and the CDK set 5 on a subnet."""
@@ -274,27 +272,14 @@ def _jobs_are_there_once(jobs: Sequence[JobSettings]) -> Iterator[str]:
         yield f"jobs has more than one entry named {twice}: keep one"
 
 
-def _jobs_fit_a_stack(jobs: Sequence[JobSettings]) -> Iterator[str]:
-    if len(jobs) > MOST_JOBS:
-        yield (
-            f"jobs has {len(jobs)} entries, and a stack has room for {MOST_JOBS}: "
-            "move some to a file of their own, which is an environment with a database of its own"
-        )
-
-
-def _rights_fit_a_variable(jobs: Sequence[JobSettings]) -> Iterator[str]:
-    try:
-        rights_variable(job.rights for job in jobs)
-    except ValueError as error:
-        yield f"jobs: {error}"
-
-
 def _connections_suffice(
     database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
 ) -> Iterator[str]:
     budget = connection_budget(database=database, proxy=proxy, jobs=jobs)
     if budget.used > budget.available:
-        runs = ", ".join(f"{job.name} {job.concurrency}" for job in jobs)
+        runs = ", ".join(f"{job.name} {job.concurrency}" for job in jobs[:SOME])
+        if len(jobs) > SOME:
+            runs += f" and {len(jobs) - SOME} others"
         yield (
             f"jobs: they may open {budget.used} connections at once, and {database.instance_class} accepts "
             f"{budget.available}: {budget.runs} of the runs ({runs}) + {budget.kills} to end their statements at the "
@@ -330,7 +315,5 @@ CHECKS: tuple[Check, ...] = (
     _retries_end_before_the_next_run,
     _name_is_free,
     _jobs_are_there_once,
-    _jobs_fit_a_stack,
-    _rights_fit_a_variable,
     _connections_suffice,
 )

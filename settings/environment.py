@@ -469,4 +469,4 @@ class EnvironmentSettings(Settings):
     accept_change: Annotated[tuple[AcceptedChange, ...], Field(strict=False)] = ()
     """Counts while it is new: once merged, it accepts nothing more, and may go."""
     jobs: Annotated[tuple[JobSettings, ...], Field(strict=False)] = ()
-    """The scheduled jobs."""
+    """The scheduled jobs; more than 20 are in several stacks, see docs/deploy.md."""

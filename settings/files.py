@@ -15,6 +15,7 @@ from settings.checks import mistakes, provider_mistakes
 from settings.environment import EnvironmentSettings, JobSettings, Settings
 from settings.job_module import read_job_module
 from settings.migrations import migration_mistakes
+from settings.placement import placement_mistakes
 from settings.project import Project
 from settings.spelling import as_key, as_written, did_you_mean
 
@@ -79,8 +80,11 @@ def load_environment(project: Project, name: str) -> EnvironmentSettings:
         lines += mistakes(_right_sections(content, details, project), _right_jobs(content, details, project))
     else:
         lines += mistakes(dict(settings), _by_key(enumerate(settings.jobs)))
+    lines = [f"{where}: {line}" for line in lines]
+    if not lines:
+        lines += placement_mistakes(project, name, [job.name for job in settings.jobs])
     if lines:
-        raise SettingsError("\n".join(f"{where}: {line}" for line in lines))
+        raise SettingsError("\n".join(lines))
     return settings
 
 

@@ -1,4 +1,4 @@
-"""The environment variables that carry parameters and rights to the functions, and their largest size.
+"""The environment variables that carry parameters and rights to the functions, and what fits them.
 
 Lambda allows a function 4 KB of them: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -22,20 +22,22 @@ def parameters_variable(parameters: Mapping[str, Any]) -> str:
     return text
 
 
-def rights_variable(jobs: Iterable[Rights]) -> str:
-    """Return RIGHTS of the migrate function: all rights that `jobs` need together, like {"event":"INSERT, SELECT"}.
+RIGHTS_FILE = "rights.json"
+"""Takes the rights in the zip of the migrate function, and is named in RIGHTS, where they don't fit that."""
 
-    Raises:
-        ValueError: it takes more than 3,000 characters.
-    """
+
+def rights_text(jobs: Iterable[Rights]) -> str:
+    """Return all rights that `jobs` need together, as the migrate function reads them: {"event":"INSERT, SELECT"}."""
     tables: dict[str, frozenset[str]] = {}
     for rights in jobs:
         for table, wanted in rights.items():
             tables[table] = tables.get(table, frozenset()) | wanted
-    text = _json({table: ", ".join(sorted(wanted)) for table, wanted in tables.items()})
-    if len(text) > 3000:
-        raise ValueError(f"the jobs' rights take {len(text)} characters as JSON: name fewer tables, 3000 at most")
-    return text
+    return _json({table: ", ".join(sorted(wanted)) for table, wanted in tables.items()})
+
+
+def fits_variable(rights: str) -> bool:
+    """Return whether the text of the rights fits an environment variable, beside what else the function is told."""
+    return len(rights) <= 3000
 
 
 def _json(value: object) -> str:

@@ -11,6 +11,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
 from settings.environment import EnvironmentSettings
+from settings.placement import Places, stack_name
 from stacks.delivery import Delivery
 from stacks.environment import Environment
 
@@ -32,7 +33,7 @@ def check(app: cdk.App) -> None:
 
 def acknowledge(environment: Environment) -> None:
     """Apply the acknowledgements for `environment`."""
-    _acknowledge(environment, acknowledgements(environment.settings))
+    _acknowledge(environment, acknowledgements(environment.settings, environment.places))
 
 
 def acknowledge_delivery(delivery: Delivery) -> None:
@@ -47,22 +48,33 @@ def _acknowledge(stage: cdk.Stage, acknowledged: Iterable[Acknowledgement]) -> N
         cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=each.finding, reason=each.reason))
 
 
-def acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
-    """The acknowledgements for the environment that `settings` describe."""
+def acknowledgements(settings: EnvironmentSettings, places: Places) -> Iterator[Acknowledgement]:
+    """The acknowledgements for the environment that `settings` describe, with its jobs in these stacks."""
     yield from _network(settings)
     yield from _database(settings)
-    for function in ("Migrations/Migrate", *(f"Job-{job.name}/Job" for job in settings.jobs)):
-        yield Acknowledgement(
-            f"Jobs/{function}/Role/DefaultPolicy/Resource",
-            "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
-            "Lambda makes network interfaces in the role's name; AWS knows no narrower resource for these actions",
-        )
-    for job in settings.jobs:
-        yield Acknowledgement(
-            f"Jobs/Job-{job.name}/DeadLetters/Resource",
-            "AwsSolutions::AwsSolutions-SQS3",
-            "This is the dead-letter queue: of a schedule and of a function, which the rule does not see",
-        )
+    yield _any_network_interface("Jobs/Migrations/Migrate")
+    for stack, jobs in places.items():
+        if not jobs and stack != stack_name(1):
+            yield Acknowledgement(
+                stack,
+                "CloudFormation-Validate::F0001",
+                "Its jobs are gone, and the CDK CLI deletes a stack without resources",
+            )
+        for job in jobs:
+            yield _any_network_interface(f"{stack}/Job-{job}/Job")
+            yield Acknowledgement(
+                f"{stack}/Job-{job}/DeadLetters/Resource",
+                "AwsSolutions::AwsSolutions-SQS3",
+                "This is the dead-letter queue: of a schedule and of a function, which the rule does not see",
+            )
+
+
+def _any_network_interface(function: str) -> Acknowledgement:
+    return Acknowledgement(
+        f"{function}/Role/DefaultPolicy/Resource",
+        "AwsSolutions::AwsSolutions-IAM5[Resource::*]",
+        "Lambda makes network interfaces in the role's name; AWS knows no narrower resource for these actions",
+    )
 
 
 def delivery_acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:

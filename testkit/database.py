@@ -15,7 +15,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, migration_files
 from mysql_jobs.credentials import Credentials
 from settings.job_module import Rights
-from settings.job_variables import rights_variable
+from settings.job_variables import rights_text
 from settings.project import Project
 from testkit.function import Context, configured
 
@@ -95,7 +95,7 @@ class Database:
         variables = {
             "DATABASE_USER": self._server.user,
             "DATABASE_SECRET": "administrator",
-            "RIGHTS": rights_variable([rights]),
+            "RIGHTS": rights_text([rights]),
             "JOBS_USER": self.user,
             "JOBS_AUTH": "secret",
             "JOBS_SECRET": "jobs",

@@ -155,10 +155,16 @@ def _logs(environment: SynthesizedEnvironment) -> Iterator[Reference]:
         own = f"/aws/rds/instance/{at(database, 'DBInstanceIdentifier')}/"
         yield from ((database, each, "logs") for each in groups if str(at(each, "LogGroupName")).startswith(own))
     filters = environment.of("AWS::Logs::MetricFilter")
-    alarms = environment.of("AWS::CloudWatch::Alarm")
+    alarms = [(each, str(each.properties)) for each in environment.of("AWS::CloudWatch::Alarm")]
+    counted = {
+        metric.get("MetricNamespace")
+        for each in filters
+        for metric in at(each, "MetricTransformations") or []
+        if metric
+    }
+    watching = {namespace: [alarm for alarm, text in alarms if f"'{namespace}'" in text] for namespace in counted}
     for each in filters:
-        counted = [metric.get("MetricNamespace") for metric in at(each, "MetricTransformations") or [] if metric]
+        namespaces = [metric.get("MetricNamespace") for metric in at(each, "MetricTransformations") or [] if metric]
         for group in environment.meant(at(each, "LogGroupName")):
-            for alarm in alarms:
-                if any(f"'{namespace}'" in str(alarm.properties) for namespace in counted):
-                    yield group, alarm, f"{len(filters)} metric filters"
+            for alarm in (alarm for namespace in namespaces for alarm in watching[namespace]):
+                yield group, alarm, f"{len(filters)} metric filters"

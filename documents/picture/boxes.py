@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from review.grants import WAYS
-from review.new_jobs import PATH as JOB
+from review.jobs_stacks import PATH as JOB
 from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, at, listed
 
 Lines = tuple[str | tuple[str, Any, str], ...]

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
-CERTIFICATES = os.path.join(os.path.dirname(__file__), "certificates")
+CODE = os.path.dirname(os.path.dirname(__file__))
+"""The function's zip, unpacked."""
+CERTIFICATES = os.path.join(CODE, "mysql_jobs", "certificates")
 RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 """The privileges that the jobs' user may have: it changes rows, never tables."""
 
@@ -104,12 +106,18 @@ def read_max_window(variables: Mapping[str, str]) -> timedelta:
 
 
 def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """Return, per table, the rights that all jobs of the environment need, from RIGHTS.
+    """Return, per table, the rights that all jobs of the environment need, from RIGHTS, or from the file that it names.
 
     Raises:
-        ConfigurationError: RIGHTS is missing, or is not JSON like {"event": "INSERT, SELECT"}.
+        ConfigurationError: it is missing, or is not JSON like {"event": "INSERT, SELECT"}.
     """
     text = _text(variables, "RIGHTS", 'the rights per table, like {"event": "INSERT, SELECT"}')
+    if text.endswith(".json"):
+        file = os.path.join(CODE, text)
+        if not os.path.isfile(file):
+            raise ConfigurationError(f"RIGHTS is {text!r}, and there is no such file in the zip: deploy again")
+        with open(file, encoding="utf-8") as opened:
+            text = opened.read()
     try:
         rights = {table: frozenset(wanted.split(", ")) for table, wanted in json.loads(text).items()}
     except (ValueError, AttributeError) as error:

@@ -11,17 +11,20 @@ from collections.abc import Iterator
 from importlib.metadata import distribution
 from pathlib import Path
 
+from settings.job_variables import RIGHTS_FILE
 from settings.project import ENGINE, Project
 
 DEPENDENCY = "PyMySQL"
 """Pure Python, so what is installed here runs on Lambda, too. Without `cryptography`: TLS makes it unnecessary."""
 
 
-def bundle(folder: Path, *, project: Project, region: str) -> None:
-    """Write what the zip holds into `folder`."""
+def bundle(folder: Path, *, project: Project, region: str, rights: str | None = None) -> None:
+    """Write what the zip holds into `folder`; `rights` are the jobs', where they don't fit a variable."""
     for source, target in _sources(project, region):
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / target)
+    if rights is not None:
+        (folder / RIGHTS_FILE).write_text(rights)
 
 
 def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:

@@ -1,5 +1,6 @@
 """The code of the functions, as an asset that the CDK uploads."""
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -11,27 +12,29 @@ from settings.project import ENGINE, Project
 from stacks.jobs.bundle import bundle
 
 
-def function_code(project: Project, region: str) -> lambda_.AssetCode:
-    """The code of all functions of an environment of `project` in `region`."""
+def function_code(project: Project, region: str, *, rights: str | None = None) -> lambda_.AssetCode:
+    """The code of all functions of one stack of `project` in `region`; with `rights`, of the one that migrates."""
+    told = {} if rights is None else {"RIGHTS": hashlib.sha256(rights.encode()).hexdigest()}
     return lambda_.Code.from_asset(
         str(ENGINE.parent),  # is there in every project; what is in the zip is the bundler's to say
         # Of what is in the zip: the key changes when the code does, and only then.
         asset_hash_type=cdk.AssetHashType.OUTPUT,
         bundling=cdk.BundlingOptions(
-            local=_Bundler(project, region),
+            local=_Bundler(project, region, rights),
             image=cdk.DockerImage.from_registry("unused: bundled without Docker"),
             # The cache of bundled assets tells two bundlings apart by these options, not by the bundler.
-            environment={"PROJECT": str(project.folder), "REGION": region},
+            environment={"PROJECT": str(project.folder), "REGION": region, **told},
         ),
     )
 
 
 @jsii.implements(cdk.ILocalBundling)
 class _Bundler:
-    def __init__(self, project: Project, region: str) -> None:
+    def __init__(self, project: Project, region: str, rights: str | None) -> None:
         self._project = project
         self._region = region
+        self._rights = rights
 
     def try_bundle(self, output_dir: str, *_image: Any, **_options: Any) -> bool:
-        bundle(Path(output_dir), project=self._project, region=self._region)
+        bundle(Path(output_dir), project=self._project, region=self._region, rights=self._rights)
         return True

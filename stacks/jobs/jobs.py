@@ -1,4 +1,8 @@
-"""Jobs stack: the migrations, then the proxy, then the jobs."""
+"""The Jobs stacks: in the first the migrations, then the proxy, then jobs; in the others more jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -6,12 +10,14 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings
+from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, JobSettings
+from settings.job_variables import fits_variable, rights_text
 from settings.project import Project
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.code import function_code
 from stacks.jobs.migrations import Migrations
+from stacks.jobs.schedule_role import let_start, schedule_role
 from stacks.jobs.scheduled_job import ScheduledJob
 from stacks.network.network import Network
 
@@ -20,8 +26,10 @@ class Jobs(cdk.Stack):
     """All that runs: the migrations at deploy, each job on its schedule.
 
     Attributes:
-        scheduled_jobs: the jobs, in the order of the settings.
-        proxy: between them and the database, or None.
+        scheduled_jobs: the jobs in this stack, in the order of the settings.
+        proxy: between all jobs and the database, or None.
+        way: what all jobs connect to: the proxy, or the database itself.
+        security_group: what all jobs are in; None if there are none.
     """
 
     def __init__(
@@ -30,27 +38,32 @@ class Jobs(cdk.Stack):
         construct_id: str,
         *,
         settings: EnvironmentSettings,
+        jobs: Sequence[JobSettings],
         project: Project,
         network: Network,
         database: Database,
     ) -> None:
-        """Build the jobs of `project` that `settings` describe."""
+        """Build the migrations and the proxy for all jobs of `project` that `settings` describe, and these `jobs`."""
         super().__init__(scope, construct_id)
         code = function_code(project, settings.region)
-        key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
+        key = _key(self, settings)
+        rights = rights_text(job.rights for job in settings.jobs)
         migrations = Migrations(
             self,
             "Migrations",
             environment=settings.name,
-            code=code,
-            jobs=settings.jobs,
+            code=code if fits_variable(rights) else function_code(project, settings.region, rights=rights),
+            rights=rights,
             network=network,
             database=database,
             encryption_key=key,
         )
         self.proxy = self._proxy(settings, network, database, key) if settings.proxy.enabled else None
-        way = database if self.proxy is None else self.proxy
-        self.scheduled_jobs = self._scheduled_jobs(settings, code, network, way, key) if settings.jobs else []
+        self.way: Database | DatabaseProxy = database if self.proxy is None else self.proxy
+        self.security_group = self._security_group(network) if settings.jobs else None
+        self.scheduled_jobs = _scheduled_jobs(
+            self, environment=settings.name, jobs=jobs, code=code, network=network, first=self, key=key
+        )
         migrations.trigger.execute_before(*self.scheduled_jobs)
         if self.proxy is not None:
             migrations.trigger.execute_before(self.proxy.target)
@@ -71,30 +84,80 @@ class Jobs(cdk.Stack):
             encryption_key=key,
         )
 
-    def _scheduled_jobs(
-        self,
-        settings: EnvironmentSettings,
-        code: lambda_.Code,
-        network: Network,
-        database: Database | DatabaseProxy,
-        key: kms.IKey | None,
-    ) -> list[ScheduledJob]:
+    def _security_group(self, network: Network) -> ec2.SecurityGroup:
         # One group for all jobs: the database's own group holds 60 rules at most.
+        # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The jobs", allow_all_outbound=False
         )
-        database.allow_jobs_from(security_group)
-        return [
-            ScheduledJob(
-                self,
-                f"Job-{job.name}",
-                environment=settings.name,
-                settings=job,
-                code=code,
-                database=database,
-                network=network,
-                security_group=security_group,
-                encryption_key=key,
-            )
-            for job in settings.jobs
-        ]
+        self.way.allow_jobs_from(security_group)
+        return security_group
+
+
+class MoreJobs(cdk.Stack):
+    """Jobs that the first stack has no room for: nothing but jobs, deployed after it, and beside others of its kind.
+
+    Attributes:
+        scheduled_jobs: the jobs in this stack, in the order of the settings.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: EnvironmentSettings,
+        jobs: Sequence[JobSettings],
+        project: Project,
+        network: Network,
+        first: Jobs,
+    ) -> None:
+        """Build these `jobs` of `project`. Without any, the stack has no resources, and the CDK CLI deletes it."""
+        super().__init__(scope, construct_id)
+        self.add_stack_dependency(first)  # the migrations
+        self.scheduled_jobs = _scheduled_jobs(
+            self,
+            environment=settings.name,
+            jobs=jobs,
+            code=function_code(project, settings.region),
+            network=network,
+            first=first,
+            key=_key(self, settings) if jobs else None,
+        )
+
+
+def _key(stack: cdk.Stack, settings: EnvironmentSettings) -> kms.IKey | None:
+    return kms.Key.from_key_arn(stack, "Key", settings.encryption_key) if settings.encryption_key else None
+
+
+def _scheduled_jobs(
+    stack: cdk.Stack,
+    *,
+    environment: str,
+    jobs: Sequence[JobSettings],
+    code: lambda_.Code,
+    network: Network,
+    first: Jobs,
+    key: kms.IKey | None,
+) -> list[ScheduledJob]:
+    """Add `jobs` to `stack`, with one role that starts them."""
+    if not jobs or first.security_group is None:
+        return []
+    role = schedule_role(stack, "ScheduleRole")
+    scheduled_jobs = [
+        ScheduledJob(
+            stack,
+            f"Job-{job.name}",
+            environment=environment,
+            settings=job,
+            code=code,
+            database=first.way,
+            network=network,
+            security_group=first.security_group,
+            schedule_role=role,
+            encryption_key=key,
+        )
+        for job in jobs
+    ]
+    let_start(role, scheduled_jobs, encryption_key=key)
+    return scheduled_jobs

@@ -1,7 +1,7 @@
 """ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from datetime import timedelta
 
 import aws_cdk as cdk
@@ -39,8 +39,10 @@ class ScheduledJob(Construct):
         settings: the entry.
         name: <environment>-<job>, the name of the function and of the schedule.
         function: runs the job.
+        function_arn: the function's.
         log_group: where it logs.
         dead_letters: events that could not be delivered, and those of runs that failed with all retries.
+        dead_letters_arn: the queue's.
         schedule: starts the runs.
         metrics: of its runs.
     """
@@ -56,9 +58,13 @@ class ScheduledJob(Construct):
         database: Database | DatabaseProxy,
         network: Network,
         security_group: ec2.ISecurityGroup,
+        schedule_role: iam.Role,
         encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the job that `settings` describe; `encryption_key` encrypts its queue and log, else AWS's keys do."""
+        """Build the job that `settings` describe, which Scheduler starts as `schedule_role`.
+
+        `encryption_key` encrypts its queue and log, else AWS's keys do.
+        """
         super().__init__(scope, construct_id)
         self.settings = settings
         self.name = names.function(environment, settings.name)
@@ -81,13 +87,13 @@ class ScheduledJob(Construct):
         )
         database.grant_jobs_login(job.role)
         self.function = job.function
-        self._function_arn = job.function.function_arn
+        self.function_arn = job.function.function_arn
         self.log_group = job.log_group
         self.metrics = RunMetrics(self, "Metrics", environment=environment, job=settings.name, log_group=job.log_group)
         self.dead_letters = self._dead_letters()
-        self._dead_letters_arn = self.dead_letters.queue_arn
+        self.dead_letters_arn = self.dead_letters.queue_arn
         self._retry(job)
-        self.schedule = self._schedule()
+        self.schedule = self._schedule(schedule_role)
 
     def errors(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
         """Return the number of runs that failed, as Lambda counts them: also those that were killed, or never began."""
@@ -135,7 +141,7 @@ class ScheduledJob(Construct):
     def _retry(self, job: DatabaseFunction) -> None:
         # Scheduler invokes asynchronously: it retries the delivery only; Lambda retries a run that fails.
         # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
-        self._let_send_dead_letters(job.role)
+        send_dead_letters(job.role, [self.dead_letters_arn], encryption_key=self._encryption_key)
         retry = lambda_.CfnEventInvokeConfig(
             self,
             "Retry",
@@ -144,14 +150,13 @@ class ScheduledJob(Construct):
             maximum_retry_attempts=len(RETRIES_AFTER),  # within the event's age
             maximum_event_age_in_seconds=self._retry_seconds,
             destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self._dead_letters_arn)
+                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters_arn)
             ),
         )
         retry.node.add_dependency(job.role)  # Lambda refuses a destination that the role may not write to
 
-    def _schedule(self) -> scheduler.CfnSchedule:
+    def _schedule(self, role: iam.Role) -> scheduler.CfnSchedule:
         settings = self.settings
-        role = self._schedule_role()
         flexible = settings.flexible_minutes
         # The CDK's own Schedule is ten calls to it, and would let it invoke every version of the function.
         schedule = scheduler.CfnSchedule(
@@ -166,40 +171,29 @@ class ScheduledJob(Construct):
                 mode="FLEXIBLE" if flexible else "OFF", maximum_window_in_minutes=flexible or None
             ),
             target=scheduler.CfnSchedule.TargetProperty(
-                arn=self._function_arn,
+                arn=self.function_arn,
                 role_arn=role.role_arn,
                 input=json.dumps({"job": settings.name, **CONTEXT}, separators=(",", ":")),
                 retry_policy=scheduler.CfnSchedule.RetryPolicyProperty(
                     maximum_event_age_in_seconds=self._retry_seconds, maximum_retry_attempts=MOST_DELIVERIES
                 ),
-                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self._dead_letters_arn),
+                dead_letter_config=scheduler.CfnSchedule.DeadLetterConfigProperty(arn=self.dead_letters_arn),
             ),
         )
         schedule.node.add_dependency(role)
         return schedule
 
-    def _schedule_role(self) -> iam.Role:
-        stack = cdk.Stack.of(self)
-        # Only for this account's schedules: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
-        group = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
-        conditions: Mapping[str, object] = {"aws:SourceAccount": stack.account, "aws:SourceArn": group}
-        role = iam.Role(
-            self,
-            "ScheduleRole",
-            assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": conditions}),
-        )
-        role.add_to_policy(iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=[self._function_arn]))
-        self._let_send_dead_letters(role)
-        return role
 
-    def _let_send_dead_letters(self, role: iam.Role) -> None:
-        role.add_to_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=[self._dead_letters_arn]))
-        if self._encryption_key is not None:
-            # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
-            role.add_to_policy(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    resources=[self._encryption_key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": f"sqs.{cdk.Stack.of(self).region}.amazonaws.com"}},
-                )
+def send_dead_letters(role: iam.IRole, queues: Sequence[str], *, encryption_key: kms.IKey | None) -> None:
+    """Let `role` send to the queues with these ARNs, which `encryption_key` encrypts, else SQS's own."""
+    role.add_to_principal_policy(iam.PolicyStatement(actions=["sqs:SendMessage"], resources=list(queues)))
+    if encryption_key is not None:
+        # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+        region = cdk.Stack.of(role).region
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=[encryption_key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": f"sqs.{region}.amazonaws.com"}},
             )
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -28,6 +29,13 @@ ALARMS_PER_WIDGET = 100
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
 LOG_GROUPS_PER_QUERY = 50
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
+
+JOBS_WITH_ROWS = 100
+"""A job with a row of its own is 2 widgets and 15 metrics, and CloudWatch allows a page 500 and 2,500.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+WORST = 20
+"""How many of more jobs a graph shows: the worst. A query may look at 10,000 metrics, and a job has 7 by outcome.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html"""
 
 GREEN, BLUE, GREY, LIGHT_GREY = "#2ca02c", "#1f77b4", "#7f7f7f", "#c7c7c7"
 ORANGE, PURPLE, RED = "#ff7f0e", "#9467bd", "#d62728"
@@ -58,9 +66,8 @@ T = TypeVar("T")
 class Dashboard(Construct):
     """One page per environment, named <environment>-mysql-jobs.
 
-    A job has a row of its own; graphs that compare jobs show all of them. So 100 jobs are some 230
-    widgets and 1,500 metrics, and CloudWatch allows 500 and 2,500.
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+    A job has a row of its own, and graphs that compare jobs show all of them. Of more than 100 jobs they show the
+    worst, by queries over all, and only the database's alarms are listed: a link leads to those that ring.
     """
 
     def __init__(
@@ -77,10 +84,12 @@ class Dashboard(Construct):
     ) -> None:
         """Build the page for the jobs that `job_alarms` watch, and for the instance and the proxy of these names."""
         super().__init__(scope, construct_id)
-        alarms = [*database_alarms.alarms, *(alarm for each in job_alarms for alarm in each.alarms)]
+        many = len(job_alarms) > JOBS_WITH_ROWS
+        alarms = [*database_alarms.alarms, *(alarm for each in job_alarms for alarm in each.alarms if not many)]
+        jobs = _many_jobs if many else _jobs
         rows = [
             *_alarm_states(alarms, settings),
-            *(_jobs(job_alarms, settings) if job_alarms else []),  # CloudWatch refuses a graph without metrics
+            *(jobs(job_alarms, settings) if job_alarms else []),  # CloudWatch refuses a graph without metrics
             _heading("How is the database?"),
             *_database(instance, proxy, instance_class),
         ]
@@ -147,6 +156,58 @@ def _jobs(job_alarms: Sequence[JobAlarms], settings: EnvironmentSettings) -> lis
     ]
 
 
+def _many_jobs(job_alarms: Sequence[JobAlarms], settings: EnvironmentSettings) -> list[Row]:
+    region, worst = settings.region, _Worst(names.metrics(settings.name))
+    console = f"https://{region}.console.aws.amazon.com"
+    ringing = f"#alarmsV2:?~(alarmStateFilter~'ALARM~search~'{settings.name}-)"
+    links = {
+        "alarms that ring": f"{console}/cloudwatch/home?region={region}{ringing}",
+        "functions": f"{console}/lambda/home?region={region}#/functions",
+        "schedules": f"{console}/scheduler/home?region={region}#schedules",
+    }
+    return [
+        _heading("Are the jobs running?"),
+        [
+            _text(f"**{len(job_alarms)} jobs**\n\n{_linked(links)}", width=9, height=6),
+            _graph("What runs came to", [worst.query("SUM(runs)", by="outcome")], width=15),
+        ],
+        _heading("How long do they take?"),
+        [
+            worst.graph("Longest run, ms", "MAX(duration)", width=8),
+            worst.graph("Longest connect, ms", "MAX(connect)", width=8),
+            worst.graph("Longest destroy, ms", "MAX(destroy)", width=8),
+        ],
+        _heading("What fails?"),
+        [
+            worst.graph("Failed runs, retries included", "SUM(runs)", outcome="failed", width=12),
+            worst.graph("Most attempts to connect", "MAX(attempts)", width=12),
+        ],
+        *_last_failed([alarms.job for alarms in job_alarms]),
+    ]
+
+
+@dataclass(frozen=True)
+class _Worst:
+    """The worst jobs of a namespace, by a query over all.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-querylanguage.html
+    """
+
+    namespace: str
+
+    def graph(self, title: str, what: str, *, width: int, outcome: str | None = None) -> Widget:
+        """Return a graph of those with the highest `what`, like MAX(duration), of runs with this `outcome`."""
+        return _graph(f"{title}: the {WORST} highest", [self.query(what, by="job", outcome=outcome)], width=width)
+
+    def query(self, what: str, *, by: str, outcome: str | None = None) -> list[Any]:
+        """Return the source of a line for each job, or each outcome, by `what` it is of."""
+        dimensions = "job, outcome" if "runs" in what else "job"
+        only = "" if outcome is None else f"WHERE outcome = '{outcome}' "
+        order = f"ORDER BY {what.partition('(')[0]}() DESC LIMIT {WORST}"
+        source = f'FROM SCHEMA("{self.namespace}", {dimensions})'
+        return [{"expression": f"SELECT {what} {source} {only}GROUP BY {by} {order}"}]
+
+
 def _job_row(alarms: JobAlarms, settings: EnvironmentSettings) -> Row:
     job = alarms.job
     runs = [job.metrics.runs(outcome).on_graph(label=outcome, color=COLOURS[outcome]) for outcome in OUTCOMES]
@@ -176,9 +237,13 @@ def _description(alarms: JobAlarms, environment: EnvironmentSettings) -> str:
         (
             f"**{settings.name}**: {settings.module.description}",
             f"`{settings.schedule}` {settings.time_zone} · timeout {settings.timeout_seconds} s · {missed}",
-            " · ".join(f"[{text}]({url})" for text, url in _links(job, environment).items()),
+            _linked(_links(job, environment)),
         )
     )
+
+
+def _linked(links: Mapping[str, str]) -> str:
+    return " · ".join(f"[{text}]({url})" for text, url in links.items())
 
 
 def _links(job: ScheduledJob, environment: EnvironmentSettings) -> Mapping[str, str]:

@@ -1,10 +1,12 @@
 """A missing or malformed environment variable is named, with what to write."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Literal
 
 import pytest
 
+from mysql_jobs import configuration
 from mysql_jobs.configuration import (
     CERTIFICATES,
     RIGHTS,
@@ -132,6 +134,16 @@ def test_a_job_may_have_all_rights_on_rows_and_a_table_the_longest_name() -> Non
     assert read_rights({"RIGHTS": f'{{"{table}":"DELETE, INSERT, SELECT, UPDATE"}}'}) == {table: RIGHTS}
     with pytest.raises(ConfigurationError, match="write the name of a table"):
         read_rights({"RIGHTS": f'{{"{table}t":"SELECT"}}'})
+
+
+def test_rights_too_many_for_a_variable_are_in_a_file_of_the_zip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(configuration, "CODE", str(tmp_path))
+    with pytest.raises(ConfigurationError, match=r"RIGHTS is 'rights\.json', and there is no such file in the zip"):
+        read_rights({"RIGHTS": "rights.json"})
+    (tmp_path / "rights.json").write_text('{"event":"INSERT, SELECT"}')
+    assert read_rights({"RIGHTS": "rights.json"}) == {"event": frozenset({"INSERT", "SELECT"})}
 
 
 def test_jobs_may_need_no_rights_at_all() -> None:

@@ -16,8 +16,8 @@ from rehearsal.measure import SCHEMA, WIDTH, Measured, _chosen, measure, plot, s
 
 ALL_TYPES = """CREATE TABLE every_type (
     a BIGINT AUTO_INCREMENT PRIMARY KEY, b TINYINT, c DECIMAL(6, 2) UNSIGNED, d DOUBLE, e BIT(3), f CHAR(3),
-    g VARCHAR(40), h VARBINARY(9), i DATE, j DATETIME(6), k TIMESTAMP NULL, l TIME, m YEAR, n ENUM('x', 'y'), o SET('x', 'y'),
-    p JSON, q TEXT, r BLOB, s INT AS (b + 1) STORED, UNIQUE (g), UNIQUE (j))"""
+    g VARCHAR(40), h VARBINARY(9), i DATE, j DATETIME(6), k TIMESTAMP NULL, l TIME, m YEAR, n ENUM('x', 'y'),
+    o SET('x', 'y'), p JSON, q TEXT, r BLOB, s INT AS (b + 1) STORED, UNIQUE (g), UNIQUE (j))"""
 
 
 @pytest.fixture

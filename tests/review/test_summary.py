@@ -3,12 +3,13 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from review.summary import connections, costs, resources, summary
+from review.summary import connections, costs, limits, resources, summary
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT
 from tests.fixture import load
@@ -24,7 +25,7 @@ def _with(settings: EnvironmentSettings, section: str, **values: object) -> Envi
 def test_every_job_is_listed_with_what_it_may_take() -> None:
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(summary(LARGE, {}))
+        console.print(summary(LARGE, []))
     rows = {line.split()[1]: line for line in capture.get().splitlines() if line.startswith("│")}
     assert list(rows) == [job.name for job in LARGE.jobs]
     assert [cell.strip() for cell in rows["sweep"].split("│")[1:-1]] == [
@@ -39,7 +40,7 @@ def test_every_job_is_listed_with_what_it_may_take() -> None:
 def test_it_fits_a_usual_terminal() -> None:
     console = Console(width=80)
     with console.capture() as capture:
-        console.print(summary(LARGE, {}))
+        console.print(summary(LARGE, []))
     assert "…" not in capture.get()
 
 
@@ -58,6 +59,15 @@ def test_what_is_billed_while_nothing_runs_is_listed() -> None:
     ]
 
 
+def test_what_aws_limits_is_counted_beside_its_limit() -> None:
+    role, other = Counter({"AWS::IAM::Role": 3}), Counter({"AWS::IAM::Role": 2, "AWS::SQS::Queue": 5})
+    assert list(limits(LARGE, [role, other])) == [
+        "largest of 2 stacks 7 of 500 resources",
+        "IAM roles 5 of the account's 1000",
+        "concurrency 4 of the account's 900",
+    ]
+
+
 def test_what_a_setting_adds_is_listed() -> None:
     plain = set(costs(LARGE, {}))
     assert set(costs(_with(LARGE, "proxy", enabled=True), {})) - plain == {"proxy of 2 vCPUs"}
@@ -71,7 +81,12 @@ def test_the_resources_of_all_templates_of_an_environment_are_counted(tmp_path: 
     (tmp_path / "one.template.json").write_text(json.dumps({"Resources": {"A": alarm, "B": queue}}))
     (tmp_path / "two.template.json").write_text(json.dumps({"Resources": {"A": alarm}}))
     (tmp_path / "manifest.json").write_text("{}")
-    assert resources(tmp_path) == {"AWS::CloudWatch::Alarm": 2, "AWS::SQS::Queue": 1}
+    (tmp_path / "zero.template.json").write_text("{}")  # whose jobs are gone
+    assert resources(tmp_path) == [
+        {"AWS::CloudWatch::Alarm": 1, "AWS::SQS::Queue": 1},
+        {"AWS::CloudWatch::Alarm": 1},
+        {},
+    ]
 
 
 def test_an_environment_that_was_not_synthesized_is_no_empty_one(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`make job` writes a job that works as it is, or nothing."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from local.mysql_server import MySQLServer
 from scaffold.job import ScaffoldError, new_job
 from settings.files import SettingsError, load_environment
+from settings.placement import FIRST
 from settings.project import ROOT, Project
 from testkit.database import new_database
 from testkit.dry_run import dry_run_mistake
@@ -131,6 +133,21 @@ def test_settings_that_would_be_wrong_with_it_are_refused(project: Project) -> N
     with pytest.raises(SettingsError, match=r"they may open 50 connections at once, and t4g\.micro accepts 49"):
         new_job(project, "archive_invoices")
     assert _content(project) == before
+
+
+def test_a_job_that_the_first_stack_has_no_room_for_is_settled_in_the_next(project: Project) -> None:
+    file = project.environments / "basic.toml"
+    names = [f"job{number:02}" for number in range(FIRST)]
+    for name in names:
+        project.job_file(name).write_text((PROJECT.jobs / "pulse.py").read_text())
+    head = file.read_text().partition("[[jobs]]")[0].replace("t4g.micro", "t4g.large")
+    file.write_text(head + "".join(f'[[jobs]]\nname = "{name}"\nschedule = "rate(5 minutes)"\n' for name in names))
+    new_job(project, "archive_invoices", "basic").write()
+    assert json.loads((project.environments / "basic.stacks.json").read_text()) == {
+        "Jobs": names,
+        "Jobs-2": ["archive_invoices"],
+    }
+    assert len(load_environment(project, "basic").jobs) == FIRST + 1
 
 
 @pytest.mark.parametrize("unwritable", ["job", "migration", "test"])

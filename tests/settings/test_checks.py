@@ -253,17 +253,6 @@ def test_the_proxy_answers_before_the_run_must_end(enabled: str, borrow: int, ri
     assert (_mistakes(tmp_path, top=proxy, jobs=f"{PULSE}timeout_seconds = 10") == []) == right
 
 
-def test_there_are_no_more_jobs_than_fit_a_stack(tmp_path: Path) -> None:
-    (tmp_path / "jobs").mkdir()
-    names = [f"job{number}" for number in range(checks.MOST_JOBS + 1)]
-    for name in names:
-        (tmp_path / "jobs" / f"{name}.py").write_text((PROJECT.jobs / "pulse.py").read_text())
-    jobs = [PULSE.replace("pulse", name) for name in names]
-    assert _mistakes(tmp_path, jobs="".join(jobs[1:]), database='instance_class = "m7g.large"') == []
-    [mistake] = _mistakes(tmp_path, jobs="".join(jobs), database='instance_class = "m7g.large"')
-    assert mistake.startswith("jobs has 21 entries, and a stack has room for 20: move some to a file of their own")
-
-
 def test_the_margin_is_that_of_the_runs() -> None:
     assert checks.MARGIN_SECONDS == DEADLINE_MARGIN_SECONDS
 

@@ -366,15 +366,6 @@ def test_an_entry_that_is_no_job_has_its_place(tmp_path: Path) -> None:
     assert _mistakes("jobs = [1]\n" + jobs, tmp_path) == ["jobs[0] = 1: write a table"]
 
 
-def test_rights_that_are_too_long_together_are_named(purge: Path, tmp_path: Path) -> None:
-    purge.write_text(
-        PURGE.replace('{each.table: ("SELECT", "DELETE") for', '{f"t{n}": ("SELECT",) for n in range(300) for')
-    )
-    [mistake] = _mistakes(GOOD + ENTRY, tmp_path)
-    assert mistake.startswith("jobs: the jobs' rights take ")
-    assert mistake.endswith(" characters as JSON: name fewer tables, 3000 at most")
-
-
 def test_a_job_with_the_name_of_the_migrations_function_is_named(purge: Path, tmp_path: Path) -> None:
     purge.rename(purge.with_stem("migrate"))
     assert _mistakes(GOOD + ENTRY.replace('"purge"', '"migrate"'), tmp_path) == [

@@ -1,6 +1,7 @@
 """The page that a person on call opens: it is whole, names every job, and no metric on it or in an alarm is made up."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from settings.environment import EnvironmentSettings, ProxySettings
 from settings.project import ROOT
 from stacks.environment import Environment
 from stacks.jobs.run_metrics import OUTCOMES
+from stacks.watching import dashboard
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
 from tests.quick_app import quick_app
@@ -62,8 +64,8 @@ def with_proxy() -> Resources:
 
 
 def test_there_is_one_page_per_environment_and_it_is_json(settings: EnvironmentSettings, jobs: Resources) -> None:
-    [dashboard] = _of_type(jobs, "AWS::CloudWatch::Dashboard")
-    assert dashboard["DashboardName"] == f"{settings.name}-mysql-jobs"
+    [page] = _of_type(jobs, "AWS::CloudWatch::Dashboard")
+    assert page["DashboardName"] == f"{settings.name}-mysql-jobs"
     assert _body(jobs)["widgets"]
 
 
@@ -174,6 +176,41 @@ def test_the_page_holds_a_hundred_jobs(settings: EnvironmentSettings, jobs: Reso
     assert all(len(each["properties"]["alarms"]) <= ALARMS_PER_WIDGET for each in _body(jobs)["widgets"][:1])
 
 
+def test_of_more_jobs_than_the_page_holds_it_shows_the_worst_and_leads_to_every_alarm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = load("large")
+    monkeypatch.setattr(dashboard, "JOBS_WITH_ROWS", len(settings.jobs) - 1)
+    resources: Resources = Template.from_stack(
+        Environment(quick_app(context=CONTEXT), project=PROJECT, settings=settings).jobs
+    ).to_json()["Resources"]
+    assert [text for text in _texts(resources) if text.startswith("## ")] == [
+        "## Are the jobs running?",
+        "## How long do they take?",
+        "## What fails?",
+        "## How is the database?",
+    ]
+    [text] = [each for each in _texts(resources) if each.startswith("**")]
+    assert "#alarmsV2:?~(alarmStateFilter~'ALARM~search~'large-)" in text
+    queries = [
+        part["expression"]
+        for graph in _graphs(resources)
+        for metric in graph["metrics"]
+        for part in metric
+        if isinstance(part, dict) and "expression" in part
+    ]
+    assert len(queries) == 6
+    filtered = _filtered(resources)
+    for query in queries:
+        [(what, dimensions)] = re.findall(
+            r'SELECT (?:SUM|MAX)\((\w+)\) FROM SCHEMA\("mysql-jobs/large", ([\w, ]+)\)', query
+        )
+        assert set(dimensions.split(", ")) == filtered[what]
+    # What does not grow with the jobs has no limit to meet; what does is 50 log groups in a query.
+    per_job = json.dumps([each for each in _body(resources)["widgets"] if each["type"] != "log"])
+    assert not any(f"large-{job.name}" in per_job for job in settings.jobs)
+
+
 def test_the_database_is_seen_against_what_it_can_hold(jobs: Resources) -> None:
     [connections] = [graph for graph in _graphs(jobs) if graph["title"] == "Connections"]
     assert connections["annotations"]["horizontal"][0]["value"] > 0
@@ -185,8 +222,8 @@ def test_a_proxy_is_on_the_page_if_there_is_one(jobs: Resources, with_proxy: Res
 
 
 def _body(resources: Resources) -> Body:
-    [dashboard] = _of_type(resources, "AWS::CloudWatch::Dashboard")
-    body: Body = json.loads(_resolved(dashboard["DashboardBody"]))
+    [page] = _of_type(resources, "AWS::CloudWatch::Dashboard")
+    body: Body = json.loads(_resolved(page["DashboardBody"]))
     return body
 
 

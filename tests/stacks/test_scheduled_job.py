@@ -12,6 +12,7 @@ from mysql_jobs.connection import Destroyed
 from mysql_jobs.ledger import Refusal
 from mysql_jobs.report import Report
 from mysql_jobs.run import Outcome
+from review.templates import listed
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT
 from stacks.environment import Environment
@@ -80,8 +81,8 @@ def test_dead_letters_travel_over_tls_only(settings: EnvironmentSettings, jobs: 
 def test_the_customers_key_encrypts_the_dead_letters_and_both_senders_may_use_it(with_key: Resources) -> None:
     [queue] = _of_type(with_key, "AWS::SQS::Queue").values()
     assert queue["KmsMasterKeyId"] == KEY
-    for role in ("JobRole", "ScheduleRole"):
-        assert (KEY, {"kms:Decrypt", "kms:GenerateDataKey"}) in _rights(with_key, f"Jobpulse{role}")
+    for role in ("JobpulseJobRole", "ScheduleRole"):
+        assert (KEY, {"kms:Decrypt", "kms:GenerateDataKey"}) in _rights(with_key, role)
         # Nothing else that the key protects, the database's own storage for one.
         assert '"kms:ViaService": "sqs.eu-central-1.amazonaws.com"' in json.dumps(with_key)
 
@@ -94,28 +95,25 @@ def test_a_flexible_job_starts_within_its_window_and_others_on_time(jobs: Resour
     assert _schedule(with_key, "large-pulse")["FlexibleTimeWindow"] == flexible
 
 
-def test_a_schedule_may_start_its_own_function_leave_dead_letters_and_nothing_else(
-    settings: EnvironmentSettings, jobs: Resources
-) -> None:
-    for job in settings.jobs:
-        prefix = "Job" + job.name.replace("_", "")
-        [function] = [name for name in _of_type(jobs, "AWS::Lambda::Function") if name.startswith(prefix)]
-        [queue] = [name for name in _of_type(jobs, "AWS::SQS::Queue") if name.startswith(prefix)]
-        assert _rights(jobs, f"{prefix}ScheduleRole") == [
-            (f"{function}.Arn", {"lambda:InvokeFunction"}),
-            (f"{queue}.Arn", {"sqs:SendMessage"}),
-        ]
+def test_the_schedules_of_a_stack_may_start_its_jobs_leave_dead_letters_and_nothing_else(jobs: Resources) -> None:
+    functions = [name for name in _of_type(jobs, "AWS::Lambda::Function") if name.startswith("Job")]
+    queues = list(_of_type(jobs, "AWS::SQS::Queue"))
+    assert _rights(jobs, "ScheduleRole") == [
+        *((f"{function}.Arn", {"lambda:InvokeFunction"}) for function in sorted(functions)),
+        *((f"{queue}.Arn", {"sqs:SendMessage"}) for queue in sorted(queues)),
+    ]
+    schedules = _of_type(jobs, "AWS::Scheduler::Schedule").values()
+    started = {schedule["Target"]["Arn"]["Fn::GetAtt"][0] for schedule in schedules}
+    assert len(started) == len(schedules) == len(functions)  # each its own
 
 
 def test_only_schedules_of_this_account_may_take_the_schedules_role(
     settings: EnvironmentSettings, jobs: Resources
 ) -> None:
-    roles = [each for name, each in _of_type(jobs, "AWS::IAM::Role").items() if "ScheduleRole" in name]
-    assert len(roles) == len(settings.jobs)
-    for role in roles:
-        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-        assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
-        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == settings.account
+    [role] = [each for name, each in _of_type(jobs, "AWS::IAM::Role").items() if "ScheduleRole" in name]
+    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == settings.account
 
 
 def test_a_job_may_log_log_in_leave_dead_letters_and_nothing_else(
@@ -195,13 +193,13 @@ def _rights(resources: Resources, role: str) -> list[tuple[str, set[str]]]:
             assert statement["Condition"].keys() == {"ArnEquals"}
             continue
         actions = statement["Action"]
-        resource = statement["Resource"]
-        rights.append(
-            (
-                ".".join(resource["Fn::GetAtt"]) if "Fn::GetAtt" in resource else _text(resource),
-                {actions} if isinstance(actions, str) else set(actions),
+        for resource in listed(statement["Resource"]):
+            rights.append(
+                (
+                    ".".join(resource["Fn::GetAtt"]) if "Fn::GetAtt" in resource else _text(resource),
+                    {actions} if isinstance(actions, str) else set(actions),
+                )
             )
-        )
     return rights
 
 

@@ -1,0 +1,35 @@
+"""The stacks of an environment's jobs, read as if they were one: which a job is in says nothing about its access."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from review.templates import Resource, SynthesizedEnvironment
+
+FIRST = "Jobs"
+"""See settings/placement.py."""
+PATH = f"{FIRST}/Job-"
+"""Where jobs are: see stacks/jobs/jobs.py."""
+ANY = re.compile(rf"\b{FIRST}-\d+(?=/|$)")
+
+
+def in_one_stack(environment: SynthesizedEnvironment) -> SynthesizedEnvironment:
+    """Return `environment` with all of its jobs in the first stack of jobs."""
+    found = {key: _in_first(each) for key, each in environment.resources.items() if each.kind != "Stack"}
+    stacks = {
+        key: each for key, each in environment.resources.items() if each.kind == "Stack" and not ANY.match(each.stack)
+    }
+    return replace(environment, resources=stacks | found)
+
+
+def _in_first(resource: Resource) -> Resource:
+    # The others refer to nothing in each other, and only they are referred to as Jobs-2/…
+    text = json.dumps(resource.properties)
+    return replace(
+        resource,
+        stack=ANY.sub(FIRST, resource.stack),
+        path=ANY.sub(FIRST, resource.path),
+        properties=json.loads(ANY.sub(FIRST, text)) if ANY.search(text) else resource.properties,
+    )
