@@ -285,6 +285,7 @@ def test_the_error_of_a_condition_that_does_not_hold_is_a_lost_lock_and_no_other
         (2099, 2099, 101),
         (4999, 4999, 3001),
         (7, 4999, 7),
+        (2, 4999, 2),
         (1, 4999, None),
         *((number, number, None) for number in (2098, 2100, 2150, 4998, 5000)),
     ],
