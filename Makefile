@@ -14,8 +14,9 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTHON ?= python3
 READY := .venv/ready
 # As many tests at once as there are cores; those of a file one after the other, as they share what is costly to make.
-# Each of the processes has a MySQL server of its own: no more than four.
-PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# Each of the processes has a MySQL server of its own: no more than four. Not those with the most tests come first, but
+# those that take longest: tests/conftest.py.
+PYTEST := python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 CHECKOV := .venv/checkov/ready
 # Packages that checkov declares, and its rules either don't import or take as .venv has them: two thirds of its size.
 UNUSED := beartype botocore cyclonedx-python-lib gitpython jsonschema networkx numpy pydantic pydantic-core pyyaml rdflib regex spdx-tools

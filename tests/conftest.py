@@ -38,6 +38,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TORTURE] = []
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes, begin with the files that take longest: at the end, none waits for another."""
+    if hasattr(config, "workerinput"):
+        items.sort(
+            key=lambda item: (not item.get_closest_marker("deployment"), not item.get_closest_marker("integration"))
+        )
+
+
 @pytest.fixture(scope="session")
 def record(request: pytest.FixtureRequest) -> Callable[[str, Observed], None]:
     """Puts a fault, and what was observed, into the matrix."""
