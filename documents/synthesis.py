@@ -11,8 +11,10 @@ from app import build
 from settings.project import ROOT, Project
 
 
-def synthesize(project: Project, folder: Path) -> Path:
+def synthesize(project: Project, folder: Path, *, validated: bool = True) -> Path:
     """Synthesize every environment of `project` into `folder`; none, if it has none. Return `folder`.
+
+    If not `validated`, cdk-nag alone looks at the templates: the CDK's own validation is half of the time.
 
     Raises:
         SettingsError: an environment file is wrong.
@@ -27,7 +29,7 @@ def synthesize(project: Project, folder: Path) -> Path:
         context |= json.loads(looked_up.read_text())
     # As the CLI sets them: constructs are named by their paths, and code by whether it is ours.
     context |= {"aws:cdk:enable-path-metadata": True, "aws:cdk:enable-asset-metadata": True}
-    app = cdk.App(outdir=str(folder), context=context)
+    app = cdk.App(outdir=str(folder), context=context, builtin_cloud_formation_validation=validated)
     build(app, project)
     app.synth()
     return folder

@@ -13,8 +13,8 @@ from review.assemblies import synthesize
 from review.diff import CHANGED, DANGEROUS, FAILED, UNCHANGED, review, status
 from review.failure import ReviewFailed
 from review.report import EnvironmentReview, markdown
-from settings.project import ROOT, Project
-from tests.working_copy import commit, git, working_copy
+from settings.project import Project
+from tests.working_copy import commit, git, link_tools, working_copy
 
 pytestmark = pytest.mark.deployment
 
@@ -81,7 +81,7 @@ def reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
         if name in ENGINE_CHANGES:
             synthesize(project, assemblies[name], Path(sys.executable))
         else:
-            synthesis.synthesize(Project(project), assemblies[name])  # the same in this process, which has the CDK
+            synthesis.synthesize(Project(project), assemblies[name], validated=False)  # the same, without a new process
     found = {name: review(repository, assemblies["base"], projects[name], assemblies[name]) for name in projects}
     basic = projects["schema"] / "environments" / "basic.toml"
     basic.write_text(basic.read_text() + ACCEPTED)
@@ -202,8 +202,7 @@ def test_protection_that_is_turned_off_fails(reviews: dict[str, list[Environment
 def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: Path, tmp_path: Path) -> None:
     project = tmp_path / "project"
     git(repository, "clone", "--quiet", str(repository), str(project))
-    for name in (".venv", "node_modules"):
-        (project / name).symlink_to(ROOT / name)
+    link_tools(project)
     _edit(project, "lambda/jobs/tally.py", '"""', '"""', extra="# A line.\n")
     done = subprocess.run(
         ["make", "--old-file=.venv/ready", "diff", "BASE=main"],  # installs nothing, however new the lock files look
