@@ -52,11 +52,14 @@ job: $(READY) ## Write a new job with its migration, test and entry in an enviro
 try: $(READY) ## While make run KEEP=1 is up, run a job as the working tree has it: make try JOB=archive_invoices (AT=2026-11-23T08:00Z)
 	@python -m local.try_job "$$JOB" $(if $(AT),--at "$$AT") $(if $(EVENT),--event "$$EVENT")
 
-test: $(READY) $(CHECKOV) lint ## Lint, and all tests: unit, integration, deployment
+test: $(READY) $(CHECKOV) lint ## Lint, and all tests: unit, synthesis, integration, deployment
 	@$(PYTEST)
 
-unit: $(READY) $(CHECKOV) ## The tests that need neither a server nor the CDK CLI, and those of your environments' templates
-	@$(PYTEST) -m "not integration and not deployment"
+unit: $(READY) $(CHECKOV) ## The tests that need nothing but Python, and those of your environments' templates
+	@$(PYTEST) -m "not integration and not deployment and not synthesis"
+
+synthesis: $(READY) $(CHECKOV) ## The tests of what each setting does in the templates
+	@$(PYTEST) -m synthesis
 
 integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runtime client
 	@$(PYTEST) -m integration
@@ -140,4 +143,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab lock

@@ -26,6 +26,8 @@ REGION = "eu-central-1"
 
 MATRIX: pytest.StashKey[list[tuple[str, Observed]]] = pytest.StashKey()
 TORTURE = pytest.StashKey[list[tuple[str, int]]]()
+SYNTHESES = {"every_template", "synthesize", "synthesized", "variants", "with_key", "with_proxy", "without_jobs"}
+"""Fixtures that need one."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -38,9 +40,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[TORTURE] = []
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m is applied
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several processes, begin with the files that take longest: at the end, none waits for another."""
-    if hasattr(config, "workerinput"):
+    """Mark what synthesizes environments that no file describes; and begin with the files that take longest."""
+    for item in items:
+        if SYNTHESES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("synthesis")
+    if hasattr(config, "workerinput"):  # of several processes, none waits for another at the end
         items.sort(
             key=lambda item: (not item.get_closest_marker("deployment"), not item.get_closest_marker("integration"))
         )

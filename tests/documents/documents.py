@@ -24,6 +24,7 @@ SHELL = {"sh", "bash", "shell", "console"}
 HERE = "tests/documents/test_commands.py"
 RUN_BY = {
     "make": HERE,
+    "make clone": "tests/test_upgrade.py",
     "make deployment": ".ci/run",
     "make diff BASE=main": HERE,
     "make docs": HERE,
@@ -43,6 +44,7 @@ RUN_BY = {
     "make setup": ".github/actions/setup/action.yml",
     "make snapshots": HERE,
     "make synth": HERE,
+    "make synthesis": ".ci/run",
     "make test": ".ci/run",
     "make try JOB=archive_invoices": "tests/local/test_make_run.py",
     "make unit": ".ci/run",

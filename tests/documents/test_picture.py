@@ -83,6 +83,7 @@ def test_a_login_with_iam_is_shown_where_the_role_may(stacks: Stacks) -> None:
     assert "IAM login" not in _labels(_drawn(stacks | {"Jobs": json.loads(grants)}))
 
 
+@pytest.mark.synthesis
 def test_a_proxy_stands_between_the_jobs_and_the_database(stacks: Stacks, tmp_path: Path) -> None:
     assert ("function", "proxy") not in _arrows(_drawn(stacks))
     settings = ENVIRONMENTS[DRAWN]

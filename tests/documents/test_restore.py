@@ -33,6 +33,8 @@ from tests.quick_app import quick_app
 from tests.stacks.rds_contract import Rds, RefusedByAws, Snapshot
 from tests.stacks.templates import the
 
+pytestmark = pytest.mark.synthesis
+
 SECTION = re.search(
     r"^### Restore the database\n(.*?)^### ", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE | re.DOTALL
 )

@@ -16,6 +16,8 @@ from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS
 from tests.stacks.templates import of_type, the
 
+pytestmark = pytest.mark.synthesis
+
 SOURCE = ENVIRONMENTS["large"]
 NAME = environment_name(SOURCE.name)
 Stacks = dict[str, dict[str, Any]]

@@ -90,6 +90,7 @@ def test_what_one_retry_cures_wakes_nobody(settings: EnvironmentSettings, alarms
         assert errors["Period"] == 3600
 
 
+@pytest.mark.synthesis
 @pytest.mark.parametrize(
     ("schedule", "retry_minutes", "attempts", "failed"),
     [

@@ -17,6 +17,7 @@ def test_nothing_is_found_that_is_not_acknowledged(assembly: Path, without_jobs:
     assert _findings(assembly, "violations") == _findings(without_jobs, "violations") == set()
 
 
+@pytest.mark.synthesis
 def test_every_acknowledgement_is_needed_and_says_why(tmp_path: Path) -> None:
     app = cdk.App(outdir=str(tmp_path), context=json.loads((ROOT / "cdk.json").read_text())["context"])
     environments = [Environment(app, project=PROJECT, settings=each) for each in ENVIRONMENTS.values()]

@@ -193,6 +193,7 @@ def test_a_repository_is_named_as_in_a_token_and_is_no_pattern(repository: str, 
     )
 
 
+@pytest.mark.synthesis
 def test_every_acknowledgement_is_needed_and_says_why(tmp_path: Path) -> None:
     stages = cdk.App(outdir=str(tmp_path), context=json.loads((ROOT / "cdk.json").read_text())["context"])
     for settings in DELIVERED.values():

@@ -93,11 +93,13 @@ def test_nothing_of_a_vpc_that_is_there_is_changed(synthesize: Synthesize) -> No
     assert not kinds & {"AWS::EC2::FlowLog", "Custom::VpcRestrictDefaultSG", "AWS::EC2::VPC", "AWS::EC2::Subnet"}
 
 
+@pytest.mark.synthesis
 def test_a_vpc_that_nobody_looked_up_yet_is_an_error_that_says_what_to_do() -> None:
     message = f"cdk.context.json does not know {VPC}: run `npx cdk synth` .* credentials .* commit cdk.context.json"
     assert errors(ENVIRONMENTS["basic"], {}, message)
 
 
+@pytest.mark.synthesis
 def test_a_vpc_without_private_subnets_is_an_error() -> None:
     assert not errors(ENVIRONMENTS["basic"], looked_up(ENVIRONMENTS["basic"], "Private"), ".*")
     with pytest.raises(RuntimeError, match="no 'Private' subnet groups in this VPC"):

@@ -13,6 +13,8 @@ from tests import policies, service_models
 from tests.fixture import PROJECT
 from tests.quick_app import quick_app
 
+pytestmark = pytest.mark.synthesis
+
 ADDED = """
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb

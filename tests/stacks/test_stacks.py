@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aws_cdk.assertions import Template
 
 from settings.placement import FIRST, RESOURCES_PER_STACK
@@ -70,6 +71,7 @@ def test_the_migrations_are_told_the_rights_of_all_jobs(environment: str, jobs: 
     assert {(table, right) for table, each in rights.items() for right in each.split(", ")} == needed
 
 
+@pytest.mark.synthesis
 def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> None:
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "plain.py").write_text(f'"""Rests."""\nTABLES = {{"a": ("SELECT",), "b": ("INSERT",)}}\n{RUN}')
