@@ -137,10 +137,14 @@ upgrade: $(READY) ## Take a later version of the engine over; what is yours stay
 lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
 	@python -m lab $(if $(FAST),--fast)
 
+bench: $(READY) ## What runs, synths and tests cost beside the others; writes docs/performance.md (FAST=1: 2 minutes; SCALE=1: how it grows)
+	@$(if $(SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(FAST),--fast) $(if $(SUITE),--suite))
+
 lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
+	@pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/packages/requirements.txt benchmarks/packages/requirements.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab lock
+.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab bench lock

@@ -56,6 +56,11 @@ class Database:
             "jobs": Credentials(self.user, secrets.token_urlsafe(24)),
         }
 
+    @property
+    def login(self) -> Credentials:
+        """What the jobs log in with."""
+        return self._secrets["jobs"]
+
     def insert(self, table: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Insert `rows`, each with its values by column."""
         with closing(self.connect()) as connection, connection.cursor() as cursor:

@@ -24,6 +24,7 @@ SHELL = {"sh", "bash", "shell", "console"}
 HERE = "tests/documents/test_commands.py"
 RUN_BY = {
     "make": HERE,
+    "make bench": "tests/benchmarks/test_command.py",
     "make clone": "tests/test_upgrade.py",
     "make deployment": ".ci/run",
     "make diff BASE=main": HERE,

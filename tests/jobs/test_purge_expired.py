@@ -23,6 +23,23 @@ LOCKED = (
     " WHERE object_schema = DATABASE() AND object_name = 'session'"
 )
 
+KEYS: dict[str, tuple[object, ...]] = {
+    "BIGINT UNSIGNED": (0, 2**63 - 1, 2**63, 2**64 - 1),
+    "BIGINT": (-(2**63), -1, 0, 2**63 - 1),
+    "DECIMAL(40, 20)": ("-0.00000000000000000001", "0", "12345678901234567890.12345678901234567890", "3.1"),
+    "DOUBLE": (0.1 + 0.2, 1 / 3, 5e-324, -1.7976931348623157e308),
+    "BIT(64)": (0, 1, 2**63, 2**64 - 1),
+    "YEAR": (0, 1901, 2026, 2155),
+    "ENUM ('', 'a''b', 'ß', '0')": ("", "a'b", "ß", "0"),
+    "SET ('a', 'b')": ("", "a", "b", "a,b"),
+    "VARCHAR(9) CHARACTER SET latin1 COLLATE latin1_bin": ("", "é\\", "a ", "%s"),
+    "VARCHAR(9) CHARACTER SET utf16 COLLATE utf16_bin": ("", "😀", "a\0b", "), ("),
+    "CHAR(9)": ("", "\n", "'; --", '"'),
+    "BINARY(4)": (b"", b"\0\0\0\1", b"\\'\"%", b"\xff\xfe\0 "),
+    "VARBINARY(9)": (b"", b"\0", b"\xc3\x28", b"'"),
+}
+"""Of each type that a primary key may have."""
+
 Purge = Callable[..., Report]
 Around = Callable[..., None]
 
@@ -150,35 +167,17 @@ def test_dates_that_a_strict_server_refuses_find_their_rows(purge: Purge, databa
     assert database.rows("SELECT CAST(day AS CHAR) FROM booking") == [("2026-12-00",)]
 
 
-@pytest.mark.parametrize(
-    ("kind", "keys"),
-    [
-        ("BIGINT UNSIGNED", (0, 2**63 - 1, 2**63, 2**64 - 1)),
-        ("BIGINT", (-(2**63), -1, 0, 2**63 - 1)),
-        ("DECIMAL(40, 20)", ("-0.00000000000000000001", "0", "12345678901234567890.12345678901234567890", "3.1")),
-        ("DOUBLE", (0.1 + 0.2, 1 / 3, 5e-324, -1.7976931348623157e308)),
-        ("BIT(64)", (0, 1, 2**63, 2**64 - 1)),
-        ("YEAR", (0, 1901, 2026, 2155)),
-        ("ENUM ('', 'a''b', 'ß', '0')", ("", "a'b", "ß", "0")),
-        ("SET ('a', 'b')", ("", "a", "b", "a,b")),
-        ("VARCHAR(9) CHARACTER SET latin1 COLLATE latin1_bin", ("", "é\\", "a ", "%s")),
-        ("VARCHAR(9) CHARACTER SET utf16 COLLATE utf16_bin", ("", "😀", "a\0b", "), (")),
-        ("CHAR(9)", ("", "\n", "'; --", '"')),
-        ("BINARY(4)", (b"", b"\0\0\0\1", b"\\'\"%", b"\xff\xfe\0 ")),
-        ("VARBINARY(9)", (b"", b"\0", b"\xc3\x28", b"'")),
-    ],
-)
 @pytest.mark.parametrize("columns", ["a", "a, b"])
-def test_a_key_of_any_type_finds_its_row(
-    purge: Purge, database: Database, kind: str, keys: tuple[object, ...], columns: str
-) -> None:
-    database.rows(
-        f"CREATE TABLE typed (a {kind}, b {kind}, expires_at DATETIME, PRIMARY KEY ({columns}), KEY by_it (expires_at))"
-    )
-    for key in keys:
-        database.rows("INSERT INTO typed VALUES (%s, %s, %s)", key, key, CUTOFF - timedelta(days=1))
-    assert purge({**SESSION, "table": "typed"})["result"] == {"deleted": {"typed": 4}}
-    assert database.rows("SELECT COUNT(*) FROM typed") == [(0,)]
+def test_a_key_of_any_type_finds_its_row(purge: Purge, database: Database, columns: str) -> None:
+    tables = {f"typed_{number}": kind_and_keys for number, kind_and_keys in enumerate(KEYS.items())}
+    for table, (kind, keys) in tables.items():
+        database.rows(
+            f"CREATE TABLE {table} (a {kind}, b {kind}, expires_at DATETIME, PRIMARY KEY ({columns}), KEY (expires_at))"
+        )
+        database.insert(table, ({"a": key, "b": key, "expires_at": CUTOFF - timedelta(days=1)} for key in keys))
+    report = purge(*({**SESSION, "table": table} for table in tables))
+    assert report["result"] == {"deleted": {table: len(keys) for table, (_kind, keys) in tables.items()}}
+    assert [database.rows(f"SELECT COUNT(*) FROM {table}") for table in tables] == [[(0,)]] * len(tables)
 
 
 def test_each_table_has_its_own_retention(purge: Purge, database: Database) -> None:
