@@ -99,9 +99,10 @@ def new_job(project: Project, name: str, environment: str | None = None) -> NewJ
         texts[placement] = text
     _rehearse(project, texts)
     shown = {what: str(place.relative_to(project.folder)) for what, place in places.items()}
-    return NewJob(
-        **places, placement=placement, texts=texts, next_steps=_rendered("next_steps.txt", {**words, **shown})
-    )
+    next_steps = _rendered("next_steps.txt", {**words, **shown})
+    if placement in texts:
+        next_steps += f"\nWhich stack it is in says {placement.relative_to(project.folder)}: commit that, too.\n"
+    return NewJob(**places, placement=placement, texts=texts, next_steps=next_steps)
 
 
 def _check_name(name: str) -> None:

@@ -39,8 +39,8 @@ def stack_name(number: int) -> str:
 def settled(places: Places, jobs: Iterable[str]) -> dict[str, list[str]]:
     """Return where `jobs` are: each where `places` has it, the others in the first stack with room, by their names.
 
-    A job that is gone frees its room. A stack that has no jobs any more is still named: it is deployed, and deleting it
-    is the next deploy's work.
+    A job that is gone frees its room. A stack that has no jobs any more is still named, as the app has to have it: what
+    is not in the app, no deploy changes, and its jobs would run on.
     """
     wanted = set(jobs)
     found = {stack: [job for job in there if job in wanted] for stack, there in places.items()}

@@ -1,9 +1,12 @@
 """One environment through its life: deployed, changed, failed, mended, shrunk, put behind a proxy, destroyed.
 
+In the middle, it has a second stack of jobs, as one has that outgrows the first.
+
 Each fixture deploys the next stage, from a copy of the project, and keeps what is there to be seen; so each test can
 run alone, after the stages that it needs.
 """
 
+import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -41,6 +44,7 @@ SETTINGS = """
 name = "greeting"
 schedule = "rate(1 hour)"
 """
+PLACES = {"Jobs": ["pulse", "sweep", "tally"], "Jobs-2": ["greeting"]}
 GOOD = "CREATE TABLE greeting (word VARCHAR(20));\n"
 BAD = "ALTER TABLE greeting ADD INDEX (no_such_column);\n"
 MENDED = "ALTER TABLE greeting ADD INDEX (word);\n"
@@ -74,7 +78,7 @@ class Stage:
     said: str
     """What `cdk deploy` printed."""
     events: list[tuple[str, str]]
-    """Resource types and logical ids, as CloudFormation turned to them in the Jobs stack."""
+    """Resource types and logical ids, as CloudFormation turned to them in the stacks of jobs."""
     after: State
 
 
@@ -103,11 +107,12 @@ def rescheduled(environment: LocalEnvironment, project: Project) -> Stage:
 
 @pytest.fixture(scope="module")
 def failed(rescheduled: Stage, environment: LocalEnvironment, project: Project) -> Stage:
-    """A job is added, its migration fails halfway, and another job's schedule is changed in the same deploy."""
+    """A job is added, in a stack of its own; its migration fails halfway; another job's schedule is changed, too."""
     project.job_file("greeting").write_text(JOB)
     (project.migrations / "0003_greeting.sql").write_text(GOOD + BAD)
     settings = project.environments / "local.toml"
     settings.write_text(settings.read_text() + SETTINGS)
+    (project.environments / "local.stacks.json").write_text(json.dumps(PLACES))
     edit(settings, "rate(10 minutes)", "rate(20 minutes)")
     return _deploy(environment, project, succeeds=False)
 
@@ -162,7 +167,7 @@ def test_a_failing_migration_tells_who_deploys_its_file_its_statement_and_the_se
 
 
 def test_a_failing_migration_leaves_schedules_functions_and_rights_as_they_were(failed: Stage) -> None:
-    assert ("[+]", "AWS::Scheduler::Schedule", "Jobs/Job-greeting/Schedule") in failed.diff
+    assert ("[+]", "AWS::Scheduler::Schedule", "Jobs-2/Job-greeting/Schedule") in failed.diff
     assert ("[~]", "AWS::Scheduler::Schedule", "Jobs/Job-pulse/Schedule") in failed.diff
     assert failed.after == _with(failed.before, migrations=[*failed.before.migrations, ("0003_greeting", 1, 0)])
 
@@ -188,6 +193,12 @@ def test_an_added_job_has_its_tables_and_rights_before_it_has_a_schedule(mended:
     assert migrated < min(scheduled)
 
 
+def test_a_job_in_a_further_stack_is_deployed_without_a_change_to_any_other(mended: Stage) -> None:
+    assert mended.after.stacks - mended.before.stacks == {"local-Jobs-2"}
+    of_others = {how for how, _, path in mended.diff if path.startswith(("Jobs/Alarms-", "Jobs/Job-"))}
+    assert of_others == {"[~]"}  # in place: the zip of all has another migration
+
+
 def test_an_added_job_runs(removed: Stage) -> None:
     assert removed.before.runs - removed.after.runs == set()
     assert ("greeting", FIRST_RUN + timedelta(hours=3)) in removed.before.runs
@@ -199,6 +210,15 @@ def test_a_removed_job_takes_its_schedule_and_rights_along_and_leaves_its_ledger
     assert before.functions - after.functions == {"local-greeting"}
     assert before.rights - after.rights == {("greeting", "INSERT")}
     assert (after.runs, after.migrations) == (before.runs, before.migrations)
+
+
+def test_a_stack_whose_jobs_are_gone_has_nothing_in_it_and_differs_no_more(
+    removed: Stage, environment: LocalEnvironment
+) -> None:
+    client = environment.emulator.client("cloudformation")
+    left = client.list_stack_resources(StackName="local-Jobs-2")["StackResourceSummaries"]
+    assert {each["ResourceType"] for each in left} <= {"AWS::CDK::Metadata", "AWS::CloudFormation::WaitConditionHandle"}
+    environment.cli.diff("local")
 
 
 def test_the_proxy_changes_where_a_job_connects_and_nothing_else_for_it(
@@ -223,7 +243,7 @@ def test_destroying_an_environment_takes_every_stack_and_no_data(proxied: Stage,
 
     That RDS takes a snapshot of the instance is in tests/stacks.
     """
-    assert proxied.after.stacks == {"local-Network", "local-Database", "local-Jobs"}
+    assert proxied.after.stacks == {"local-Network", "local-Database", "local-Jobs", "local-Jobs-2"}
     assert (destroyed.stacks, destroyed.schedules, destroyed.functions) == (set(), {}, set())
     assert destroyed.runs >= proxied.after.runs
     assert destroyed.migrations == proxied.after.migrations
@@ -290,15 +310,20 @@ def _run(environment: LocalEnvironment, job: str, hour: int) -> Any:
 
 
 def _events(environment: LocalEnvironment, since: datetime) -> list[tuple[str, str]]:
-    """Resource types and logical ids in the Jobs stack's events, oldest first."""
-    pages = environment.emulator.client("cloudformation").get_paginator("describe_stack_events")
-    newest_first = [
-        (event["ResourceType"], event["LogicalResourceId"])
-        for page in pages.paginate(StackName="local-Jobs")
-        for event in page["StackEvents"]
+    """Resource types and logical ids in the events of the stacks of jobs, oldest first."""
+    client = environment.emulator.client("cloudformation")
+    stacks = [each["StackName"] for each in client.describe_stacks()["Stacks"]]
+    pages = client.get_paginator("describe_stack_events")
+    events = [
+        event
+        for stack in stacks
+        if stack.startswith("local-Jobs")
+        for page in pages.paginate(StackName=stack)
+        for event in page["StackEvents"][::-1]
         if event["Timestamp"] >= since
     ]
-    return newest_first[::-1]
+    in_order = sorted(events, key=lambda event: event["Timestamp"])
+    return [(event["ResourceType"], event["LogicalResourceId"]) for event in in_order]
 
 
 def _query(environment: LocalEnvironment, statement: str, *parameters: str) -> list[tuple[Any, ...]]:

@@ -142,7 +142,9 @@ def test_a_job_that_the_first_stack_has_no_room_for_is_settled_in_the_next(proje
         project.job_file(name).write_text((PROJECT.jobs / "pulse.py").read_text())
     head = file.read_text().partition("[[jobs]]")[0].replace("t4g.micro", "t4g.large")
     file.write_text(head + "".join(f'[[jobs]]\nname = "{name}"\nschedule = "rate(5 minutes)"\n' for name in names))
-    new_job(project, "archive_invoices", "basic").write()
+    job = new_job(project, "archive_invoices", "basic")
+    job.write()
+    assert "environments/basic.stacks.json" in job.next_steps
     assert json.loads((project.environments / "basic.stacks.json").read_text()) == {
         "Jobs": names,
         "Jobs-2": ["archive_invoices"],

@@ -42,7 +42,7 @@ def test_stacks_fill_up_one_after_the_other_and_none_is_forgotten(changes: list[
     there: dict[str, list[str]] = {}
     for jobs in changes:
         before, there = there, settled(there, jobs)
-        assert list(there)[: len(before)] == list(before)  # an empty one is still to be deleted
+        assert list(there)[: len(before)] == list(before)  # an empty one is still deployed
         room = [(FIRST if stack == "Jobs" else FURTHER) - len(inside) for stack, inside in there.items()]
         assert all(left >= 0 for left in room)
         newcomers = jobs - _stacks(before).keys()
@@ -94,7 +94,7 @@ def test_a_newcomer_is_refused_until_it_is_settled_and_a_removed_job_is_not(proj
     assert json.loads(file.read_text())["Jobs"][-1] == "job099"  # in the room of the removed one
 
 
-def test_an_emptied_stack_stays_in_the_file_so_that_a_deploy_deletes_it(project: Project) -> None:
+def test_an_emptied_stack_stays_in_the_file_so_that_a_deploy_deletes_what_was_in_it(project: Project) -> None:
     _write(project, range(FIRST + 1))
     file = settle(project, "one", before=[])
     assert file is not None
