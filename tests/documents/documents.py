@@ -39,6 +39,7 @@ RUN_BY = {
     "make lint": ".ci/run",
     "make lock": ".github/workflows/upgrade.yml",
     "make mutants": "tests/lab/test_mutants.py",
+    "make rehearse MIGRATION=0004 ROWS=1000000": "tests/rehearsal/test_measure.py",
     "make torture": "tests/lab/test_torture.py",
     "make run": "tests/local/test_make_run.py",
     "make run KEEP=1": "tests/local/test_make_run.py",

@@ -1,6 +1,8 @@
 """How long a migration takes on many rows, and what a writer notices of it."""
 
 import io
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 
@@ -13,6 +15,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs.migration_files import Migration
 from rehearsal.many_rows import fill_with_many
 from rehearsal.measure import SCHEMA, WIDTH, Measured, _chosen, measure, plot, show
+from settings.project import ROOT
 
 ALL_TYPES = """CREATE TABLE every_type (
     a BIGINT AUTO_INCREMENT PRIMARY KEY, b TINYINT, c DECIMAL(6, 2) UNSIGNED, d DOUBLE, e BIT(3), f CHAR(3),
@@ -81,3 +84,12 @@ def test_a_migration_is_named_by_its_number() -> None:
     assert _chosen([engine, one, two], "0001_it.sql") == ([engine], one)
     with pytest.raises(ValueError, match=r"write the number of a file in lambda/migrations/ \(there: 0001, 0002\)"):
         _chosen([engine, one, two], "0003")
+
+
+def test_the_command_says_what_there_is_if_there_is_no_such_migration() -> None:
+    """Of this checkout's own, whichever it has."""
+    command = ["make", "rehearse", "MIGRATION=9999", "ROWS=1000", "--old-file=.venv/ready"]  # installs nothing
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "make rehearse: MIGRATION is '9999': write the number of a file in lambda/migrations/" in done.stderr
