@@ -58,10 +58,11 @@ def synthesize(project: Path, folder: Path, python: Path) -> None:
 
 
 def _key(tree: str, project: Path) -> str:
-    """The name of an assembly, by all that decides it: files, Python and packages, and how it is made here."""
+    """The name of an assembly, by all that decides it: files, Python and packages, and how it is made and kept here."""
     installed = sorted(each.name for each in Path(sysconfig.get_path("purelib")).glob("*.dist-info"))
     used = installed if _has_these_packages(project) else PACKAGES
-    return hashlib.sha256(repr((tree, sys.version, used, Path(__file__).read_bytes())).encode()).hexdigest()
+    programs = [Path(file).read_bytes() for file in (__file__, kept_assemblies.__file__)]
+    return hashlib.sha256(repr((tree, sys.version, used, programs)).encode()).hexdigest()
 
 
 def _has_these_packages(project: Path) -> bool:
