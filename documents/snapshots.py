@@ -12,6 +12,7 @@ import re
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def main() -> None:
     """Settle where new jobs are, write the snapshots of the team's environments, and delete those of what is gone."""
     project = Project(ROOT)
     for name in project.environment_names():
-        settle(project, name, before=_jobs_in_the_first_stack(name))
+        settle(project, name, before=accepted_places(name))
     with tempfile.TemporaryDirectory(prefix="snapshots-") as folder:
         try:
             current = snapshots(synthesize(project, Path(folder)))
@@ -56,15 +57,17 @@ def accepted() -> dict[str, str]:
     return {file.name: file.read_text() for file in FOLDER.glob("[!.]*")} if FOLDER.is_dir() else {}
 
 
-def _jobs_in_the_first_stack(environment: str) -> list[str]:
-    """The jobs that were there when the environment was last accepted: while no file says so, they were all there."""
-    text = accepted().get(f"{environment}-{stack_name(1)}.json", "{}")
-    schedules = (
-        each["Properties"]["Name"]
-        for each in json.loads(text).get("Resources", {}).values()
-        if each["Type"] == "AWS::Scheduler::Schedule"
-    )
-    return [name.removeprefix(function(environment, "")) for name in schedules]
+def accepted_places(environment: str) -> dict[str, list[str]]:
+    """Where the environment's jobs were when it was last accepted: in the first stack, until a file says otherwise."""
+    files = accepted()
+    stacks = takewhile(lambda stack: f"{environment}-{stack}.json" in files, map(stack_name, count(1)))
+    return {stack: list(_scheduled(json.loads(files[f"{environment}-{stack}.json"]), environment)) for stack in stacks}
+
+
+def _scheduled(template: Mapping[str, Any], environment: str) -> Iterator[str]:
+    for each in template.get("Resources", {}).values():
+        if each["Type"] == "AWS::Scheduler::Schedule":
+            yield each["Properties"]["Name"].removeprefix(function(environment, ""))
 
 
 def snapshots(assembly: Path) -> dict[str, str]:

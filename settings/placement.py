@@ -91,15 +91,15 @@ def placement_mistakes(project: Project, environment: str, jobs: Sequence[str]) 
         yield f"{where}: says of {', '.join(missing)} not in which stack: {do}"
 
 
-def settle(project: Project, environment: str, *, before: Sequence[str]) -> Path | None:
+def settle(project: Project, environment: str, *, before: Places) -> Path | None:
     """Write where the jobs of the environment are, and return the file; None if all are in the first stack.
 
-    `before` are the jobs that were in the first stack while no file said so.
+    `before` is where they were, if no file says so.
     """
     jobs = _jobs(project.environments / f"{environment}.toml")
     file = _file(project, environment)
     with suppress(ValueError):  # what is wrong with it, the synthesis says
-        text = placement_text(settled(_read(project, environment) or {stack_name(1): before}, jobs))
+        text = placement_text(settled(_read(project, environment) or before, jobs))
         if text is not None:
             file.write_text(text)
             return file

@@ -253,6 +253,17 @@ def test_the_proxy_answers_before_the_run_must_end(enabled: str, borrow: int, ri
     assert (_mistakes(tmp_path, top=proxy, jobs=f"{PULSE}timeout_seconds = 10") == []) == right
 
 
+def test_too_many_connections_name_some_of_many_jobs(tmp_path: Path) -> None:
+    (tmp_path / "jobs").mkdir()
+    names = [f"job{number:02}" for number in range(checks.SOME + 1)]
+    for name in names:
+        (tmp_path / "jobs" / f"{name}.py").write_text((PROJECT.jobs / "pulse.py").read_text())
+    jobs = "".join(f"{PULSE.replace('pulse', name)}concurrency = 2\n" for name in names)
+    [mistake] = _mistakes(tmp_path, jobs=jobs)
+    assert "job00 2, job01 2, " in mistake
+    assert "job19 2 and 1 others) + " in mistake
+
+
 def test_the_margin_is_that_of_the_runs() -> None:
     assert checks.MARGIN_SECONDS == DEADLINE_MARGIN_SECONDS
 

@@ -64,7 +64,7 @@ def test_a_stack_that_is_over_full_keeps_what_it_has_and_takes_no_more() -> None
 
 def test_while_all_fit_the_first_stack_there_is_no_file(project: Project) -> None:
     _write(project, range(FIRST))
-    assert settle(project, "one", before=[]) is None
+    assert settle(project, "one", before={}) is None
     assert list(project.environments.glob("*.json")) == []
     assert list(load_environment(project, "one").jobs)
 
@@ -74,7 +74,7 @@ def test_more_are_refused_until_it_is_settled_where_they_are(project: Project) -
     with pytest.raises(SettingsError, match=r"^environments/one\.stacks\.json: is not there, .*: run `make snapshots`"):
         load_environment(project, "one")
     before = [f"job{number:03}" for number in range(1, FIRST + 1)]
-    file = settle(project, "one", before=before)
+    file = settle(project, "one", before={"Jobs": before})
     assert file is not None
     # Not by their names alone: those that were deployed in the first stack are there.
     assert json.loads(file.read_text()) == {"Jobs": before, "Jobs-2": ["job000", f"job{FIRST + 1:03}"]}
@@ -83,23 +83,23 @@ def test_more_are_refused_until_it_is_settled_where_they_are(project: Project) -
 
 def test_a_newcomer_is_refused_until_it_is_settled_and_a_removed_job_is_not(project: Project) -> None:
     _write(project, range(FIRST + 2))
-    file = settle(project, "one", before=[])
+    file = settle(project, "one", before={})
     assert file is not None
     _write(project, range(1, FIRST + 2))
     load_environment(project, "one")  # its entry does no harm
     _write(project, [*range(1, FIRST + 2), 99])
     with pytest.raises(SettingsError, match=r"one\.stacks\.json: says of job099 not in which stack: run `make snapsh"):
         load_environment(project, "one")
-    settle(project, "one", before=[])
+    settle(project, "one", before={})
     assert json.loads(file.read_text())["Jobs"][-1] == "job099"  # in the room of the removed one
 
 
 def test_an_emptied_stack_stays_in_the_file_so_that_a_deploy_deletes_what_was_in_it(project: Project) -> None:
     _write(project, range(FIRST + 1))
-    file = settle(project, "one", before=[])
+    file = settle(project, "one", before={})
     assert file is not None
     _write(project, range(FIRST))
-    settle(project, "one", before=[])
+    settle(project, "one", before={})
     assert json.loads(file.read_text())["Jobs-2"] == []
     assert places(project, "one", [f"job{number:03}" for number in range(FIRST)])["Jobs-2"] == []
 

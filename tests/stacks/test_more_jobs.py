@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from documents import snapshots
 from documents.synthesis import synthesize
 from review.danger import dangers
 from review.templates import read_environments
@@ -49,7 +50,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     key = f"arn:aws:kms:{REGION}:333333333333:key/{'0' * 8}-0000-0000-0000-{'0' * 12}"
     jobs = (f'[[jobs]]\nname = "{job}"\nschedule = "rate(5 minutes)"\n' for job in JOBS)
     (made.environments / f"{NAME}.toml").write_text(f'encryption_key = "{key}"\n{head}{"".join(jobs)}')
-    settle(made, NAME, before=[])
+    settle(made, NAME, before={})
     return made
 
 
@@ -190,6 +191,17 @@ def test_a_stack_whose_jobs_are_gone_is_still_in_the_app_so_that_a_deploy_delete
     assert [each["Type"] for each in templates["Jobs-2"]["Resources"].values()] == [
         "AWS::CloudFormation::WaitConditionHandle"  # which is nothing at all
     ]
+
+
+def test_the_accepted_templates_say_where_jobs_are_if_the_file_is_lost(
+    assembly: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "FOLDER", tmp_path)
+    for name, text in snapshots.snapshots(assembly).items():
+        (tmp_path / name).write_text(text)
+    found = snapshots.accepted_places(NAME)
+    assert {stack: sorted(jobs) for stack, jobs in found.items()} == {"Jobs": JOBS[:FIRST], "Jobs-2": JOBS[FIRST:]}
+    assert snapshots.accepted_places("other") == {}
 
 
 def _functions(stacks: Stacks) -> Iterator[dict[str, Any]]:
