@@ -39,7 +39,7 @@ class Remnant:
 
 
 def stacks(environment: str) -> list[str]:
-    """Return the names of the environment's stacks, each before those that it needs."""
+    """Return the names of the environment's stacks, each before those that it needs: its few jobs fit the first one."""
     return [f"{environment}-{each}" for each in ("Jobs", "Database", "Network")]
 
 

@@ -32,14 +32,19 @@ def _more_open(before: SynthesizedEnvironment, after: SynthesizedEnvironment) ->
 
 def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
     old, new = list(dict.fromkeys(grants(before))), list(dict.fromkeys(grants(after)))
-    added = [grant for grant in new if not grant.denies and not any(each.covers(grant) for each in old)]
+    same = set(old) & set(new)  # almost all, and a thousand jobs have 25,000
+    added = [
+        grant for grant in new if not grant.denies and grant not in same and not any(each.covers(grant) for each in old)
+    ]
     # Rights to a table that no job could use before come with a new job, and are no danger.
     known = {grant.on for grant in old}
     added = [grant for grant in added if grant.who != DATABASE_USER or grant.on in known]
     added = unlike_other_jobs(added, old, new, before, after)
     kept = {resource.path for resource in after.resources.values()}
     dropped = [
-        grant for grant in old if grant.denies and grant.holder in kept and not any(each.covers(grant) for each in new)
+        grant
+        for grant in old
+        if grant.denies and grant not in same and grant.holder in kept and not any(each.covers(grant) for each in new)
     ]
     for words, some_grants in (("may now", added), ("is no longer denied", dropped)):
         actions = defaultdict(list)
