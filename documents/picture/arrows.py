@@ -155,16 +155,14 @@ def _logs(environment: SynthesizedEnvironment) -> Iterator[Reference]:
         own = f"/aws/rds/instance/{at(database, 'DBInstanceIdentifier')}/"
         yield from ((database, each, "logs") for each in groups if str(at(each, "LogGroupName")).startswith(own))
     filters = environment.of("AWS::Logs::MetricFilter")
-    alarms = [(each, str(each.properties)) for each in environment.of("AWS::CloudWatch::Alarm")]
-    counted = {
-        metric.get("MetricNamespace")
-        for each in filters
-        for metric in at(each, "MetricTransformations") or []
-        if metric
-    }
-    watching = {namespace: [alarm for alarm, text in alarms if f"'{namespace}'" in text] for namespace in counted}
+    counted: dict[str, dict[str, Resource]] = defaultdict(dict)
     for each in filters:
-        namespaces = [metric.get("MetricNamespace") for metric in at(each, "MetricTransformations") or [] if metric]
-        for group in environment.meant(at(each, "LogGroupName")):
-            for alarm in (alarm for namespace in namespaces for alarm in watching[namespace]):
-                yield group, alarm, f"{len(filters)} metric filters"
+        groups = {group.path: group for group in environment.meant(at(each, "LogGroupName"))}
+        for metric in at(each, "MetricTransformations") or []:
+            if metric:
+                counted[str(metric.get("MetricNamespace"))] |= groups
+    for alarm in environment.of("AWS::CloudWatch::Alarm"):
+        text = str(alarm.properties)
+        for namespace, counted_in in counted.items():
+            if f"'{namespace}'" in text:
+                yield from ((group, alarm, f"{len(filters)} metric filters") for group in counted_in.values())
