@@ -73,6 +73,8 @@ RELEVANT = re.compile(
     r"|AWS::Lambda::(Url|LayerVersionPermission)|.*Policy$"
 )
 """The types that say who can reach what."""
+ANY_JOB = re.compile(rf"(?:{re.escape(JOB)}|{ENVIRONMENT}-)(\w+)")
+"""The path or the name of a job's resource."""
 SAID = {
     "be in the group": "is in the group",
     "work in the role": "works in the role",
@@ -316,8 +318,10 @@ def _rows(
 def _collapsed(rows: Iterable[Row], jobs: Sequence[str]) -> Iterator[Row]:
     """The rows; one for all jobs where each has it, with what is its own."""
     owners: dict[Row, dict[str, Row]] = defaultdict(dict)
+    known = {job: number for number, job in enumerate(jobs)}
     for row in rows:
-        own = next((job for cell in row for job in jobs if re.search(_named(job), cell)), None)
+        named = ([job for job in ANY_JOB.findall(cell) if job in known] for cell in row)
+        own = next((min(several, key=known.__getitem__) for several in named if several), None)
         if own is None:
             yield row
         else:

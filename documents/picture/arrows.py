@@ -157,12 +157,12 @@ def _logs(environment: SynthesizedEnvironment) -> Iterator[Reference]:
     filters = environment.of("AWS::Logs::MetricFilter")
     counted: dict[str, dict[str, Resource]] = defaultdict(dict)
     for each in filters:
-        groups = {group.path: group for group in environment.meant(at(each, "LogGroupName"))}
+        counted_in = {group.path: group for group in environment.meant(at(each, "LogGroupName"))}
         for metric in at(each, "MetricTransformations") or []:
             if metric:
-                counted[str(metric.get("MetricNamespace"))] |= groups
+                counted[str(metric.get("MetricNamespace"))] |= counted_in
     for alarm in environment.of("AWS::CloudWatch::Alarm"):
         text = str(alarm.properties)
-        for namespace, counted_in in counted.items():
+        for namespace, several in counted.items():
             if f"'{namespace}'" in text:
-                yield from ((group, alarm, f"{len(filters)} metric filters") for group in counted_in.values())
+                yield from ((group, alarm, f"{len(filters)} metric filters") for group in several.values())
