@@ -223,7 +223,7 @@ def test_of_two_that_begin_at_the_same_instant_only_one_is_at_work(
             assert left == [(0, 0), (0, 0)]
     same_time, different_times = pairs.values()
     assert same_time.keys() <= {("done", "overlapping"), ("done", "duplicate")}
-    assert different_times.keys() <= {("done", "overlapping"), ("superseded", "done"), ("done", "done")}
+    assert different_times.keys() <= {("done", "overlapping"), ("done", "superseded"), ("done", "done")}
     # Otherwise they were never at it at the same time, and nothing is shown.
     assert same_time["done", "overlapping"] >= PAIRS // 20
     assert different_times["done", "overlapping"] >= PAIRS // 20
