@@ -93,8 +93,8 @@ def alternating(runs: Mapping[Name, Callable[[], float]], *, rounds: int) -> dic
 
 
 def rounded(value: float) -> str:
-    """A figure with three digits that count: 0.123, 4.57, 61.2, 1,234."""
-    if abs(value) >= 99.95:
+    """A figure with three digits that count: 0.12, 4.57, 61.2, 1,234; a whole number as it is."""
+    if abs(value) >= 99.95 or float(value).is_integer():
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 9.995 else f"{value:.2f}"
 

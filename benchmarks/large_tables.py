@@ -54,19 +54,20 @@ def _curve(subject: str, across: str, sizes: Sequence[int], rows: Sequence[Row])
 def _purged(server: MySQLServer, database: Database, rows: int, work: purge.Work) -> Row:
     with _memory(server) as more:
         speed = purge.speed(server, database, rows, "id", work)
-    return {"rows per second": speed, **_waits(purge.watched(server, database, rows, work)), **more}
+    waits = _waits(purge.watched(server, database, rows, work), sampled=work is purge.purge)
+    return {"rows per second": speed, **waits, **more}
 
 
 def _rolled_up(server: MySQLServer, database: Database, events: int, *, naive: bool) -> Row:
     with _memory(server) as more:
         seconds, seen = rollup.measured(server, database, naive=naive)
-    return {"rows per second": events / seconds, **_waits(seen), **more}
+    return {"rows per second": events / seconds, **_waits(seen, sampled=not naive), **more}
 
 
-def _waits(seen: Seen) -> Row:
+def _waits(seen: Seen, *, sampled: bool) -> Row:
     return {
         "longest wait for a row concerned, ms": 1000 * seen.concerned,
-        "longest row locks, ms": 1000 * seen.row_locks,
+        **({"longest row locks, ms": 1000 * seen.row_locks} if sampled else {}),
         "longest metadata lock, ms": 1000 * seen.metadata_lock,
         "longest wait for another row, ms": 1000 * seen.neighbour,
         "longest wait of an INSERT, ms": 1000 * seen.insert,

@@ -1,8 +1,8 @@
 """Deletes rows past their retention, from the tables that the environment file names.
 
 Batch by batch, so that nobody waits long for a lock: a SELECT, which locks nothing, finds the primary keys of the next
-rows; a DELETE by these keys locks their rows and no others; a checkpoint commits. How many rows a batch has is found
-out on the way: as many as the server deletes in `LOCKED_SECONDS`.
+rows; a DELETE by these keys locks their rows and no others; a checkpoint commits. A batch has `LEAST_ROWS`, or more if
+the server deletes them in `LOCKED_SECONDS`: that is found out on the way.
 
 The keys come as the text that the DELETE needs: to make rows of Python's of them, and text again, would take longer
 than to delete them. Where they follow each other, as those of AUTO_INCREMENT do, the DELETE names a range: each key in
@@ -28,8 +28,8 @@ EARLIEST = datetime(1000, 1, 1)  # noqa: DTZ001 (MySQL's DATETIME has no zone)
 https://dev.mysql.com/doc/refman/8.4/en/datetime.html"""
 LOCKED_SECONDS = 0.005
 """So long a DELETE shall take; its rows stay locked for some milliseconds more, until they are committed."""
-FIRST_ROWS, LEAST_ROWS = 1000, 100
-"""Of a batch: the first one; and the least, as by itself a batch costs as much as the deletion of so many."""
+LEAST_ROWS = 1000
+"""Of a batch: by itself, one costs as much as the deletion of some hundred rows."""
 ANY_DATE = "SET_VAR(sql_mode = 'ALLOW_INVALID_DATES')"
 """A table may hold dates like 2026-00-00 and 2026-02-31, from a server that was less strict. A strict one compares
 nothing with them (1292, 1525), so this is for the statements that find a row by what was read of it.
@@ -144,7 +144,7 @@ class _Pace:
     """How many rows the next batch has."""
 
     def __init__(self, most: int) -> None:
-        self.rows = min(FIRST_ROWS, most)
+        self.rows = min(LEAST_ROWS, most)
         self._most = most
 
     def adapt(self, seconds: float) -> None:

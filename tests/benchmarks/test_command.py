@@ -114,7 +114,7 @@ def test_growth_is_printed_and_written_beside_the_rest(
     assert growth.main() == 0
     assert "at most 60" in capsys.readouterr().out
     written = (folder / "performance.md").read_text()
-    assert f"| {MEASURES[0]} | 1.00 | 2.50 |" in written
+    assert f"| {MEASURES[0]} | 1 | 2.50 |" in written
     assert f"{document.BEGIN}\nold\n{document.END}" in written
     found = Growth.read(folder / "growth.json")
     assert found.curves == tuple(curves)

@@ -85,7 +85,16 @@ def test_what_could_not_be_had_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.123, "0.12"), (3, "3.00"), (9.996, "10.0"), (61.24, "61.2"), (99.96, "100"), (149_999.6, "150,000")],
+    [
+        (0.123, "0.12"),
+        (3.0, "3"),
+        (2.5, "2.50"),
+        (0, "0"),
+        (9.996, "10.0"),
+        (61.24, "61.2"),
+        (99.96, "100"),
+        (149_999.6, "150,000"),
+    ],
 )
 def test_three_digits_of_a_figure_count(value: float, text: str) -> None:
     assert rounded(value) == text

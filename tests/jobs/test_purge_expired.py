@@ -126,13 +126,16 @@ def test_a_batch_is_as_large_as_is_deleted_in_no_time(
     assert kept == [3500, 2500, 500]
 
 
-def test_a_slow_server_gets_smaller_batches_and_none_is_larger_than_allowed() -> None:
-    pace = purge_expired._Pace(1500)
+def test_a_batch_grows_while_it_is_quick_and_shrinks_again_within_its_limits() -> None:
+    pace = purge_expired._Pace(3000)
     sizes = [pace.rows]
-    for seconds in (0, 0.005, 0.0075, 0.1, 3600, 3600, 3600, 0.0):
+    for seconds in (0, 0.005, 0.0075, 0, 0, 0.1, 3600):
         pace.adapt(seconds)
         sizes.append(pace.rows)
-    assert sizes == [1000, 1500, 1500, 1000, 500, 250, 125, 100, 200]
+    assert sizes == [1000, 2000, 2000, 1333, 2666, 3000, 1500, 1000]
+    few = purge_expired._Pace(10)
+    few.adapt(0)
+    assert few.rows == 10
 
 
 @pytest.mark.parametrize("column", ["on", "seen"])
