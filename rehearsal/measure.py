@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pymysql
+from pymysql.constants import ER
 from pymysql.cursors import Cursor
 from rich.console import Console
 from rich.table import Table as Shown
@@ -86,15 +87,17 @@ def _tables(cursor: Cursor) -> list[str]:
 def _measured(server: MySQLServer, cursor: Cursor, statement: str, progress: Callable[[str], None]) -> Measured:
     progress(f"{' '.join(statement.split())[:100]} …")
     measured = Measured(statement=statement)
-    over = threading.Event()
-    started = time.monotonic()
+    tables, over = _tables(cursor), threading.Event()
+    ready = threading.Barrier(len(tables) + 1, timeout=60)
     writers = [
-        threading.Thread(target=_write, args=(server, table, measured, started, over), name=f"writer of {table}")
-        for table in _tables(cursor)
+        threading.Thread(target=_write, args=(server, table, measured, ready, over), name=f"writer of {table}")
+        for table in tables
     ]
     for each in writers:
         each.start()
     try:
+        ready.wait()  # until each has written once
+        started = time.monotonic()
         cursor.execute(statement)
         cursor.fetchall()
         measured.seconds = time.monotonic() - started
@@ -105,22 +108,34 @@ def _measured(server: MySQLServer, cursor: Cursor, statement: str, progress: Cal
     return measured
 
 
-def _write(server: MySQLServer, table: str, measured: Measured, started: float, over: threading.Event) -> None:
+def _write(
+    server: MySQLServer, table: str, measured: Measured, ready: threading.Barrier, over: threading.Event
+) -> None:
     """Write to a table until it is over; what is written is taken back."""
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"USE {SCHEMA}")
+        _write_once(cursor, table)
+        ready.wait()
+        started = time.monotonic()
         while not over.is_set():
             at = time.monotonic()
-            try:
-                connection.begin()
-                cursor.execute(f"DELETE FROM `{table}` LIMIT 1")
-                connection.rollback()
-            except pymysql.MySQLError:
-                connection.rollback()
-                if table not in _tables(cursor):
-                    return  # the migration drops it
+            there = _write_once(cursor, table)
             measured.waits.append((at - started, time.monotonic() - at))
+            if not there:
+                return  # the migration drops it
             over.wait(PROBE_SECONDS)
+
+
+def _write_once(cursor: Cursor, table: str) -> bool:
+    """Delete a row and take that back; return False if there is no such table any more."""
+    try:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(f"DELETE FROM `{table}` LIMIT 1")
+    except pymysql.MySQLError as error:
+        return error.args[:1] != (ER.NO_SUCH_TABLE,)
+    finally:
+        cursor.execute("ROLLBACK")
+    return True
 
 
 def plot(measured: Measured) -> str:

@@ -14,6 +14,8 @@ from scaffold.upgrade import YOURS
 from settings.project import ROOT
 
 READERS = (
+    "tests/benchmarks/test_growth.py",  # measures the examples, as long as they are there; and so the next one
+    "tests/benchmarks/test_measures.py",
     "tests/documents/documents.py",  # the README, whoever wrote it; and so the next two
     "tests/documents/test_documents.py",
     "tests/documents/test_proof.py",

@@ -134,15 +134,20 @@ def test_every_grant_of_the_migrations_is_needed_and_none_is_missing(environment
     _check(_role_of_function(environment, "local-migrate"), needed)
 
 
-@pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
-def test_every_grant_of_a_schedule_is_needed_and_none_is_missing(environment: LocalEnvironment, job: str) -> None:
-    schedule = environment.emulator.client("scheduler").get_schedule(Name=f"local-{job}")
-    role = Role(iam=environment.emulator.client("iam"), arn=schedule["Target"]["RoleArn"])
+def test_every_grant_of_the_schedules_is_needed_and_none_is_missing(environment: LocalEnvironment) -> None:
+    """One role starts all jobs of a stack, and no other."""
+    jobs = [job.name for job in environment.settings.jobs]
+    scheduler = environment.emulator.client("scheduler")
+    [arn] = {scheduler.get_schedule(Name=f"local-{job}")["Target"]["RoleArn"] for job in jobs}
     needed = {
-        ("lambda:InvokeFunction", ACCOUNT.format(service="lambda") + f"function:local-{job}"),
-        ("sqs:SendMessage", ACCOUNT.format(service="sqs") + f"local-{job}-dead-letters"),
+        each
+        for job in jobs
+        for each in (
+            ("lambda:InvokeFunction", ACCOUNT.format(service="lambda") + f"function:local-{job}"),
+            ("sqs:SendMessage", ACCOUNT.format(service="sqs") + f"local-{job}-dead-letters"),
+        )
     }
-    _check(role, needed)
+    _check(Role(iam=environment.emulator.client("iam"), arn=arn), needed)
 
 
 @pytest.mark.parametrize("name", ["local", "basic"])  # auth = "secret", and the default, "iam"
