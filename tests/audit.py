@@ -26,6 +26,7 @@ READERS = (
 )
 """What of tests/ takes a team's own files as they are: tests/test_upgrade.py runs it on those of another team."""
 
+os.environ.pop("PYTEST_CURRENT_TEST", None)  # of the test that has started this process
 EVENTS = ("open", "os.listdir", "os.scandir")
 """https://docs.python.org/3/library/audit_events.html"""
 _YOURS = tuple(f"{ROOT / path}/" for path in YOURS)
