@@ -107,7 +107,7 @@ def _with_jobs(folder: Path, count: int) -> Project:
     # A class that has enough connections for all of them.
     entries = "".join(f'[[jobs]]\nname = "{name}"\nschedule = "rate(1 day)"\n\n' for name in names)
     file.write_text(settings.replace("m7g.large", "r7g.16xlarge") + entries, encoding="utf-8")
-    settle(project, file.stem, before=())
+    settle(project, file.stem, before={})
     return project
 
 
