@@ -9,19 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from unittest import mock
 
 import pymysql
 from pymysql.constants import COMMAND
 
-from benchmarks import clients
 from benchmarks.distance import calibrated, distance
 from benchmarks.figures import Line, Piece, alternating
 from benchmarks.in_process import PROJECT, deployed, event
 from benchmarks.node_client import node_client
-from benchmarks.raw_client import raw
+from benchmarks.python_client import python_client
 from benchmarks.target import Target
 from local.mysql_server import MySQLServer
 from mysql_jobs import handler
@@ -130,24 +128,14 @@ def _count_trips(server: MySQLServer, database: Database) -> dict[str, int]:
 def _contenders(port: int, server: MySQLServer, database: Database) -> Iterator[dict[str, Run]]:
     """All that are there, by name, with the floor last; they reach the server through `port`."""
     target = Target.as_jobs(server, database, port=port)
-    python: dict[str, clients.Client] = {
-        "PyMySQL, cached context": clients.pymysql_cached,
-        "PyMySQL, default": clients.pymysql_default,
-        FLOOR: raw,
-    }
+    python = ["PyMySQL, cached context", "PyMySQL, default"]
     if importlib.util.find_spec("mysql") and importlib.util.find_spec("mysql.connector"):
-        python[CONNECTOR] = clients.connector
+        python.append(CONNECTOR)
     with ExitStack() as stack:
         ours = stack.enter_context(_ours(port, database))
         node = {name: stack.enter_context(node_client(name, target, name)) for name in ("serverless-mysql", "mysql2")}
-        timed = {name: partial(_timed, client, target, name) for name, client in python.items()}
-        yield {OURS: ours, **node, **timed}
-
-
-def _timed(client: clients.Client, target: Target, job: str) -> float:
-    started = time.perf_counter()
-    client(target, job)
-    return time.perf_counter() - started
+        others = {name: stack.enter_context(python_client(name, target, name)) for name in (*python, FLOOR)}
+        yield {OURS: ours, **node, **others}
 
 
 _numbers = itertools.count()
