@@ -1,5 +1,6 @@
 """What make mutants finds: the mutants that no test notices, and only those."""
 
+import os
 import re
 import subprocess
 import sys
@@ -178,6 +179,7 @@ def _run(folder: Path, document: Path) -> tuple[int, str]:
             *("--mutants", folder / "toy.py", "--mutants-into", document, folder / "test_toy.py"),
         ],
         cwd=ROOT,
+        env={**os.environ, "PYTEST_ADDOPTS": ""},  # what somebody wants of this run is not for that one
         capture_output=True,
         text=True,
         timeout=300,
