@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
+
+from benchmarks.figures import Measured
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,17 +25,10 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Growth:
+class Growth(Measured):
     """One run of the benchmarks of growth."""
 
-    date: str
-    machine: str
-    versions: Mapping[str, str]
     curves: tuple[Curve, ...]
-
-    def write(self, file: Path) -> None:
-        """Put it into a file, as JSON."""
-        file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> Self:

@@ -48,21 +48,27 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figures:
-    """One run of the benchmarks."""
+class Measured:
+    """One run of some benchmarks."""
 
     date: str
     """When, in UTC: 2026-11-24."""
     machine: str
     versions: Mapping[str, str]
     """Of everything that took part, by its name."""
+
+    def write(self, file: Path) -> None:
+        """Put it into a file, as JSON."""
+        file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures(Measured):
+    """One run of the benchmarks that `make bench` means without more."""
+
     lines: tuple[Line, ...]
     pieces: tuple[Piece, ...]
     """Where the time of an empty warm run goes."""
-
-    def write(self, file: Path) -> None:
-        """Put them into a file, as JSON."""
-        file.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> Self:

@@ -19,7 +19,7 @@ from local.mysql_installation import ToolMissing
 from local.mysql_server import MySQLServer
 from rehearsal.finding import Finding
 from rehearsal.jobs import broken
-from rehearsal.trial import Trial, joined
+from rehearsal.trial import Trial
 from rehearsal.versions import Versions, compare
 from settings.project import Project
 
@@ -47,12 +47,13 @@ def review(base: Path, change: Path) -> list[Finding]:
         tempfile.TemporaryDirectory(prefix="rehearsal-") as folder,
         MySQLServer.start(installation, Path(folder), progress=_progress) as server,
     ):
-        return joined([*_tried(server, versions), *broken(server, Project(base), Project(change))])
+        found = [*_tried(server, versions), *broken(server, Project(base), Project(change))]
+    return list(dict.fromkeys(found))  # two statements of a file may be said to do the same
 
 
 def _tried(server: MySQLServer, versions: Versions) -> Iterator[Finding]:
     with Trial.on(server) as trial:
-        trial.apply(versions.merged)
+        yield from trial.apply(versions.merged)
         for migration in versions.new:
             yield from trial.findings(migration)
 

@@ -80,7 +80,7 @@ def columns_of(cursor: Cursor, table: str) -> list[Column]:
     """Return the columns that take a value, in their order."""
     cursor.execute(
         "SELECT column_name, data_type, column_type, character_maximum_length, numeric_precision, numeric_scale,"
-        " datetime_precision, character_set_name, is_nullable, column_key FROM information_schema.columns"
+        " datetime_precision, character_set_name, is_nullable FROM information_schema.columns"
         " WHERE table_schema = DATABASE() AND table_name = %s AND extra NOT LIKE '%%GENERATED'"
         " AND extra NOT LIKE '%%GENERATED %%' ORDER BY ordinal_position",
         (table,),
@@ -100,7 +100,7 @@ def columns_of(cursor: Cursor, table: str) -> list[Column]:
             nullable=nullable == "YES",
             unique=name in keys,
         )
-        for name, kind, definition, length, precision, scale, fraction, charset, nullable, _key in rows
+        for name, kind, definition, length, precision, scale, fraction, charset, nullable in rows
     ]
 
 

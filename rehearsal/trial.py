@@ -6,7 +6,7 @@ what becomes of them; in the empty one, where nothing can be lost, which of its 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,8 @@ from rehearsal.finding import Finding, Kind
 from rehearsal.rows import contents, fill
 from rehearsal.schema import Schema, differences, read_schema
 
+Contents = dict[str, dict[str, list[object]]]
+"""The values in each table, by column."""
 WITH_ROWS, EMPTY = "rehearsal_with_rows", "rehearsal_empty"
 
 WAYS = (
@@ -57,6 +59,10 @@ class Refused:
     code: int
     text: str
 
+    def __str__(self) -> str:
+        """As a finding says it."""
+        return f"{self.text} ({self.code})"
+
 
 class Trial:
     """The two schemas of one trial, and a session in each."""
@@ -83,12 +89,15 @@ class Trial:
                 for name in (WITH_ROWS, EMPTY):
                     cursors[0].execute(f"DROP DATABASE IF EXISTS {name}")
 
-    def apply(self, merged: Iterable[Migration]) -> None:
-        """Make the tables of the base."""
+    def apply(self, merged: Iterable[Migration]) -> Iterator[Finding]:
+        """Make the tables of the base; tell what this server refuses, as what is said of the rest is not sure then."""
         for migration in merged:
             for statement in migration.statements:
-                for cursor in (self._with_rows, self._empty):
-                    _run(cursor, statement)
+                refused = _run(self._with_rows, statement)
+                _run(self._empty, statement)  # an account, which is the whole server's, is there by now
+                if refused is not None:
+                    text = f"is merged, and refused by this server, so what is new was not tried on it: {refused}"
+                    yield Finding(kind="unclassified", place=migration.file, text=text)
 
     def findings(self, migration: Migration) -> Iterator[Finding]:
         """Apply `migration`, and tell what each of its statements does."""
@@ -98,24 +107,25 @@ class Trial:
                 yield Finding(kind=kind, place=migration.file, text=f"{where}{text}")
 
     def _try(self, statement: str) -> Iterator[tuple[Kind, str]]:
-        for table in read_schema(self._with_rows).tables:
+        before = read_schema(self._with_rows)
+        for table in before.tables:
             if not _count(self._with_rows, table):
                 fill(self._with_rows, table)
-        before, rows = read_schema(self._with_rows), _all_contents(self._with_rows)
+        rows = _contents(self._with_rows, before)
         refused = _run(self._with_rows, statement)
         if refused is not None:
             for table in before.tables:
                 _run(self._with_rows, f"DELETE FROM `{table}`")
             again = _run(self._with_rows, statement)
             if again is not None:
-                _run(self._empty, statement)
-                yield "mistake", f"is refused by the server: {again.text} ({again.code})"
+                yield "mistake", f"is refused by the server: {again}"
                 return
-            yield "data", f"fails if rows are there that the table allows: {refused.text} ({refused.code})"
+            yield "data", f"fails if rows are there that the table allows: {refused}"
             done = []
         else:
             done = [*self._done()]
-        after, now = read_schema(self._with_rows), _all_contents(self._with_rows)
+        after = read_schema(self._with_rows)
+        now = _contents(self._with_rows, after)
         yield from done
         yield from differences(before, after, _moved(before, after, rows, now))
         if refused is None:
@@ -166,15 +176,12 @@ def _count(cursor: Cursor, table: str) -> int:
     return int(count)
 
 
-def _all_contents(cursor: Cursor) -> dict[str, dict[str, list[object]]]:
-    return {table: contents(cursor, table) for table in read_schema(cursor).tables}
+def _contents(cursor: Cursor, schema: Schema) -> Contents:
+    return {table: contents(cursor, table) for table in schema.tables}
 
 
 def _numbers_changed(before: Schema, after: Schema) -> set[str]:
     return {table for table, number in before.tables.items() if after.tables.get(table, number) != number}
-
-
-Contents = dict[str, dict[str, list[object]]]
 
 
 def _moved(before: Schema, after: Schema, rows: Contents, now: Contents) -> dict[tuple[str, str], str]:
@@ -205,8 +212,3 @@ def _fewer(rows: Contents, now: Contents) -> Iterator[tuple[Kind, str]]:
     for table in sorted(rows.keys() & now.keys()):
         if max(map(len, now[table].values())) < max(map(len, rows[table].values())):
             yield "data", f"removes rows of `{table}`"
-
-
-def joined(findings: Sequence[Finding]) -> list[Finding]:
-    """Return them without those that say the same twice."""
-    return list(dict.fromkeys(findings))

@@ -113,7 +113,7 @@ HARMLESS = (
 @pytest.fixture
 def trial(server: MySQLServer) -> Iterator[Trial]:
     with Trial.on(server) as trial:
-        trial.apply([_migration(1, *BASE)])
+        assert list(trial.apply([_migration(1, *BASE)])) == []
         yield trial
 
 
@@ -135,3 +135,10 @@ def test_what_needs_a_yes_is_asked_about(statement: str, trial: Trial) -> None:
 def test_what_is_harmless_is_not_asked_about(statement: str, trial: Trial) -> None:
     findings = list(trial.findings(_migration(2, statement)))
     assert _asked(findings) == set(), findings
+
+
+def test_a_merged_statement_that_this_server_refuses_is_not_passed_over(trial: Trial) -> None:
+    """Like a procedure of RDS's own: the tables here are not those of the database then."""
+    [found] = trial.apply([_migration(2, "CALL mysql.rds_set_configuration('binlog retention hours', 24)", "DO 1")])
+    assert (found.kind, found.place) == ("unclassified", "migrations/0002_it.sql")
+    assert "is merged, and refused by this server" in found.text
