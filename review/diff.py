@@ -12,8 +12,9 @@ from pathlib import Path
 
 from review.assemblies import assembly
 from review.changes import Change, compare
-from review.danger import Danger, dangers, left_behind
+from review.danger import Danger
 from review.failure import ReviewFailed
+from review.judgement import dangers, left_behind
 from review.migrations import tried
 from review.report import EnvironmentReview, markdown
 from review.templates import SynthesizedEnvironment, file_name, read_environments

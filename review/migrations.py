@@ -41,7 +41,10 @@ def tried(base: Path, change: Path) -> Tried:
         raise ReviewFailed(f"The migrations could not be tried ({' '.join(command)}): what it says stands above")
     findings = json.loads(done.stdout)
     return Tried(
-        dangers=[Danger(kind=each["kind"], resource=each["place"], text=each["text"]) for each in _asked(findings)],
+        dangers=[
+            Danger(kind=each["kind"], code=each["kind"], resource=each["place"], text=each["text"])
+            for each in _asked(findings)
+        ],
         notes=[f"`{each['place']}`: {each['text']}" for each in findings if each["kind"] == "note"],
     )
 

@@ -62,7 +62,7 @@ def test_a_trial_that_fails_is_no_report(checkouts: tuple[Path, Path], monkeypat
 
 
 def test_the_report_names_the_file_for_the_yes() -> None:
-    danger = Danger(kind="data", resource=FOUND[0]["place"], text=FOUND[0]["text"])
+    danger = Danger(kind="data", code="data", resource=FOUND[0]["place"], text=FOUND[0]["text"])
     environments = [EnvironmentReview(name=name, dangers=[danger]) for name in ("basic", "large")]
     report = markdown("Against main", environments, (), ["`migrations/0002_more.sql`: statement 2 instant"])
     assert (

@@ -8,8 +8,8 @@ from review.danger import Danger
 from review.report import EnvironmentReview, markdown
 from review.templates import read_templates
 
-LOSS = Danger(kind="data", resource="Database/Instance", text="would be deleted. Its data is lost")
-ACCESS = Danger(kind="access", resource="Jobs/Role", text="it may now `s3:*` on `<environment>-bucket`")
+LOSS = Danger(kind="data", code="data", resource="Database/Instance", text="would be deleted. Its data is lost")
+ACCESS = Danger(kind="access", code="access", resource="Jobs/Role", text="it may now `s3:*` on `<environment>-bucket`")
 
 
 def _review(name: str, before: dict[str, Any], after: dict[str, Any]) -> EnvironmentReview:
@@ -77,7 +77,12 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
 
 
 def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -> None:
-    bare = Danger(kind="protection", resource="Database/Instance", text="`MultiAZ` changes from `true` to `false`")
+    bare = Danger(
+        kind="protection",
+        code="protection",
+        resource="Database/Instance",
+        text="`MultiAZ` changes from `true` to `false`",
+    )
     text = markdown("Against main", [EnvironmentReview(name="basic", dangers=[bare, ACCESS, LOSS])], ())
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## Loses data",

@@ -11,7 +11,7 @@ import pytest
 
 from documents import snapshots
 from documents.synthesis import synthesize
-from review.danger import dangers
+from review.judgement import dangers
 from review.templates import read_environments
 from settings.job_variables import RIGHTS_FILE, fits_variable
 from settings.placement import FIRST, FURTHER, RESOURCES_PER_JOB, RESOURCES_PER_STACK, settle

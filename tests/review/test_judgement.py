@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from review.danger import dangers, left_behind
+from review.judgement import dangers, left_behind
 from review.templates import SynthesizedEnvironment, read_templates
 
 
