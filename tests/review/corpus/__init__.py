@@ -1,0 +1,5 @@
+"""Single changes to real templates, each with what is wanted of the review: asked about, or harmless."""
+
+from tests.review.corpus import watching
+
+CASES = [*watching.CASES]
