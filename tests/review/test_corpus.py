@@ -84,7 +84,6 @@ def test_scoreboard(base: Base) -> None:
         f"{len(NEED_A_YES)} need a yes: {asked} asked about, {listed} only listed; {invisible} invisible; "
         f"{len(HARMLESS)} harmless: {alarms} false alarms"
     )
-    print(score)
     assert asked >= 0.98 * len(NEED_A_YES), score
     assert alarms <= 0.02 * len(HARMLESS), score
     assert invisible == 0, score

@@ -1,4 +1,4 @@
-"""What a case of the corpus is made of: one change of the templates of a synthesized environment, and what is wanted."""
+"""What a case of the corpus is made of: one change of an environment's templates, and what is wanted of the review."""
 
 from __future__ import annotations
 

@@ -47,9 +47,7 @@ CASES: list[Case] = [
     ),
     asked("large", "threshold higher", put(ALARM, "pulse/Errors", "Threshold", 300), GUARD, "pulse/Errors"),
     asked("large", "threshold of the CPU 100", put(ALARM, "DatabaseCpu", "Threshold", 100), GUARD, "DatabaseCpu"),
-    asked(
-        "large", "threshold lower, of what is low", put(ALARM, "DatabaseStorage", "Threshold", 1), GUARD, "Storage"
-    ),
+    asked("large", "threshold lower, of what is low", put(ALARM, "DatabaseStorage", "Threshold", 1), GUARD, "Storage"),
     asked("large", "period longer", put(ALARM, "DatabaseCpu", "Period", 86400), GUARD, "DatabaseCpu"),
     asked("large", "more periods", put(ALARM, "DatabaseCpu", "EvaluationPeriods", 200), GUARD, "DatabaseCpu"),
     asked("large", "more datapoints", put(ALARM, "pulse/Throttles", "DatapointsToAlarm", 3), GUARD, "pulse/Throttles"),
@@ -116,9 +114,7 @@ CASES: list[Case] = [
         GUARD,
         "Events",
     ),
-    asked(
-        "large", "events of something else", put(EVENTS, "Events", "SourceType", "db-snapshot"), ANY, "Events"
-    ),
+    asked("large", "events of something else", put(EVENTS, "Events", "SourceType", "db-snapshot"), ANY, "Events"),
     asked(
         "large",
         "events to another topic",
