@@ -1,5 +1,5 @@
 """Single changes to real templates, each with what is wanted of the review: asked about, or harmless."""
 
-from tests.review.corpus import database, functions, watching
+from tests.review.corpus import access, database, functions, watching
 
-CASES = [*watching.CASES, *database.CASES, *functions.CASES]
+CASES = [*watching.CASES, *database.CASES, *functions.CASES, *access.CASES]
