@@ -1,5 +1,12 @@
 """Single changes to real templates, each with what is wanted of the review: asked about, or harmless."""
 
-from tests.review.corpus import access, database, functions, watching
+from tests.review.corpus import access, database, functions, network, template, watching
 
-CASES = [*watching.CASES, *database.CASES, *functions.CASES, *access.CASES]
+CASES = [
+    *watching.CASES,
+    *database.CASES,
+    *functions.CASES,
+    *access.CASES,
+    *network.CASES,
+    *template.CASES,
+]

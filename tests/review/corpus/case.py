@@ -241,10 +241,13 @@ def rename(kind: str, path: str, new: str) -> Edit:
 
 
 def section(stack: str, name: str, value: Any) -> Edit:
-    """Set a section of a template, like Transform; a mapping is added to what is there."""
+    """Set a section of a template, like Transform; a mapping is added to what is there, and None removes it all."""
 
     def edit(draft: Draft) -> None:
         template = draft.templates[stack]
+        if value is None:
+            del template[name]
+            return
         template[name] = {**template.get(name, {}), **value} if isinstance(value, dict) else value
 
     return edit
