@@ -89,9 +89,13 @@ def test_scoreboard(base: Base) -> None:
     assert invisible == 0, score
 
 
+@cache
 def _review(case: Case, base: Base) -> tuple[list[Danger], list[str]]:
-    """The dangers of a case, and the resources in the list of changes."""
+    """The dangers of a case, and the resources in the list of changes; asked once, as there are hundreds of cases."""
     draft, before = base(case.base)
+    if case.given:
+        draft = draft.edited(case.given)
+        before = draft.read()
     after = draft.edited(case.edit).read()
     return dangers(before, after), [f"{each.resource.path} {each.how}" for each in compare(before, after)]
 

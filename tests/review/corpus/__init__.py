@@ -1,6 +1,6 @@
 """Single changes to real templates, each with what is wanted of the review: asked about, or harmless."""
 
-from tests.review.corpus import access, database, functions, network, template, watching
+from tests.review.corpus import access, database, functions, network, rewrites, template, watching
 
 CASES = [
     *watching.CASES,
@@ -9,4 +9,5 @@ CASES = [
     *access.CASES,
     *network.CASES,
     *template.CASES,
+    *rewrites.CASES,
 ]

@@ -14,6 +14,7 @@ from tests.review.corpus.case import (
     asked,
     change,
     drop,
+    given,
     put,
     without,
 )
@@ -65,6 +66,13 @@ def _new(
 
 
 TOPIC_POLICY, QUEUE_POLICY, ENDPOINT = "SNS::TopicPolicy", "SQS::QueuePolicy", "EC2::VPCEndpoint"
+
+_OWN_KEY = {
+    "Effect": "Allow",
+    "Action": "kms:*",
+    "Principal": {"AWS": "arn:aws:iam::333333333333:root"},
+    "Resource": "*",
+}
 
 CASES: list[Case] = [
     # A policy's statements
@@ -716,5 +724,162 @@ CASES: list[Case] = [
         without(ENDPOINT, "SecretsEndpoint", "PolicyDocument"),
         ACCESS,
         "SecretsEndpoint",
+    ),
+    # Where the templates have nothing of the kind, something is added to them before
+    *given(
+        change(
+            POLICY,
+            PULSE,
+            STATEMENT,
+            lambda old: [*old, {"Effect": "Allow", "NotAction": ["iam:*", "s3:*"], "Resource": "*"}],
+        ),
+        _job("all but fewer actions", "5.NotAction", ["iam:*"]),
+    ),
+    *given(
+        change(
+            POLICY,
+            PULSE,
+            STATEMENT,
+            lambda old: [
+                *old,
+                {"Effect": "Allow", "Action": "s3:*", "NotResource": ["arn:aws:s3:::a", "arn:aws:s3:::b"]},
+            ],
+        ),
+        _job("on all but fewer resources", "5.NotResource", ["arn:aws:s3:::a"]),
+    ),
+    *given(
+        change(
+            POLICY, PULSE, STATEMENT, lambda old: [*old, {"Effect": "Deny", "NotAction": ["sqs:*"], "Resource": "*"}]
+        ),
+        _job("denied but for more actions", "5.NotAction", ["sqs:*", "iam:*"]),
+    ),
+    *given(
+        change(
+            POLICY,
+            PULSE,
+            STATEMENT,
+            lambda old: [*old, _allow("s3:*", Condition={"StringEquals": {"aws:PrincipalTag/access": "admin"}})],
+        ),
+        asked(
+            "large",
+            "tag that gives access",
+            change(ROLE, "Job-pulse/Job/Role", "Tags", lambda old: [*old, {"Key": "access", "Value": "admin"}]),
+            ANY,
+            "Job-pulse",
+        ),
+    ),
+    *given(
+        add(
+            "Database",
+            "Key",
+            "KMS::Key",
+            {"EnableKeyRotation": True, "PendingWindowInDays": 30, "KeyPolicy": _document(_OWN_KEY)},
+        ),
+        asked(
+            "large",
+            "key for another account",
+            change(
+                "KMS::Key", "Key", "KeyPolicy.Statement", lambda old: [*old, {**_OWN_KEY, "Principal": {"AWS": OTHERS}}]
+            ),
+            ACCESS,
+            "Key",
+        ),
+        asked("large", "key no longer rotates", put("KMS::Key", "Key", "EnableKeyRotation", False), ANY, "Key"),
+        asked("large", "key is gone after a week", put("KMS::Key", "Key", "PendingWindowInDays", 7), ANY, "Key"),
+        asked("large", "key disabled", put("KMS::Key", "Key", "Enabled", False), ANY, "Key"),
+        asked("large", "key removed", drop("KMS::Key", "Key"), ANY, "Key"),
+    ),
+    *given(
+        add(
+            "Jobs",
+            "Start",
+            "Lambda::Permission",
+            {
+                "FunctionName": FUNCTION,
+                "Action": "lambda:InvokeFunction",
+                "Principal": "s3.amazonaws.com",
+                "SourceAccount": "333333333333",
+                "SourceArn": "arn:aws:s3:::a",
+            },
+        ),
+        asked(
+            "large",
+            "from whichever source",
+            without("Lambda::Permission", "Start", "SourceArn"),
+            OPEN,
+            "Start",
+            "Job-pulse",
+        ),
+        asked(
+            "large",
+            "from whichever account",
+            without("Lambda::Permission", "Start", "SourceAccount"),
+            OPEN,
+            "Start",
+            "Job-pulse",
+        ),
+    ),
+    *given(
+        add("Jobs", "Address", "Lambda::Url", {"TargetFunctionArn": FUNCTION, "AuthType": "AWS_IAM"}),
+        asked(
+            "large",
+            "a function's address opened",
+            put("Lambda::Url", "Address", "AuthType", "NONE"),
+            OPEN,
+            "Address",
+            "Job-pulse",
+        ),
+    ),
+    *given(
+        change(
+            QUEUE_POLICY,
+            "Job-pulse/DeadLetters/Policy",
+            STATEMENT,
+            lambda old: [
+                *old,
+                {
+                    "Effect": "Allow",
+                    "Action": "sqs:ReceiveMessage",
+                    "Principal": {"AWS": "333333333333"},
+                    "Resource": DEAD_LETTERS,
+                },
+            ],
+        ),
+        asked(
+            "large",
+            "the queue for everybody, where it was for one account",
+            put(QUEUE_POLICY, "Job-pulse/DeadLetters/Policy", f"{STATEMENT}.1.Principal", "*"),
+            ACCESS,
+            "DeadLetters",
+        ),
+    ),
+    *given(
+        add(
+            "Jobs",
+            "Logs",
+            "Logs::ResourcePolicy",
+            {
+                "PolicyName": "a",
+                "PolicyDocument": json.dumps(
+                    _document(
+                        {
+                            "Effect": "Allow",
+                            "Action": "logs:PutLogEvents",
+                            "Principal": {"Service": "rds.amazonaws.com"},
+                            "Resource": "*",
+                        }
+                    )
+                ),
+            },
+        ),
+        asked(
+            "large",
+            "policy of logs widened, as a JSON text",
+            change(
+                "Logs::ResourcePolicy", "Logs", "PolicyDocument", lambda old: old.replace("logs:PutLogEvents", "logs:*")
+            ),
+            OPEN,
+            "Logs",
+        ),
     ),
 ]

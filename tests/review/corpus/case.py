@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,7 @@ class Draft:
         """A copy, with `edit` done to it."""
         draft = copy.deepcopy(self)
         edit(draft)
-        assert draft != self, "the edit changes nothing"
+        assert repr(draft) != repr(self), "the edit changes nothing"  # nor the order of anything
         return draft
 
     def read(self) -> SynthesizedEnvironment:
@@ -131,6 +131,8 @@ class Case:
     """One of these is in the resource that the danger names."""
     listed: bool = False
     """Whether it is harmless, and yet has to be in the list of changes."""
+    given: Edit | None = None
+    """What is done to the templates before, where they have nothing that the case could change."""
 
 
 def asked(base: str, name: str, edit: Edit, kinds: frozenset[str], *names: str) -> Case:
@@ -146,6 +148,11 @@ def same(base: str, name: str, edit: Edit) -> Case:
 def harmless(base: str, name: str, edit: Edit) -> Case:
     """A change that nobody is asked about, and everybody can see."""
     return Case(name=name, base=base, edit=edit, listed=True)
+
+
+def given(edit: Edit, *cases: Case) -> list[Case]:
+    """The cases, where the templates were edited so before."""
+    return [replace(case, given=edit) for case in cases]
 
 
 # What a case does to the templates. A place is a path of keys with dots between them; a number is an index in a list.
@@ -218,7 +225,7 @@ def add(stack: str, logical_id: str, kind: str, properties: Mapping[str, Any], *
 
     def edit(draft: Draft) -> None:
         draft.templates[stack]["Resources"][logical_id] = {
-            "Type": kind if kind.startswith("Custom::") else f"AWS::{kind}",
+            "Type": kind if kind.startswith(("Custom::", "Made::")) else f"AWS::{kind}",
             "Properties": draft.resolved(stack, dict(properties)),
             **attributes,
             "Metadata": {"aws:cdk:path": f"{draft.name}/{stack}/{logical_id}/Resource"},

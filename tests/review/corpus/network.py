@@ -165,7 +165,6 @@ CASES: list[Case] = [
         "Proxy",
         "Jobs/Stranger",
     ),
-    asked("large", "jobs no longer reach the database", drop(EGRESS, TO_DATABASE), ANY, "Jobs/SecurityGroup"),
     asked(
         "large",
         "security group of another network",

@@ -15,6 +15,7 @@ from tests.review.corpus.case import (
     add,
     asked,
     attribute,
+    given,
     output,
     put,
     section,
@@ -433,11 +434,118 @@ CASES: list[Case] = [
         ANY,
         "DeadLetters",
     ),
-    asked(
-        "large",
-        "tag that gives access",
-        put("IAM::Role", "Job-pulse/Job/Role", "Tags", [{"Key": "access", "Value": "admin"}]),
-        ANY,
-        "Job-pulse/Job/Role",
+    # Where the templates have nothing of the kind, something is added to them before
+    *given(
+        under_condition(INSTANCE, DATABASE, {"Fn::Equals": [{"Ref": "AWS::Region"}, "eu-central-1"]}),
+        asked(
+            "large",
+            "condition of the database flipped",
+            section("Database", "Conditions", {"Sometimes": NEVER}),
+            ANY,
+            "Database",
+        ),
+        asked(
+            "large",
+            "another condition of the database",
+            several(
+                section("Database", "Conditions", {"Other": NEVER}), attribute(INSTANCE, DATABASE, "Condition", "Other")
+            ),
+            ANY,
+            "Database",
+        ),
+    ),
+    *given(
+        several(
+            section("Database", "Parameters", {"Days": {"Type": "Number", "Default": 30}}),
+            put(INSTANCE, DATABASE, "BackupRetentionPeriod", {"Ref": "Days"}),
+        ),
+        asked(
+            "large",
+            "default of a parameter changed",
+            section("Database", "Parameters", {"Days": {"Type": "Number", "Default": 1}}),
+            ANY,
+            "Database",
+        ),
+        asked(
+            "large",
+            "limits of a parameter removed",
+            section("Database", "Parameters", {"Days": {"Type": "String", "Default": "1"}}),
+            ANY,
+            "Database",
+        ),
+    ),
+    *given(
+        several(
+            section("Database", "Mappings", {"By": {"eu-central-1": {"Protected": True}}}),
+            put(
+                INSTANCE, DATABASE, "DeletionProtection", {"Fn::FindInMap": ["By", {"Ref": "AWS::Region"}, "Protected"]}
+            ),
+        ),
+        asked(
+            "large",
+            "value of a mapping changed",
+            section("Database", "Mappings", {"By": {"eu-central-1": {"Protected": False}}}),
+            ANY,
+            "Database",
+        ),
+    ),
+    *given(
+        section("Database", "Outputs", {"Host": {"Value": "a", "Export": {"Name": "database-host"}}}),
+        asked(
+            "large",
+            "name of an export changed",
+            section("Database", "Outputs", {"Host": {"Value": "a", "Export": {"Name": "other"}}}),
+            ANY,
+            "Database",
+        ),
+        asked("large", "export removed", output("Database", "Host", None), ANY, "Database"),
+        asked(
+            "large",
+            "value of an export changed",
+            section("Database", "Outputs", {"Host": {"Value": "b", "Export": {"Name": "database-host"}}}),
+            ANY,
+            "Database",
+        ),
+    ),
+    *given(
+        section("Jobs", "Transform", ["AWS::LanguageExtensions"]),
+        asked(
+            "large",
+            "another macro, too",
+            section("Jobs", "Transform", ["AWS::LanguageExtensions", "Other"]),
+            ANY,
+            "Jobs",
+        ),
+    ),
+    *given(
+        add(
+            "Database",
+            "Bucket",
+            "S3::Bucket",
+            {
+                "PublicAccessBlockConfiguration": {"BlockPublicPolicy": True},
+                "VersioningConfiguration": {"Status": "Enabled"},
+            },
+        ),
+        asked(
+            "large",
+            "bucket no longer closed",
+            put("S3::Bucket", "Bucket", "PublicAccessBlockConfiguration", {"BlockPublicPolicy": False}),
+            ANY,
+            "Bucket",
+        ),
+        asked(
+            "large",
+            "bucket without versions",
+            put("S3::Bucket", "Bucket", "VersioningConfiguration", {"Status": "Suspended"}),
+            ANY,
+            "Bucket",
+        ),
+    ),
+    *given(
+        add("Jobs", "Unknown", "Made::Up", {"Anything": "at all"}),
+        asked(
+            "large", "a type that is made up changed", put("Made::Up", "Unknown", "Anything", "else"), ANY, "Unknown"
+        ),
     ),
 ]
