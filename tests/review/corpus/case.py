@@ -6,7 +6,7 @@ import copy
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +53,11 @@ class Draft:
 
     def edited(self, edit: Edit) -> Draft:
         """A copy, with `edit` done to it."""
-        draft = copy.deepcopy(self)
+        text = json.dumps(self.templates)
+        draft = replace(self, templates=json.loads(text), protected=dict(self.protected))
         edit(draft)
-        assert repr(draft) != repr(self), "the edit changes nothing"  # nor the order of anything
+        # The order of keys counts, too: another order is a change that means nothing.
+        assert json.dumps(draft.templates) != text or draft != self, "the edit changes nothing"
         return draft
 
     def read(self) -> SynthesizedEnvironment:
@@ -124,14 +126,14 @@ class Case:
     name: str
     base: str
     """The environment, or another stage of one, whose templates are edited."""
-    edit: Edit
+    edit: Edit = field(repr=False)
     asked: frozenset[str] = frozenset()
     """The kinds of danger under which it may be asked about; none, if it is harmless."""
     names: tuple[str, ...] = ()
     """One of these is in the resource that the danger names."""
     listed: bool = False
     """Whether it is harmless, and yet has to be in the list of changes."""
-    given: Edit | None = None
+    given: Edit | None = field(default=None, repr=False)
     """What is done to the templates before, where they have nothing that the case could change."""
 
 

@@ -94,6 +94,7 @@ CASES: list[Case] = [
         ANY,
         base="proxied",
     ),
+    # Doubtful, and asked: what finds, bills or guards snapshots does so by their tags.
     _instance("snapshots without its tags", "CopyTagsToSnapshot", False, ANY),
     # Its deletion
     _instance("deletion not protected", "DeletionProtection", False, PROTECTION),
@@ -124,12 +125,14 @@ CASES: list[Case] = [
     asked("large", "logs unsaid", without(INSTANCE, DATABASE, "EnableCloudwatchLogsExports"), PROTECTION, DATABASE),
     # Costs more each month, and may upgrade on its own.
     _instance("extended support", "EngineLifecycleSupport", "open-source-rds-extended-support", ANY),
+    # Doubtful, and asked: at noon, somebody waits for it.
     _instance("a window of backups by day", "PreferredBackupWindow", "12:00-12:30", ANY),
     _instance("a window of maintenance by day", "PreferredMaintenanceWindow", "mon:12:00-mon:12:30", ANY),
     # Who gets in
     _instance("a public address", "PubliclyAccessible", True, ACCESS | PROTECTION),
     _instance("no IAM login", "EnableIAMDatabaseAuthentication", False, PROTECTION),
     asked("large", "IAM login unsaid", without(INSTANCE, DATABASE, "EnableIAMDatabaseAuthentication"), PROTECTION, "D"),
+    # Doubtful, and asked: clients that trust one authority alone no longer connect.
     _instance("another certificate authority", "CACertificateIdentifier", "rds-ca-ecc384-g1", ANY),
     _instance("another port", "Port", "3307", ANY),
     asked(

@@ -100,6 +100,7 @@ CASES: list[Case] = [
     _function("another handler", "Handler", "jobs.pulse.other"),
     _function("an older runtime", "Runtime", "python3.9"),
     _function("another language", "Runtime", "nodejs24.x"),
+    # Doubtful, and asked: packages with parts in C no longer load.
     _function("another architecture", "Architectures", ["x86_64"]),
     asked("large", "function outside of the network", without(FUNCTION, PULSE, "VpcConfig"), ANY, PULSE),
     _function("function in other subnets", "VpcConfig.SubnetIds", ["subnet-0a", "subnet-0b"]),
@@ -124,6 +125,7 @@ CASES: list[Case] = [
     ),
     _function("no time to run", "Timeout", 1),
     _function("no time to migrate", "Timeout", 3, path=MIGRATE),
+    # Doubtful, and asked: less memory is less CPU, too, and a run may end at its deadline.
     _function("less memory", "MemorySize", 128),
     _function("function has another name", "FunctionName", "large-other"),
     _function(

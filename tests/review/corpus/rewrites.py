@@ -324,6 +324,7 @@ CASES: list[Case] = [
         "a resource fewer",
         lambda old: _with(old, 1, Resource="arn:aws:ec2:eu-central-1:333333333333:network-interface/*"),
     ),
+    # It may break a job, which the job's tests and alarms say; it loses nothing and opens nothing.
     _narrowed("a login removed", lambda old: [*old[:3], *old[4:]]),
     harmless(
         "large",
@@ -466,6 +467,7 @@ CASES: list[Case] = [
     # More room
     harmless("large", "a larger disk", put(INSTANCE, "Database/Instance", "AllocatedStorage", "200")),
     harmless("large", "grows further", put(INSTANCE, "Database/Instance", "MaxAllocatedStorage", 2000)),
+    # Doubtful, and harmless: it fails over once, as each maintenance does.
     harmless("large", "a larger class", put(INSTANCE, "Database/Instance", "DBInstanceClass", "db.m7g.xlarge")),
     harmless("large", "more memory", put(FUNCTION, "Job-pulse/Job/Function", "MemorySize", 512)),
     harmless("large", "a job more, with the rights of another", _another_job),

@@ -246,13 +246,6 @@ CASES: list[Case] = [
     asked("large", "everything in another region", _other_region, ANY, "account", "region"),
     asked(
         "large",
-        "updates that may replace",
-        attribute(INSTANCE, DATABASE, "UpdatePolicy", {"UseOnlineResharding": True}),
-        ANY,
-        DATABASE,
-    ),
-    asked(
-        "large",
         "a resource of a type that nobody knows",
         add(
             "Jobs",
@@ -468,7 +461,7 @@ CASES: list[Case] = [
         ),
         asked(
             "large",
-            "limits of a parameter removed",
+            "type and default of a parameter changed",
             section("Database", "Parameters", {"Days": {"Type": "String", "Default": "1"}}),
             ANY,
             "Database",
