@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from documents.words import ports
-from review.grants import DATABASE_USER, WAYS, Grant, grants
+from review.grants import WAYS, Grant, grants
 from review.jobs_stacks import PATH as JOB
 from review.rules import rules
 from review.schemas import stateful
+from review.table_rights import granted
 from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, at, file_name
 
 WIDE = "⚠"
@@ -164,14 +165,16 @@ def _rights(environment: SynthesizedEnvironment) -> Iterator[Row]:
 def _policies(environment: SynthesizedEnvironment) -> Iterator[Row]:
     roles = {each.path for each in environment.of("AWS::IAM::Role")}
     for grant, actions in _together(environment):
-        if grant.who not in ("", DATABASE_USER) and grant.holder not in roles:
+        if grant.who and grant.holder not in roles:
             yield grant.holder, _who(grant), actions, _on(grant), _condition(grant)
 
 
 def _tables(environment: SynthesizedEnvironment) -> Iterator[Row]:
-    for grant, actions in _together(environment):
-        if grant.who == DATABASE_USER:
-            yield grant.who, actions, grant.on
+    rights: dict[str, list[str]] = defaultdict(list)
+    for table, right in sorted(granted(environment)):
+        rights[table].append(right)
+    for table, some in rights.items():
+        yield "the jobs' database user", ", ".join(some), f"table {table}"
 
 
 def _secrets(environment: SynthesizedEnvironment) -> Iterator[Row]:

@@ -8,37 +8,34 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from review.grants import DATABASE_USER, grants
+from review.grants import grants
 from review.jobs_stacks import in_one_stack
 from review.new_jobs import unlike_other_jobs
-from review.rules import Rule, rules
+from review.rules import Rule, let_through, rules
 from review.templates import SynthesizedEnvironment
 
 
-def widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
-    """The access that only `after` gives: the path of the role, resource or security group, and a sentence."""
+def widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str, str]]:
+    """The access that only `after` gives: the path of what has it, a word for it, and a sentence."""
     before, after = in_one_stack(before), in_one_stack(after)
     yield from _more_granted(before, after)
     yield from _more_open(before, after)
 
 
-def _more_open(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
+def _more_open(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str, str]]:
     old, new = list(rules(before)), list(dict.fromkeys(rules(after)))
-    added = [rule for rule in new if not any(each.covers(rule) for each in old)]
+    added = [rule for rule in new if not let_through(rule, old)]
     for rule in unlike_other_jobs(added, old, new, before, after):
         lets = f"lets {rule.peer} in" if rule.way == "in" else f"lets it reach {rule.peer}"
-        yield rule.group, f"{lets}, on {_ports(rule)}"
+        yield rule.group, "opens", f"{lets}, on {_ports(rule)}"
 
 
-def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str]]:
+def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str, str]]:
     old, new = list(dict.fromkeys(grants(before))), list(dict.fromkeys(grants(after)))
     same = set(old) & set(new)  # almost all, and a thousand jobs have 25,000
     added = [
         grant for grant in new if not grant.denies and grant not in same and not any(each.covers(grant) for each in old)
     ]
-    # Rights to a table that no job could use before come with a new job, and are no danger.
-    known = {grant.on for grant in old}
-    added = [grant for grant in added if grant.who != DATABASE_USER or grant.on in known]
     added = unlike_other_jobs(added, old, new, before, after)
     kept = {resource.path for resource in after.resources.values()}
     dropped = [
@@ -46,7 +43,7 @@ def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment)
         for grant in old
         if grant.denies and grant not in same and grant.holder in kept and not any(each.covers(grant) for each in new)
     ]
-    for words, some_grants in (("may now", added), ("is no longer denied", dropped)):
+    for word, words, some_grants in (("allows", "may now", added), ("undenied", "is no longer denied", dropped)):
         actions = defaultdict(list)
         for grant in some_grants:
             actions[grant.holder, grant.who, grant.on, grant.condition].append(grant.action)
@@ -54,7 +51,7 @@ def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment)
             named = ", ".join(f"`{action}`" for action in sorted(some))
             only = f", if `{condition}`" if condition else ""
             subject = f"`{who}`" if who else "it"
-            yield holder, f"{subject} {words} {named} on `{on}`{only}"
+            yield holder, word, f"{subject} {words} {named} on `{on}`{only}"
 
 
 def _ports(rule: Rule) -> str:

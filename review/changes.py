@@ -1,6 +1,6 @@
 """The changes between two syntheses of an environment, per resource, and which make CloudFormation replace it.
 
-Ignored: metadata, the order of creation (DependsOn), a reference that means the same resource as before.
+Ignored: metadata, a reference that means the same resource as before, a value that means the same to CloudFormation.
 """
 
 from __future__ import annotations
@@ -11,25 +11,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from review.schemas import Place, schema
+from review.classification import known_type
+from review.difference import Difference, differences
+from review.schemas import schema
 from review.templates import Resource, SynthesizedEnvironment
 
 Key = tuple[str, str, str]
 """Stack, logical id and type: a resource never changes its type."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Difference:
-    """A property that differs; None is a missing value."""
-
-    place: Place
-    before: Any
-    after: Any
-
-    @property
-    def text(self) -> str:
-        """The difference in words; of two long values, the parts that differ."""
-        return f"`{'.'.join(self.place)}` changes {_from_to(self.before, self.after)}"
+CODE = ("Code", "S3Key")
+"""Where a function says what its code is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,24 +47,22 @@ class Change:
     @property
     def code_only(self) -> bool:
         """Whether nothing but the code of a function differs."""
-        return bool(self.differences) and all(each.place[-1] == "S3Key" for each in self.differences)
+        return bool(self.differences) and all(each.place == CODE for each in self.differences)
 
 
 def compare(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> list[Change]:
     """The changes from `before` to `after`, in the order of the paths.
 
-    A stack that only one of them has is one change, without its resources: a stack that is no longer in the app stays
-    deployed.
+    A stack that is no longer in the app is one change, without its resources: it stays deployed.
     """
-    shared = before.stacks & after.stacks
-    old, new = _by_key(before, shared), _by_key(after, shared)
+    old, new = _by_key(before, after.stacks), _by_key(after, after.stacks)
     changes = [*_changed(old, new, after.region), *_come_and_gone(old, new)]
     return sorted(_spread(changes, old, new, after.region), key=lambda change: (change.resource.path, change.how))
 
 
-def _by_key(environment: SynthesizedEnvironment, shared: set[str]) -> dict[Key, Resource]:
+def _by_key(environment: SynthesizedEnvironment, stacks: set[str]) -> dict[Key, Resource]:
     resources = environment.resources.values()
-    return {_key(each): each for each in resources if each.stack in shared or each.kind == "Stack"}
+    return {_key(each): each for each in resources if each.stack in stacks or each.kind == "Stack"}
 
 
 def _key(resource: Resource) -> Key:
@@ -139,67 +129,11 @@ def _spread(
 
 
 def _differences(before: Resource, after: Resource) -> Iterator[Difference]:
-    yield from _within((), dict(before.properties), dict(after.properties))
-    for name, one, other in (
-        ("UpdateReplacePolicy", before.on_replacement, after.on_replacement),
-        ("DeletionPolicy", before.on_deletion, after.on_deletion),
-    ):
-        if one != other:
-            yield Difference(place=(name,), before=one, after=other)
+    defaults = known_type(after.kind).defaults
+    yield from differences({**defaults, **before.properties}, {**defaults, **after.properties})
+    yield from differences(_attributes(before), _attributes(after))
 
 
-def _within(place: Place, before: Any, after: Any) -> Iterator[Difference]:
-    if isinstance(before, dict) and isinstance(after, dict):
-        for key in sorted(before.keys() | after.keys()):
-            yield from _within((*place, key), before.get(key), after.get(key))
-    elif isinstance(before, list) and isinstance(after, list):
-        if before != after:
-            gone = [each for each in before if each not in after]
-            come = [each for each in after if each not in before]
-            # Where only the order differs, the lists are shown whole.
-            yield Difference(
-                place=place, before=gone or (None if come else before), after=come or (None if gone else after)
-            )
-    elif before != after:
-        yield Difference(place=place, before=before, after=after)
-
-
-def _from_to(before: Any, after: Any) -> str:
-    if before is None:
-        return f"to `{_short(after)}`, from none"
-    if after is None:
-        return f"from `{_short(before)}` to none"
-    one, other = _text(before), _text(after)
-    if max(len(one), len(other)) > SHORT:
-        one, other = _where_they_differ(one, other)
-    return f"from `{one}` to `{other}`"
-
-
-SHORT = 100
-"""The longest value that is shown whole, in characters."""
-
-
-def _short(value: Any) -> str:
-    text = _text(value)
-    return text if len(text) <= SHORT else f"{text[:SHORT]}…"
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text.replace("`", "'").replace("\n", " ")
-
-
-def _where_they_differ(one: str, other: str) -> tuple[str, str]:
-    """Return the part of each that the other does not have, with a few characters around it."""
-    start = next((i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
-    pairs = zip(reversed(one[start:]), reversed(other[start:]), strict=False)
-    end = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)) - start)
-    first = max(0, start - 20)
-    return _cut(one, first, len(one) - end), _cut(other, first, len(other) - end)
-
-
-def _cut(text: str, first: int, last: int) -> str:
-    last = min(last + 20, len(text), first + SHORT)
-    return f"{'…' if first else ''}{text[first:last]}{'…' if last < len(text) else ''}"
+def _attributes(resource: Resource) -> dict[str, Any]:
+    policies = {"UpdateReplacePolicy": resource.on_replacement, "DeletionPolicy": resource.on_deletion}
+    return {**resource.attributes, **policies}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 
@@ -19,3 +20,8 @@ class Danger:
     """What changes, in Markdown without a full stop at its end."""
     then: str = ""
     """What happens if somebody says yes: a sentence without its full stop, or nothing where `text` says it."""
+
+
+def exact(word: str, text: str) -> str:
+    """Return a code for what `text` says and nothing else: a yes to it is no yes to anything wider."""
+    return f"{word}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from review.templates import Resource, SynthesizedEnvironment, listed
-from settings.job_variables import RIGHTS_FILE
 
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
@@ -26,8 +26,6 @@ WORN: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "AWS::Scheduler::Schedule": {("Target", "RoleArn"): "work in the role"},
 }
 """Where a resource says whose access it has."""
-
-DATABASE_USER = "the jobs' database user"
 
 WAYS = (
     "AWS::EC2::EgressOnlyInternetGateway",
@@ -68,7 +66,7 @@ class Grant:
             and self.who in (other.who, "*")
             and _includes(self.action.lower(), other.action.lower())
             and _includes(self.on, other.on)
-            and self.condition in ("", other.condition)
+            and _holds_wherever(self.condition, other.condition)
         )
 
 
@@ -77,7 +75,6 @@ def grants(environment: SynthesizedEnvironment) -> Iterator[Grant]:
     for resource in environment.resources.values():
         yield from _managed(resource)
         yield from _worn(resource)
-        yield from _rights(resource)
         if resource.kind == "AWS::Lambda::Permission":
             yield _permission(resource)
         for holder in _holders(resource):
@@ -103,10 +100,12 @@ def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
         case list():
             for part in value:
                 yield from _statements(part)
+        case str() if value.lstrip().startswith("{") and '"Statement"' in value:
+            yield from _statements(json.loads(value))
 
 
 def _of_statement(holder: str, statement: Mapping[str, Any], *, itself: str) -> Iterator[Grant]:
-    condition = json.dumps(statement["Condition"], sort_keys=True) if statement.get("Condition") else ""
+    condition = _condition(statement["Condition"]) if statement.get("Condition") else ""
     for who in _each(statement, "Principal", default=""):
         for action in _each(statement, "Action", default="*"):
             for on in _each(statement, "Resource", default=itself):
@@ -122,7 +121,49 @@ def _each(statement: Mapping[str, Any], key: str, *, default: str) -> list[str]:
     value = statement.get(key, default)
     if key == "Principal" and isinstance(value, dict):  # of others, it is a function of CloudFormation's
         value = [each for part in value.values() for each in listed(part)]
-    return [each if isinstance(each, str) else json.dumps(each) for each in listed(value)]
+    return [_named(each) if isinstance(each, str) else json.dumps(each) for each in listed(value)]
+
+
+def _named(value: str) -> str:
+    """An account by its number: as a principal, its root user means the same.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+    """
+    return re.sub(r"^arn:[\w-]+:iam::([^:]+):root$", r"\1", value)
+
+
+def _condition(value: Any) -> str:
+    """A condition, the same text for the same meaning: a list of one is a single value, and lists have no order."""
+    if not isinstance(value, dict) or not all(isinstance(keys, dict) for keys in value.values()):
+        return json.dumps(value, sort_keys=True)
+    found = {
+        operator: {key: _one(sorted(str(each) for each in listed(values))) for key, values in keys.items()}
+        for operator, keys in value.items()
+    }
+    return json.dumps(found, sort_keys=True)
+
+
+def _one(values: list[str]) -> list[str] | str:
+    return values[0] if len(values) == 1 else values
+
+
+def _holds_wherever(wider: str, narrower: str) -> bool:
+    """Whether the condition `wider` holds wherever `narrower` does."""
+    if wider in ("", narrower):
+        return True
+    try:
+        one, other = json.loads(wider), json.loads(narrower or "{}")
+    except json.JSONDecodeError:
+        return False
+    return all(_narrower(operator, wanted, other.get(operator)) for operator, wanted in one.items())
+
+
+def _narrower(operator: str, wanted: Any, there: Any) -> bool:
+    if not isinstance(wanted, dict) or not isinstance(there, dict):
+        return bool(wanted == there)
+    if "Not" in operator:  # more values are narrower there, and a key that is missing is none
+        return all(set(listed(values)) <= set(listed(there.get(key, []))) for key, values in wanted.items())
+    return all(set(listed(there.get(key))) <= set(listed(values)) for key, values in wanted.items())
 
 
 def _worn(resource: Resource) -> Iterator[Grant]:
@@ -142,19 +183,6 @@ def _worn(resource: Resource) -> Iterator[Grant]:
         yield replace(_own(resource, "*", "*"), who="*")
 
 
-def _rights(resource: Resource) -> Iterator[Grant]:
-    """What the migrations grant to the jobs' database user: see settings/job_variables.py."""
-    rights: Mapping[str, Any] = {}
-    match resource.properties:
-        case {"Environment": {"Variables": {"RIGHTS": str(text)}}} if text.startswith('{"'):
-            rights = json.loads(text)
-        case {"Environment": {"Variables": {"RIGHTS": str(file)}}} if file == RIGHTS_FILE:
-            rights = resource.notes.get(RIGHTS_FILE, {})
-    for table, some in rights.items():
-        for right in str(some).split(", "):
-            yield replace(_own(resource, right, f"table {table}"), who=DATABASE_USER)
-
-
 def _own(resource: Resource, action: str, on: str) -> Grant:
     return Grant(holder=resource.path, effect="Allow", who="", action=action, on=on, condition="")
 
@@ -163,7 +191,16 @@ def _includes(wider: str, narrower: str) -> bool:
     """As IAM compares: * and ? are patterns, brackets are not."""
     if wider == narrower:
         return True
-    return not wider.startswith(OPPOSITE) and fnmatchcase(narrower, wider.replace("[", "[[]"))
+    if wider.startswith(OPPOSITE):
+        return _excepts_less(wider, narrower)
+    return fnmatchcase(narrower, wider.replace("[", "[[]"))
+
+
+def _excepts_less(wider: str, narrower: str) -> bool:
+    excepted = {str(each).lower() for each in listed(json.loads(wider.removeprefix(OPPOSITE)))}
+    if narrower.startswith(OPPOSITE):
+        return excepted <= {str(each).lower() for each in listed(json.loads(narrower.removeprefix(OPPOSITE)))}
+    return not any(_includes(each, narrower.lower()) or _includes(narrower.lower(), each) for each in excepted)
 
 
 def _managed(resource: Resource) -> Iterator[Grant]:

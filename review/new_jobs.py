@@ -53,8 +53,12 @@ def _unlike(added: Sequence[Access], job: str, own: Sequence[Access], theirs: Se
 
 
 def _jobs(environment: SynthesizedEnvironment) -> set[str]:
-    paths = (resource.path for resource in environment.resources.values())
-    return {path.removeprefix(PATH).partition("/")[0] for path in paths if path.startswith(PATH)}
+    return {job for resource in environment.resources.values() if (job := job_of(resource.path))}
+
+
+def job_of(path: str) -> str:
+    """The job that a construct with this path is a part of; empty if of none."""
+    return path.removeprefix(PATH).partition("/")[0] if path.startswith(PATH) else ""
 
 
 def _by_job(some: Iterable[Access]) -> Mapping[str, list[Access]]:
@@ -69,7 +73,7 @@ def _by_job(some: Iterable[Access]) -> Mapping[str, list[Access]]:
 def _owner(access: Grant | Rule) -> str:
     """The job whose own access it is; empty if it is no job's."""
     whose = access.on.removeprefix("{") if isinstance(access, Grant) and access.owner == STARTS else access.owner
-    return whose.removeprefix(PATH).partition("/")[0] if whose.startswith(PATH) else ""
+    return job_of(whose)
 
 
 def _anonymous(access: Access, job: str) -> Access:

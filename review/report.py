@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from review.changes import Change, Difference
+from review.changes import Change
 from review.danger import Danger
+from review.difference import Difference
 from review.templates import ENVIRONMENT, Resource, file_name
 
 HEADINGS = {

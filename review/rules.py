@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from review.templates import SynthesizedEnvironment
 
+Ports = tuple[int | str, int | str]
+"""The first and the last; a text is known at the deploy only."""
 ANY_PORT = (0, 65535)
+NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
+"""Protocols that have a name: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +24,7 @@ class Rule:
     way: Literal["in", "out"]
     peer: str
     protocol: str
-    ports: tuple[int | str, int | str]
+    ports: Ports
 
     @property
     def owner(self) -> str:
@@ -40,6 +44,42 @@ class Rule:
             and _within(other.ports, self.ports)
             and (self.peer == other.peer or _inside(other.peer, self.peer))
         )
+
+
+def let_through(rule: Rule, others: Iterable[Rule]) -> bool:
+    """Whether `others` together let all of its traffic through: two may have half of its ports or addresses each."""
+    same = [each for each in others if (each.group, each.way) == (rule.group, rule.way)]
+    same = [each for each in same if each.protocol in (rule.protocol, "-1")]
+    ports = [each.ports for each in same if each.peer == rule.peer or _inside(rule.peer, each.peer)]
+    peers = [each.peer for each in same if _within(rule.ports, each.ports)]
+    return (
+        any(_within(rule.ports, each) for each in [*ports, *_joined(ports)])
+        or rule.peer in peers
+        or any(_inside(rule.peer, each) for each in _collapsed(peers))
+    )
+
+
+def _joined(ports: Iterable[Ports]) -> list[Ports]:
+    """The ranges of numbers, those that touch as one."""
+    found: list[tuple[int, int]] = []
+    for first, last in sorted((one, other) for one, other in ports if isinstance(one, int) and isinstance(other, int)):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        else:
+            found.append((first, last))
+    return list(found)
+
+
+def _collapsed(peers: Iterable[str]) -> list[str]:
+    """The networks among them, those that are halves of one as one."""
+    found: dict[int, list[Any]] = {4: [], 6: []}
+    for peer in peers:
+        try:
+            network = ipaddress.ip_network(peer.strip("`"))
+        except ValueError:  # a security group, a list of prefixes
+            continue
+        found[network.version].append(network)
+    return [f"`{each}`" for version in found.values() for each in ipaddress.collapse_addresses(version)]
 
 
 def rules(environment: SynthesizedEnvironment) -> Iterator[Rule]:
@@ -77,7 +117,7 @@ def _rules(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rule:
     peers = [str(value) for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
-    protocol = str(rule["IpProtocol"])
+    protocol = NUMBERS.get(str(rule["IpProtocol"]), str(rule["IpProtocol"]).lower())
     every = protocol == "-1" or "FromPort" not in rule  # others than tcp, udp and icmp have no ports
     return Rule(
         group=_group(group),
@@ -96,7 +136,7 @@ def _port(value: Any) -> int | str:
     return int(value) if str(value).lstrip("-").isdigit() else str(value)
 
 
-def _within(inner: tuple[int | str, int | str], outer: tuple[int | str, int | str]) -> bool:
+def _within(inner: Ports, outer: Ports) -> bool:
     if outer in (inner, ANY_PORT):
         return True
     match inner, outer:

@@ -1,14 +1,11 @@
-"""Which properties CloudFormation can't change in place.
+"""Which properties CloudFormation can't change in place, by the resource types' own schemas, which come with cfn-lint.
 
-Two sources, as each knows some properties that the other doesn't: the resource types' own schemas, which come with
-cfn-lint, and the "Update requires" of CloudFormation's documentation, which comes with the CDK CLI (only it knows that
-another port replaces an RDS instance). Nothing is fetched.
+What they leave out is `fixed` in review/classes/: another port replaces an RDS instance. Nothing is fetched.
 https://docs.aws.amazon.com/cloudformation-cli/latest/userguide/resource-type-schema.html
 """
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +15,8 @@ from typing import Any
 
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER, ResourceNotFoundError
 
-from settings.project import ROOT
-
-DOCUMENTED = ROOT / "node_modules" / "aws-cdk" / "db.json.gz"
-"""A file of the CLI that package.json pins, in a format of its own."""
-
-Place = tuple[str, ...]
-"""Where a property is: ("Code", "S3Key")."""
+from review.classification import known_type
+from review.difference import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +24,9 @@ class Schema:
     """The properties of a resource type that can't be changed."""
 
     fixed: frozenset[Place]
-    """createOnlyProperties, "Replacement": to change one of them is to replace the resource."""
+    """createOnlyProperties: to change one of them is to replace the resource."""
     at_times_fixed: frozenset[Place]
-    """conditionalCreateOnlyProperties, "Some interruptions or replacement": no source says on which condition."""
+    """conditionalCreateOnlyProperties: no source says on which condition."""
     identifier: frozenset[str]
 
     def replaces(self, place: Place) -> bool:
@@ -56,8 +48,8 @@ def schema(region: str, kind: str) -> Schema:
     except ResourceNotFoundError:
         return Schema(fixed=frozenset(), at_times_fixed=frozenset([()]), identifier=frozenset())
     return Schema(
-        fixed=_places(found.get("createOnlyProperties", ())) | _documented(kind, "yes"),
-        at_times_fixed=_places(found.get("conditionalCreateOnlyProperties", ())) | _documented(kind, "maybe"),
+        fixed=_places(found.get("createOnlyProperties", ())) | {(name,) for name in known_type(kind).fixed},
+        at_times_fixed=_places(found.get("conditionalCreateOnlyProperties", ())),
         identifier=frozenset(place[-1] for place in _places(found["primaryIdentifier"])),
     )
 
@@ -77,18 +69,6 @@ def fixed_name(region: str, kind: str, properties: Mapping[str, Any]) -> str | N
     names = schema(region, kind).identifier | {"Name", f"{kind.rpartition(':')[2]}Name"}
     named = (each[0] for each in sorted(schema(region, kind).fixed) if each[0] in names and each[0] in properties)
     return next((str(properties[each]) for each in named), None)
-
-
-def _documented(kind: str, replacement: str) -> frozenset[Place]:
-    properties = _documentation().get(kind, {}).items()
-    return frozenset((name,) for name, each in properties if each.get("causesReplacement") == replacement)
-
-
-@cache
-def _documentation() -> dict[str, dict[str, Any]]:
-    """The properties of the resource types."""
-    resources = json.loads(gzip.decompress(DOCUMENTED.read_bytes()))["schema"]["resource"]["entities"]
-    return {each["cloudFormationType"]: each["properties"] for each in resources}
 
 
 def _places(pointers: Iterable[str]) -> frozenset[Place]:

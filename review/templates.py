@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,13 +24,24 @@ IGNORED = ("AWS::CDK::Metadata", "AWS::Lambda::Version")
 REFERENCE = re.compile(r"\{([^{}\"\\]+)\}")
 """A reference in what was read."""
 
+SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
+"""Without a DeletionPolicy, of others nothing is kept.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
+
+SECTIONS = {"Parameters": "Parameter", "Conditions": "Condition", "Mappings": "Mapping", "Rules": "Rule"}
+"""Parts of a template that are read as resources of a kind without colons, one for each of their entries."""
+BOOTSTRAP = {"BootstrapVersion": "CDK parameter", "CheckBootstrapVersion": "CDK rule"}
+"""What the CDK writes into every template, to check before a deploy what `cdk bootstrap` has made."""
+SAID = ("AWSTemplateFormatVersion", "Description", "Metadata", "Outputs", "Resources", *SECTIONS)
+"""Any other part may change everything: Transform names a macro that rewrites the template."""
+
 WIRE = "PublishOutput"
 """The CDK's outputs that lead from stack to stack begin so; who uses one is read as using what it means."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource, or a stack, or an output of one, which have a `kind` without colons."""
+    """A resource; or a stack, or what is in one beside resources: these have a `kind` without colons."""
 
     stack: str
     logical_id: str
@@ -49,6 +60,8 @@ class Resource:
     """Metadata."""
     after: tuple[str, ...] = ()
     """DependsOn: the logical ids of those that have to be there first."""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """What stands beside its properties: DependsOn as paths, Condition, CreationPolicy …"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +84,10 @@ class SynthesizedEnvironment:
         """The resources of these types, in the order of the templates."""
         return [each for each in self.resources.values() if each.kind in kinds]
 
+    def has(self, *paths: str) -> bool:
+        """Whether there is a resource with one of these paths."""
+        return any(path in self._by_path for path in paths)
+
     def meant(self, value: Any) -> list[Resource]:
         """The resources that `value` refers to, wherever in it; a reference to something else means none."""
         text = value if isinstance(value, str) else json.dumps(value)
@@ -82,6 +99,13 @@ class SynthesizedEnvironment:
         while reference not in self._by_path and "." in reference:
             reference = reference.rpartition(".")[0]
         return self._by_path.get(reference)
+
+    @cached_property
+    def policies(self) -> str:
+        """All of its policies, as one text."""
+        kinds = ("::Role", "Policy", "::User", "::Group", "::Key", "::VPCEndpoint", "::Bucket", "::Topic", "::Queue")
+        found = (each.properties for each in self.resources.values() if each.kind.endswith(kinds))
+        return json.dumps(list(found))
 
     @cached_property
     def _by_path(self) -> dict[str, Resource]:
@@ -121,19 +145,15 @@ def read_templates(
     name: str, account: str, region: str, templates: Mapping[str, Any], protected: Mapping[str, bool]
 ) -> SynthesizedEnvironment:
     """The environment `name`, from its templates, and whether its stacks are protected from deletion, by stack."""
-    reader = _Reader(name, account, templates)
-    found = []
+    reader = _Reader(name, account, region, templates)
+    found: list[Resource] = []
     for stack, template in templates.items():
         properties = {"TerminationProtection": protected.get(stack, False)}
         found.append(Resource(stack=stack, logical_id="", path=stack, kind="Stack", properties=properties))
         for logical_id, resource in template.get("Resources", {}).items():
             if resource["Type"] not in IGNORED:
                 found.append(reader.resource(stack, logical_id, resource))
-        for output, value in template.get("Outputs", {}).items():
-            if not output.startswith(WIRE):
-                properties = reader.read(stack, value)
-                path = f"{stack}/{output}"
-                found.append(Resource(stack=stack, logical_id=path, path=path, kind="Output", properties=properties))
+        found += reader.sections(stack, template)
     resources = {(each.stack, each.logical_id): each for each in found}
     return SynthesizedEnvironment(name=name, account=account, region=region, resources=resources)
 
@@ -141,9 +161,11 @@ def read_templates(
 class _Reader:
     """Reads values of one environment's templates."""
 
-    def __init__(self, name: str, account: str, templates: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, account: str, region: str, templates: Mapping[str, Any]) -> None:
         self._name = name
         self._templates = templates
+        partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+        self._pseudo = {"AWS::AccountId": account, "AWS::Partition": partition, "AWS::Region": region}
         self._neutral = (
             (re.compile(rf"\b{account}\b"), "<account>"),
             # Not after a dot: an instance class ends in small, medium, large …, and so may an environment be named.
@@ -159,19 +181,47 @@ class _Reader:
             path=self._path(stack, logical_id),
             kind=resource["Type"],
             properties=self.read(stack, resource.get("Properties", {})),
-            on_replacement=resource.get("UpdateReplacePolicy", "Delete"),
-            on_deletion=resource.get("DeletionPolicy", "Delete"),
+            on_replacement=str(resource.get("UpdateReplacePolicy", "Delete")),
+            on_deletion=str(resource.get("DeletionPolicy", _unsaid_policy(resource))),
             ours=resource.get("Metadata", {}).get("aws:asset:is-bundled", False),
             notes=resource.get("Metadata", {}),
             after=tuple(listed(resource.get("DependsOn", []))),
+            attributes=self._attributes(stack, resource),
         )
+
+    def _attributes(self, stack: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+        read = ("Type", "Properties", "Metadata", "UpdateReplacePolicy", "DeletionPolicy", "DependsOn")
+        found = {key: self.read(stack, value) for key, value in resource.items() if key not in read}
+        if order := [self._path(stack, each) for each in listed(resource.get("DependsOn", []))]:
+            found["DependsOn"] = sorted(set(order))
+        return found
+
+    def sections(self, stack: str, template: Mapping[str, Any]) -> Iterator[Resource]:
+        """What is in a template beside resources, as resources."""
+        for section, kind in SECTIONS.items():
+            for name, value in template.get(section, {}).items():
+                read = self.read(stack, value)
+                properties = read if section == "Parameters" else {"value": read}
+                yield self._part(stack, f"{section}/{name}", BOOTSTRAP.get(name, kind), properties)
+        for output, value in template.get("Outputs", {}).items():
+            if not output.startswith(WIRE) or "Export" in value:
+                yield self._part(stack, output, "Output", self.read(stack, value))
+        for section in template.keys() - set(SAID):
+            yield self._part(stack, section, section, {"value": self.read(stack, template[section])})
+
+    def _part(self, stack: str, name: str, kind: str, properties: Mapping[str, Any]) -> Resource:
+        path = f"{stack}/{name}"
+        return Resource(stack=stack, logical_id=path, path=path, kind=kind, properties=properties)
 
     def read(self, stack: str, value: Any) -> Any:  # noqa: PLR0911 - one for each form
         """`value`, in `stack`, without references: as text where it is one in the end."""
         match value:
             case {"Ref": str(name)}:
-                return f"{{{self._path(stack, name)}}}"
+                return self._referred(stack, name)
             case {"Fn::GetAtt": [str(name), str(attribute)]}:
+                return f"{{{self._path(stack, name)}.{attribute}}}"
+            case {"Fn::GetAtt": str(whole)}:
+                name, _, attribute = whole.partition(".")
                 return f"{{{self._path(stack, name)}.{attribute}}}"
             case {"Fn::GetStackOutput": {"StackName": str(name), "OutputName": str(output)}}:
                 other = name.removeprefix(f"{self._name}-")
@@ -181,7 +231,9 @@ class _Reader:
                 texts = [self.read(stack, part) for part in parts]
                 return separator.join(text if isinstance(text, str) else json.dumps(text) for text in texts)
             case {"Fn::Sub": str(text)}:
-                return self.read(stack, text.replace("${AWS::Partition}", "aws"))
+                return self._substituted(stack, text, {})
+            case {"Fn::Sub": [str(text), dict(values)]}:
+                return self._substituted(stack, text, values)
             case dict():
                 return {key: self.read(stack, part) for key, part in value.items()}
             case list():
@@ -190,6 +242,21 @@ class _Reader:
                 return self._text(value)
             case _:
                 return value
+
+    def _referred(self, stack: str, name: str) -> str:
+        return self._text(self._pseudo[name]) if name in self._pseudo else f"{{{self._path(stack, name)}}}"
+
+    def _substituted(self, stack: str, text: str, values: Mapping[str, Any]) -> str:
+        def value(found: re.Match[str]) -> str:
+            name, _, attribute = found[1].partition(".")
+            if found[1].startswith("!"):
+                return f"${{{found[1][1:]}}}"
+            if name in values:
+                read = self.read(stack, values[name])
+                return read if isinstance(read, str) else json.dumps(read)
+            return f"{{{self._path(stack, name)}.{attribute}}}" if attribute else self._referred(stack, name)
+
+        return self._text(re.sub(r"\$\{([^}]+)\}", value, text))
 
     def _path(self, stack: str, logical_id: str) -> str:
         resource = self._templates[stack].get("Resources", {}).get(logical_id, {})
@@ -201,6 +268,11 @@ class _Reader:
         for pattern, word in self._neutral:
             text = pattern.sub(word, text)
         return text
+
+
+def _unsaid_policy(resource: Mapping[str, Any]) -> str:
+    in_cluster = "DBClusterIdentifier" in resource.get("Properties", {})
+    return "Snapshot" if resource["Type"] in SNAPSHOT_BY_DEFAULT and not in_cluster else "Delete"
 
 
 def listed(value: Any) -> list[Any]:

@@ -26,13 +26,22 @@ RIGHTS_FILE = "rights.json"
 """Takes the rights in the zip of the migrate function, and is named in RIGHTS, where they don't fit that."""
 
 
+TABLES_NOTE = "mysql-jobs:tables"
+"""Metadata of a job's function in the templates: the job's own TABLES, which `make diff` compares."""
+
+
 def rights_text(jobs: Iterable[Rights]) -> str:
     """Return all rights that `jobs` need together, as the migrate function reads them: {"event":"INSERT, SELECT"}."""
     tables: dict[str, frozenset[str]] = {}
     for rights in jobs:
         for table, wanted in rights.items():
             tables[table] = tables.get(table, frozenset()) | wanted
-    return _json({table: ", ".join(sorted(wanted)) for table, wanted in tables.items()})
+    return _json(tables_note(tables))
+
+
+def tables_note(rights: Rights) -> dict[str, str]:
+    """Return rights as they are written in templates: {"event": "INSERT, SELECT"}."""
+    return {table: ", ".join(sorted(wanted)) for table, wanted in rights.items()}
 
 
 def fits_variable(rights: str) -> bool:

@@ -15,6 +15,7 @@ from constructs import Construct
 
 from settings import names
 from settings.environment import RETRIES_AFTER, JobSettings
+from settings.job_variables import TABLES_NOTE, tables_note
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.function import DatabaseFunction
@@ -85,6 +86,7 @@ class ScheduledJob(Construct):
             security_group=security_group,
             encryption_key=encryption_key,
         )
+        self._note_tables(job.function)
         database.grant_jobs_login(job.role)
         self.function = job.function
         self.function_arn = job.function.function_arn
@@ -94,6 +96,12 @@ class ScheduledJob(Construct):
         self.dead_letters_arn = self.dead_letters.queue_arn
         self._retry(job)
         self.schedule = self._schedule(schedule_role)
+
+    def _note_tables(self, function: lambda_.Function) -> None:
+        # For review/: the rights in the migrations are those of all jobs together.
+        resource = function.node.default_child
+        assert isinstance(resource, cdk.CfnResource)  # noqa: S101 - for mypy
+        resource.add_metadata(TABLES_NOTE, tables_note(self.settings.rights))
 
     def errors(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
         """Return the number of runs that failed, as Lambda counts them: also those that were killed, or never began."""

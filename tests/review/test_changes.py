@@ -33,9 +33,10 @@ def test_the_same_templates_have_no_changes() -> None:
     assert changes({"Queue": queue}, {"Queue": queue}) == []
 
 
-def test_metadata_and_the_order_of_creation_are_no_changes() -> None:
+def test_metadata_is_no_change_and_the_order_of_creation_is_one() -> None:
     queue = resource("AWS::SQS::Queue")
-    assert changes({"Queue": queue}, {"Queue": queue | {"DependsOn": ["Other"]}}) == []
+    [change] = changes({"Queue": queue}, {"Queue": queue | {"DependsOn": ["Other"]}})
+    assert [each.place for each in change.differences] == [("DependsOn",)]
 
 
 def test_a_changed_property_is_named_with_both_values() -> None:

@@ -17,7 +17,8 @@ DATA = frozenset({"data"})
 PROTECTION = frozenset({"protection"})
 REFUSED = frozenset({"refused"})
 UNCLASSIFIED = frozenset({"unclassified"})
-ANY = ACCESS | DATA | PROTECTION | REFUSED | UNCLASSIFIED
+BREAKS = frozenset({"breaks"})
+ANY = ACCESS | BREAKS | DATA | PROTECTION | REFUSED | UNCLASSIFIED
 """Where it matters that somebody is asked, and not under which heading."""
 
 

@@ -100,7 +100,6 @@ CASES: list[Case] = [
     _instance("deletion not protected", "DeletionProtection", False, PROTECTION),
     asked("large", "deletion protection unsaid", without(INSTANCE, DATABASE, "DeletionProtection"), PROTECTION, "Data"),
     asked("large", "deleted for good", attribute(INSTANCE, DATABASE, "DeletionPolicy", "Delete"), PROTECTION, DATABASE),
-    asked("large", "what becomes of it unsaid", attribute(INSTANCE, DATABASE, "DeletionPolicy", None), ANY, DATABASE),
     asked(
         "large",
         "replaced for good",

@@ -114,8 +114,6 @@ CASES: list[Case] = [
     _function("another schema for the job", f"{ENVIRONMENT}.DATABASE_NAME", "other"),
     _function("job logs in as admin", f"{ENVIRONMENT}.DATABASE_USER", "admin"),
     _function("job logs in with a secret", f"{ENVIRONMENT}.DATABASE_AUTH", "secret"),
-    _function("a longer window", f"{ENVIRONMENT}.MAX_WINDOW_MINUTES", "100000"),
-    _function("a shorter window: what is missed is lost", f"{ENVIRONMENT}.MAX_WINDOW_MINUTES", "5"),
     _function("function is another job", f"{ENVIRONMENT}.JOB", "sweep"),
     asked("large", "no limit on resolving names", without(FUNCTION, PULSE, f"{ENVIRONMENT}.RES_OPTIONS"), ANY, PULSE),
     _function(

@@ -9,6 +9,7 @@ from tests.review.corpus.case import (
     Draft,
     Reference,
     add,
+    attribute,
     change,
     given,
     harmless,
@@ -583,5 +584,20 @@ CASES: list[Case] = [
         harmless(
             "large", "addresses fewer", put(GROUP, DATABASE, "SecurityGroupIngress", [_rule(100, 300, "10.9.0.0/17")])
         ),
+    ),
+    # Without a policy, CloudFormation keeps a snapshot of an instance that is in no cluster.
+    same(
+        "large", "what becomes of the database unsaid", attribute(INSTANCE, "Database/Instance", "DeletionPolicy", None)
+    ),
+    # However long a window is, the next begins where it ended.
+    harmless(
+        "large",
+        "a longer window",
+        put(FUNCTION, "Job-pulse/Job/Function", "Environment.Variables.MAX_WINDOW_MINUTES", "100000"),
+    ),
+    harmless(
+        "large",
+        "a shorter window",
+        put(FUNCTION, "Job-pulse/Job/Function", "Environment.Variables.MAX_WINDOW_MINUTES", "5"),
     ),
 ]

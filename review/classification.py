@@ -1,0 +1,230 @@
+"""What is known of resource types: which of their changes are harmless, and why, and which need a yes.
+
+The knowledge is data, in review/classes/: one table for each type. A property has a reason, a text, for which its
+changes are harmless; or one or more rules, that say which of its changes need a yes. What has neither is
+*unclassified*, and needs a yes like a danger. The same is said of a resource that comes (`created`), goes (`removed`)
+or is replaced (`replaced`). The property "*" is all others of its type, and the type "*" what every resource has.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from review.difference import Difference, Place
+from review.templates import REFERENCE, Resource, SynthesizedEnvironment
+
+CLASSES = Path(__file__).parent / "classes"
+SIZES = ("nano", "micro", "small", "medium", "large", "xlarge")
+"""Of instance classes: db.r8g.2xlarge is twice an xlarge."""
+EVENTS = ("created", "removed", "replaced")
+ANY = "*"
+NONE = "none"
+"""The property is missing."""
+
+
+class Rule(BaseModel):
+    """Which changes of a property need a yes; more than one may be said, and any of them is enough."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    danger: str
+    """The danger's code."""
+    kind: str = "protection"
+    then: str
+    """What happens if somebody says yes."""
+    changes: bool = False
+    """Any change."""
+    alters: bool = False
+    """It had a value, and has another or none."""
+    off: tuple[str, ...] = ()
+    """It becomes one of these values, in small letters, and was another."""
+    unless: tuple[str, ...] = ()
+    """It becomes any value but these."""
+    lower: bool = False
+    higher: bool = False
+    """It becomes less, or more, as numbers or versions compare."""
+    default: float | None = None
+    """What counts where the property is missing."""
+    parts: int | None = None
+    """So many numbers of a version are compared."""
+    loses: bool = False
+    gains: bool = False
+    """It has a value, or a list an element, no longer or newly."""
+    narrows: bool = False
+    """It is said where nothing was, which meant everything."""
+    foreign: bool = False
+    """It becomes the name of something that is not of AWS."""
+    like: str | None = None
+    """It becomes a text that matches this pattern."""
+    needed: bool = False
+    """A new resource without it needs a yes."""
+    new: bool = True
+    """Whether a new resource is asked about for it."""
+    mentioned: str | None = None
+    """Only where a policy of the environment mentions this."""
+    where: Mapping[str, str] = {}
+    """Only where another property matches a pattern."""
+
+
+Known = str | tuple[Rule, ...]
+"""A reason for which it is harmless, or rules."""
+
+
+class ClassificationError(Exception):
+    """A file in review/classes/ is wrong; the message says where."""
+
+
+class Type(BaseModel):
+    """What is known of one resource type."""
+
+    model_config = ConfigDict(frozen=True)
+
+    events: Mapping[str, Known]
+    properties: Mapping[Place, Known]
+    fixed: tuple[str, ...] = ()
+    """Properties that can't be changed, of which the type's schema doesn't say so."""
+    defaults: Mapping[str, Any] = {}
+    """What a property is where it is not said, if to say it changes nothing."""
+
+    def of(self, place: Place) -> Known | None:
+        """What is known of the property at `place`, or of what contains it; None: nothing."""
+        for length in range(len(place), 0, -1):
+            if (known := self.properties.get(place[:length])) is not None:
+                return known
+        return self.properties.get((ANY,))
+
+
+UNKNOWN = Type(events={}, properties={})
+
+
+@cache
+def classification() -> Mapping[str, Type]:
+    """What is known, by resource type.
+
+    Raises:
+        ClassificationError: a file is wrong.
+    """
+    found: dict[str, Type] = {}
+    for file in sorted(CLASSES.glob("*.toml")):
+        for kind, table in tomllib.loads(file.read_text()).items():
+            if kind in found:
+                raise ClassificationError(f"{file.name}: {kind} is in another file, too")
+            found[kind] = _type(table)
+    everything = found.pop(ANY).properties
+    for kind, each in found.items():
+        found[kind] = each.model_copy(update={"properties": {**everything, **each.properties}})
+    return found
+
+
+def known_type(kind: str) -> Type:
+    """What is known of the resource type `kind`; of an unknown one, nothing."""
+    return classification().get(kind, UNKNOWN)
+
+
+def _type(table: Mapping[str, Any]) -> Type:
+    events = {event: _known(table[event]) for event in EVENTS if event in table}
+    rest = {key: value for key, value in table.items() if key not in (*EVENTS, "fixed", "defaults")}
+    said = {key: table[key] for key in ("fixed", "defaults") if key in table}
+    return Type(events=events, properties=dict(_properties((), rest)), **said)
+
+
+def _properties(place: Place, table: Mapping[str, Any]) -> Iterator[tuple[Place, Known]]:
+    for key, value in table.items():
+        if isinstance(value, dict) and "then" not in value:
+            yield from _properties((*place, key), value)
+        else:
+            yield (*place, key), _known(value)
+
+
+def _known(value: Any) -> Known:
+    if isinstance(value, str):
+        return value
+    rules = value if isinstance(value, list) else [value]
+    return tuple(Rule.model_validate(each) for each in rules)
+
+
+def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment) -> bool:
+    """Whether the rule is for resources like this one, in this environment."""
+    if rule.mentioned is not None and rule.mentioned not in environment.policies:
+        return False
+    return all(fnmatchcase(str(resource.properties.get(key)), pattern) for key, pattern in rule.where.items())
+
+
+def applies(rule: Rule, difference: Difference) -> bool:
+    """Whether a change of a property needs the rule's yes."""
+    before, after = difference.before, difference.after
+    directed = rule.off or rule.unless or rule.lower or rule.higher
+    return bool(
+        rule.changes
+        or (rule.alters and before is not None)
+        or (directed and _undecided(after))
+        or (rule.off and _text(after) in rule.off and _text(before) not in rule.off)
+        or (rule.unless and _text(after) not in [each.lower() for each in rule.unless])
+        or (rule.lower and (_compared(rule, after, before) or _pinned(after, before)))
+        or (rule.higher and _compared(rule, before, after))
+        or (rule.loses and before is not None and (after is None or isinstance(before, list)))
+        or (rule.gains and after is not None and (before is None or isinstance(after, list)))
+        or (rule.narrows and before is None and not difference.elements)
+        or (rule.foreign and _foreign(after))
+        or (rule.like and fnmatchcase(str(after), rule.like))
+    )
+
+
+def applies_to_new(rule: Rule, value: Any) -> bool:
+    """Whether a new resource needs the rule's yes, as its property has this value; None: it has none."""
+    if not rule.new:
+        return False
+    if value is None:
+        return rule.needed or NONE in rule.off
+    return bool(
+        (rule.off and (_text(value) in rule.off or _undecided(value)))
+        or (rule.unless and _text(value) not in [each.lower() for each in rule.unless])
+        or (rule.foreign and _foreign(value))
+        or (rule.like and fnmatchcase(str(value), rule.like))
+        or (rule.kind == "access" and (rule.changes or rule.gains))
+    )
+
+
+def _text(value: Any) -> str:
+    return NONE if value is None else str(value).lower()
+
+
+def _undecided(value: Any) -> bool:
+    """Whether the value is known at the deploy only: of a parameter, or behind a condition."""
+    if isinstance(value, dict):
+        return any(key.startswith("Fn::") for key in value)
+    return isinstance(value, str) and REFERENCE.search(value) is not None
+
+
+def _compared(rule: Rule, one: Any, other: Any) -> bool:
+    """Whether `one` is less than `other`; what can't be compared is less."""
+    first, second = (_numbers(rule.default if each is None else each, rule.parts) for each in (one, other))
+    return first is None or second is None or first[0] != second[0] or first[1] < second[1]
+
+
+def _pinned(after: Any, before: Any) -> bool:
+    """Whether a version is said more precisely: what runs may be a later one, as AWS upgrades by itself."""
+    return isinstance(after, str) and isinstance(before, str) and after.startswith(f"{before}.")
+
+
+def _numbers(value: Any, parts: int | None) -> tuple[str, list[float]] | None:
+    """A number or a version like python3.14, as the text before it and its numbers."""
+    if isinstance(value, float | int):
+        return "", [float(value)]
+    if size := re.fullmatch(r"db\.\w+\.(\d*)(\w+)", str(value)):
+        return "db", [SIZES.index(size[2]) if size[2] in SIZES else -1, float(size[1] or 1)]
+    match = re.fullmatch(r"(\D*)(\d+(?:\.\d+)*)\D*", str(value))
+    return match and (match[1], [float(each) for each in match[2].split(".")[:parts]])
+
+
+def _foreign(value: Any) -> bool:
+    """Whether it is no service of AWS's own; those that others offer are com.amazonaws.vpce.<region>.vpce-svc-…"""
+    return ".vpce." in str(value) or not str(value).startswith(("com.amazonaws.", "cn.com.amazonaws."))
