@@ -32,6 +32,8 @@ $(READY): requirements-dev.txt package-lock.json
 	@echo "Installing Python packages into .venv (about a minute, once) …"
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements-dev.txt
+	@# What goes into the functions, as it was published: each synth checks it against its hash, and what is installed may change.
+	@sed -n '/^pymysql==/,/# via/p' requirements.txt | .venv/bin/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes --dest .venv/wheels --requirement /dev/stdin
 	@echo "Installing the CDK CLI into node_modules …"
 	@npm ci --loglevel=error
 	@touch $@

@@ -27,9 +27,9 @@ def main() -> None:
     app = cdk.App(builtin_cloud_formation_validation=False)
     try:
         settings = load_environment(project, arguments.environment)
+        environment = Environment(app, settings=localized(settings), project=project)
     except SettingsError as error:
         sys.exit(f"{error}")
-    environment = Environment(app, settings=localized(settings), project=project)
     add_resources(project, environment)
     compliance.acknowledge(environment)
     app.synth()

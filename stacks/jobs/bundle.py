@@ -1,25 +1,33 @@
 """What every function's zip holds: the engine, PyMySQL, the certificate authorities of one region, and the team's jobs.
 
-Bundled from what `make setup` installed and checked against the pinned hashes: no Docker, no network, the same bytes
-every time. Apart from the construct that uploads it: `make try` bundles, too, and has no time to import the CDK.
+Bundled from the repository and from the wheels that `make setup` keeps, checked against the pinned hashes each time: no
+Docker, no network, the same bytes every time. Apart from the construct that uploads it: `make try` bundles, too, and
+has no time to import the CDK.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import distribution
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from zipfile import ZipFile
 
 from settings.job_variables import RIGHTS_FILE
 from settings.project import ENGINE, Project
+from stacks.jobs.pinned_wheel import pinned_wheel
 
 DEPENDENCY = "PyMySQL"
-"""Pure Python, so what is installed here runs on Lambda, too. Without `cryptography`: TLS makes it unnecessary."""
+"""Pure Python, so its wheel runs everywhere. Without `cryptography`: TLS makes it unnecessary."""
 
 
 def bundle(folder: Path, *, project: Project, region: str, rights: str | None = None) -> None:
-    """Write what the zip holds into `folder`; `rights` are the jobs', where they don't fit a variable."""
+    """Write what the zip holds into `folder`; `rights` are the jobs', where they don't fit a variable.
+
+    Raises:
+        SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
+    """
+    with pinned_wheel(DEPENDENCY) as wheel:
+        wheel.extractall(folder, _needed(wheel))
     for source, target in _sources(project, region):
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / target)
@@ -39,6 +47,8 @@ def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:
     ):
         for source in folder.glob(pattern):
             yield source, Path(target, source.name)
-    for file in distribution(DEPENDENCY).files or ():
-        if file.suffix == ".py" or file.name == "LICENSE":
-            yield Path(str(file.locate())), Path(file)
+
+
+def _needed(wheel: ZipFile) -> list[str]:
+    """What of a package runs, and its license."""
+    return [name for name in wheel.namelist() if name.endswith(".py") or PurePosixPath(name).name == "LICENSE"]

@@ -9,11 +9,17 @@ import jsii
 from aws_cdk import aws_lambda as lambda_
 
 from settings.project import ENGINE, Project
-from stacks.jobs.bundle import bundle
+from stacks.jobs.bundle import DEPENDENCY, bundle
+from stacks.jobs.pinned_wheel import pinned_wheel
 
 
 def function_code(project: Project, region: str, *, rights: str | None = None) -> lambda_.AssetCode:
-    """The code of all functions of one stack of `project` in `region`; with `rights`, of the one that migrates."""
+    """The code of all functions of one stack of `project` in `region`; with `rights`, of the one that migrates.
+
+    Raises:
+        SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
+    """
+    pinned_wheel(DEPENDENCY).close()  # What the bundler raises, the CDK wraps into a page of its own.
     told = {} if rights is None else {"RIGHTS": hashlib.sha256(rights.encode()).hexdigest()}
     return lambda_.Code.from_asset(
         str(ENGINE.parent),  # is there in every project; what is in the zip is the bundler's to say

@@ -1,14 +1,19 @@
 """What runs in AWS is what the repository and its pins say, and no more."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
+from settings.files import SettingsError
 from settings.project import ENGINE, ROOT, Project
-from stacks.jobs.bundle import bundle
+from stacks.jobs.bundle import DEPENDENCY, bundle
+from stacks.jobs.code import function_code
+from stacks.jobs.pinned_wheel import LOCK, WHEELS, pinned_wheel
 from tests.fixture import PROJECT
 
 
@@ -39,6 +44,40 @@ def test_its_pymysql_is_the_pinned_one(code: Path) -> None:
     pinned = re.search(r"^pymysql==(\S+)", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert pinned
     assert [path.name for path in code.glob("*.dist-info")] == [f"pymysql-{pinned[1]}.dist-info"]
+
+
+def test_what_was_done_to_the_installed_package_is_not_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pinned_wheel(DEPENDENCY) as wheel:
+        wheel.extractall(tmp_path / "installed")
+    with (tmp_path / "installed" / "pymysql" / "connections.py").open("a") as file:
+        file.write("raise SystemExit('changed')\n")
+    monkeypatch.syspath_prepend(tmp_path / "installed")
+    bundle(tmp_path / "code", project=PROJECT, region="eu-central-1")
+    assert "changed" not in (tmp_path / "code" / "pymysql" / "connections.py").read_text()
+
+
+def test_a_wheel_that_was_changed_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(WHEELS, tmp_path / "wheels")
+    [wheel] = (tmp_path / "wheels").glob("pymysql-*.whl")
+    with ZipFile(wheel, "a") as archive:
+        archive.writestr("pymysql/extra.py", "raise SystemExit('changed')\n")
+    with pytest.raises(SettingsError, match=r"requirements\.txt pins for PyMySQL: .* was changed\. .* make setup"):
+        pinned_wheel(DEPENDENCY, wheels=tmp_path / "wheels")
+
+
+def test_a_wheel_of_another_version_is_refused(tmp_path: Path) -> None:
+    lock = tmp_path / "requirements.txt"
+    entry = f"pymysql==99.0 \\\n    --hash=sha256:{'0' * 64}\n    # via mysql-jobs\n"
+    lock.write_text(re.sub(r"^pymysql==(.*\\\n)*.*\n.*\n", entry, (ROOT / "requirements.txt").read_text(), flags=re.M))
+    assert entry in lock.read_text()
+    with pytest.raises(SettingsError, match="is missing"):
+        pinned_wheel(DEPENDENCY, lock=lock)
+
+
+def test_without_the_wheel_a_synth_says_what_to_do_and_no_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("stacks.jobs.pinned_wheel.pinned_wheel.__kwdefaults__", {"lock": LOCK, "wheels": tmp_path})
+    with pytest.raises(SettingsError, match=r"no wheel in \.venv/wheels .* rm -rf \.venv && make setup"):
+        function_code(PROJECT, "eu-central-1")
 
 
 def test_it_is_the_same_every_time(code: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
