@@ -1,16 +1,17 @@
 """What the workflows run besides make: whatever a pull request says is data to it, and its exit status is right."""
 
-import importlib.util
+import json
 import os
 import re
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
 from settings.project import ROOT
+from tests.delivery.pull_requests import event
+from tests.delivery.scripts import module
 
 GITHUB = ROOT / ".github"
 RUN = "https://github.example/octo-org/jobs/actions/runs/7"
@@ -27,17 +28,8 @@ case "$*" in *--paginate*) printf '%s' "$FOUND" ;; *) cp comment.md written ;; e
 """
 
 
-def _module(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(name, GITHUB / "scripts" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-comment = _module("comment")
-upgrade = _module("upgrade")
+comment = module("comment")
+upgrade = module("upgrade")
 
 
 def test_a_report_that_fits_is_the_comment_below_its_mark() -> None:
@@ -79,26 +71,25 @@ def test_the_check_fails_if_a_danger_is_not_accepted_or_there_is_no_report(
 
 
 @pytest.mark.parametrize(
-    ("labelled", "description", "reason"),
-    [
-        (True, "Moves it.\r\n\r\nAccept-change: basic starts anew  \r\nAccept-change: second\r\n", "basic starts anew"),
-        (True, "Accept-change:basic starts anew", "basic starts anew"),
-        (True, "Accept-change: $(touch broken) `touch broken`; touch broken '\"\\", None),
-        (True, "Accept-change: --base=HEAD", "--base=HEAD"),
-        (True, "I said: Accept-change: no", ""),
-        (True, "Accept-change: ", ""),
-        (True, "", ""),
-        (False, "Accept-change: basic starts anew", ""),
-    ],
+    "reason", ["basic starts anew", "--base=HEAD", "$(touch broken) `touch broken`; touch broken '\"\\"]
 )
-def test_the_reason_is_a_line_of_the_description_if_the_label_is_there(
-    labelled: bool, description: str, reason: str | None, tmp_path: Path
-) -> None:
-    done, arguments = _diff(tmp_path, status=3, labelled=labelled, description=description)
-    expected = description.removeprefix("Accept-change: ") if reason is None else reason
-    assert arguments == ["-m", "review.diff", "--base=origin/main", f"--accept={expected}"]
-    assert ("counts with a reason" in done.stdout) == (labelled and not expected)
+def test_the_reason_is_data(reason: str, tmp_path: Path) -> None:
+    _, arguments = _diff(tmp_path, status=3, description=f"Accept-change: {reason}")
+    assert arguments == ["-m", "review.diff", "--base=origin/main", f"--accept={reason}"]
     assert not (tmp_path / "broken").exists()
+
+
+def test_without_a_reason_nothing_is_accepted(tmp_path: Path) -> None:
+    done, arguments = _diff(tmp_path, status=4, description="<!-- Accept-change: reason -->")
+    assert arguments[3] == "--accept="
+    assert "counts with a reason" in done.stderr
+    assert done.returncode == 4
+
+
+def test_the_check_fails_if_it_can_not_be_said_who_accepted_what(tmp_path: Path) -> None:
+    done, arguments = _diff(tmp_path, status=0, history="no number\n")
+    assert done.returncode
+    assert not arguments
 
 
 def test_the_base_is_data_too(tmp_path: Path) -> None:
@@ -173,10 +164,13 @@ def test_every_pin_of_pyproject_can_be_upgraded() -> None:
 
 
 def _diff(
-    folder: Path, *, status: int, base: str = "origin/main", labelled: bool = False, description: str = ""
+    folder: Path, *, status: int, base: str = "origin/main", description: str = "", history: str = "1 #7 opened\n"
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """What .github/scripts/diff comes to if `make diff` ends with `status`, and how it called it."""
+    """What .github/scripts/diff comes to when the label is put on and `make diff` ends with `status`, and that call."""
     _program(folder / ".venv" / "bin" / "python", FAKE_PYTHON)
+    (folder / ".github").symlink_to(GITHUB)
+    (folder / "event.json").write_text(json.dumps(event("labeled accept-change", body=description)))
+    (folder / "history").write_text(history)
     done = subprocess.run(
         [GITHUB / "scripts" / "diff"],
         cwd=folder,
@@ -184,14 +178,16 @@ def _diff(
             "PATH": os.environ["PATH"],
             "STATUS": str(status),
             "BASE": base,
-            "LABELLED": str(labelled).lower(),
-            "DESCRIPTION": description,
+            "GITHUB_EVENT_PATH": "event.json",
+            "GITHUB_RUN_NUMBER": "2",
+            "HISTORY": "history",
         },
         capture_output=True,
         text=True,
         check=False,
     )
-    return done, (folder / "arguments").read_text().splitlines()
+    arguments = folder / "arguments"
+    return done, arguments.read_text().splitlines() if arguments.exists() else []
 
 
 def _program(file: Path, text: str) -> None:

@@ -13,7 +13,10 @@ import yaml  # type: ignore[import-untyped]
 
 from settings import names
 from settings.project import ROOT
+from tests.delivery.github_expressions import holds
+from tests.delivery.pull_requests import BOT, FORK, REPOSITORY, event, github
 
+DELIVERY = ROOT / "docs" / "delivery.md"
 GITHUB = ROOT / ".github"
 FILES = [*sorted((GITHUB / "workflows").glob("*.yml")), *sorted((GITHUB / "actions").glob("*/action.yml"))]
 CONTENT: dict[str, Any] = {str(file.relative_to(GITHUB)): yaml.safe_load(file.read_text()) for file in FILES}
@@ -170,12 +173,72 @@ def test_nothing_of_a_fork_meets_a_token_that_writes() -> None:
     for content in WORKFLOWS.values():
         assert not {"pull_request_target", "workflow_run", "issue_comment"} & set(content[True])  # YAML's "on"
     same = "github.event.pull_request.head.repo.full_name == github.repository"
-    assert same in WORKFLOWS["diff"]["jobs"]["comment"]["if"]
-    [compare] = [step for step in WORKFLOWS["diff"]["jobs"]["report"]["steps"] if "scripts/diff" in step.get("run", "")]
-    assert same in compare["env"]["LABELLED"]
-    # At any other moment, the label may be older than what was pushed.
-    assert "github.event.action == 'labeled'" in compare["env"]["LABELLED"]
-    assert "github.event.label.name == 'accept-change'" in compare["env"]["LABELLED"]
+    jobs = WORKFLOWS["diff"]["jobs"]
+    assert {name for name, job in jobs.items() if "write" in job["permissions"].values()} == {"comment", "forget"}
+    assert same in jobs["comment"]["if"]
+    assert same in jobs["forget"]["if"]
+
+
+ACTIONS = ("opened", "synchronize", "reopened")
+
+
+@pytest.mark.parametrize("happened", ACTIONS)
+@pytest.mark.parametrize(
+    ("head", "author", "pushed"),
+    [
+        (REPOSITORY, "octocat", True),
+        (REPOSITORY, "dependabot[bot]", True),
+        (FORK, "somebody", False),
+        # What upgrade.yml pushes is no event. Its pull request is, after a person's approval.
+        (REPOSITORY, BOT, False),
+    ],
+    ids=["a branch", "Dependabot's", "a fork", "upgrade.yml's"],
+)
+def test_a_pull_request_gets_every_check_that_it_needs(head: str, author: str, pushed: bool, happened: str) -> None:
+    made = set(_checks("pull_request", happened, head=head, author=author))
+    if pushed:
+        made |= set(_checks("push", "synchronize", head=head, author=author))
+    assert _required() <= made
+
+
+def test_a_branch_is_not_tested_twice() -> None:
+    tests = {each for each in _required() if each.startswith("make test")}
+    assert not tests & set(_checks("pull_request", "opened", head=REPOSITORY, author="octocat"))
+
+
+def test_a_check_that_is_needed_is_never_skipped_as_that_counts_as_passed() -> None:
+    for workflow in WORKFLOWS.values():
+        for job in workflow["jobs"].values():
+            # A matrix that is skipped has the name of none of its checks.
+            assert "strategy" in job or "if" not in job or not _required() & set(_names(job))
+
+
+def test_the_pull_request_of_the_upgrade_says_what_its_checks_wait_for() -> None:
+    [propose] = [run for step in WORKFLOWS["upgrade"]["jobs"]["propose"]["steps"] if (run := step.get("run"))]
+    assert "Approve workflows to run" in propose
+
+
+def _required() -> set[str]:
+    """What docs/delivery.md tells to require."""
+    [told] = re.findall(r"the checks ((?:`[^`]+`(?:, | and )?)+)\s+have passed", " ".join(DELIVERY.read_text().split()))
+    return set(re.findall("`([^`]+)`", told))
+
+
+def _checks(kind: str, happened: str, *, head: str, author: str) -> Iterator[str]:
+    """Those of the checks that are needed which run at an event of a pull request, or a push to its branch."""
+    context = {**github(event(happened, head=head, author=author)), "event_name": kind}
+    for workflow in WORKFLOWS.values():
+        on = workflow[True]
+        types = (on[kind] or {}).get("types", ACTIONS) if kind in on else ()
+        for job in workflow["jobs"].values() if happened in types else ():
+            names = _required() & set(_names(job))
+            if names and holds(job.get("if", ""), context):
+                yield from names
+
+
+def _names(job: dict[str, Any]) -> Iterator[str]:
+    for each in job.get("strategy", {}).get("matrix", {}).get("include", [{}]):
+        yield re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda key, each=each: str(each.get(key[1])), job.get("name", ""))
 
 
 def _text(workflow: str) -> str:
