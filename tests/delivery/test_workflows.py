@@ -237,8 +237,12 @@ def _checks(kind: str, happened: str, *, head: str, author: str) -> Iterator[str
 
 
 def _names(job: dict[str, Any]) -> Iterator[str]:
-    for each in job.get("strategy", {}).get("matrix", {}).get("include", [{}]):
-        yield re.sub(r"\$\{\{ matrix\.(\w+) \}\}", lambda key, each=each: str(each.get(key[1])), job.get("name", ""))
+    """Of the checks that a job makes: one for each row of its matrix."""
+    for row in job.get("strategy", {}).get("matrix", {}).get("include", [{}]):
+        name = job.get("name", "")
+        for key, value in row.items():
+            name = name.replace(f"${{{{ matrix.{key} }}}}", value)
+        yield name
 
 
 def _text(workflow: str) -> str:
