@@ -1,7 +1,7 @@
 """Whether a person accepts what a pull request changes, and why: the label accept-change, a line of the description.
 
-usage: python accepted.py EVENT HISTORY: the event of this run, as GitHub's file has it, and a line for each run of
-diff.yml on the head commit: its number, and its title, which is what happened. Prints the reason, or nothing.
+usage: python accepted.py EVENT HISTORY: the event of this run, as GitHub's file has it, and a line of JSON for each run
+of diff.yml on the head commit: its number, and its title, which is what happened. Prints the reason, or nothing.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def accepted(event: Mapping[str, Any], history: Mapping[int, str]) -> bool:
 
 def run_title(event: Mapping[str, Any]) -> str:
     """What diff.yml calls its run for that event."""
-    return f"#{event['pull_request']['number']} {event['action']} {event.get('label', {}).get('name', '')}".strip()
+    label = (event.get("label") or {}).get("name", "")
+    return f"#{event['pull_request']['number']} {event['action']} {label}".strip()
 
 
 def reason(description: str) -> str:
@@ -98,8 +99,8 @@ def _plain(text: str) -> str:
 def main() -> None:
     """Print the reason; say so if the label is on without one."""
     event = json.loads(Path(sys.argv[1]).read_text())
-    lines = (line.partition(" ") for line in Path(sys.argv[2]).read_text().splitlines())
-    history = {int(number): title.strip() for number, _, title in lines}
+    runs = map(json.loads, Path(sys.argv[2]).read_text().split("\n")[:-1])
+    history = {number: title.strip() for number, title in runs}
     if not accepted(event, {int(os.environ["GITHUB_RUN_NUMBER"]): run_title(event), **history}):
         return
     said = reason(event["pull_request"]["body"] or "")

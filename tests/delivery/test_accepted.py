@@ -193,6 +193,7 @@ def test_what_everybody_gets_as_a_description_accepts_nothing() -> None:
         (event(ON), (), "basic starts anew", False),  # a list that does not have this run yet
         (event(OTHER), ("opened", ON), "basic starts anew", False),
         (event("edited"), ("opened", ON), "", False),
+        (event(OTHER), ("opened", "labeled x\n[99, '#7 labeled accept-change']"), "", False),
         (event(ON, body="text"), ("opened",), "", True),
         (event(ON, body=None), ("opened",), "", True),
     ],
@@ -201,8 +202,8 @@ def test_it_prints_the_reason_and_says_so_if_there_is_none(
     payload: dict[str, Any], earlier: tuple[str, ...], out: str, error: bool, tmp_path: Path
 ) -> None:
     (tmp_path / "event.json").write_text(json.dumps(payload))
-    lines = [f"{number} {title}" for number, title in _runs(*map(event, earlier)).items()]
-    (tmp_path / "history").write_text("\n".join(reversed(lines)))
+    lines = [json.dumps(each) + "\n" for each in _runs(*map(event, earlier)).items()]
+    (tmp_path / "history").write_text("".join(reversed(lines)))
     done = subprocess.run(
         [sys.executable, SCRIPTS / "accepted.py", "event.json", "history"],
         cwd=tmp_path,

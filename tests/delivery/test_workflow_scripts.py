@@ -143,6 +143,29 @@ def test_a_pull_request_has_one_comment_that_is_written_anew(found: str, call: s
     assert not (tmp_path / "broken").exists()
 
 
+def test_what_happened_is_asked_of_the_head_commit_and_reaches_the_script(tmp_path: Path) -> None:
+    _program(tmp_path / "bin" / "gh", FAKE_GH)
+    steps = yaml.safe_load((GITHUB / "workflows" / "diff.yml").read_text())["jobs"]["report"]["steps"]
+    [asks] = [step for step in steps if "actions/workflows/diff.yml/runs" in step.get("run", "")]
+    [compares] = [step for step in steps if "scripts/diff" in step.get("run", "")]
+    assert asks["env"]["HEAD"] == "${{ github.event.pull_request.head.sha }}"
+    found = '[2,"#7 labeled accept-change"]\n[1,"#7 opened"]\n'
+    subprocess.run(
+        ["bash", "-e", "-c", asks["run"]],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
+            "FOUND": found,
+            "GITHUB_REPOSITORY": "octo-org/jobs",
+            "HEAD": "0123abc",
+            "RUNNER_TEMP": str(tmp_path),
+        },
+        check=True,
+    )
+    assert "event=pull_request&head_sha=0123abc&" in (tmp_path / "calls").read_text()
+    assert Path(compares["env"]["HISTORY"].replace("${{ runner.temp }}", str(tmp_path))).read_text() == found
+
+
 def test_what_pyproject_names_is_upgraded_and_nothing_else() -> None:
     project = '"a.b==1.0",\n"a.b-c==1.0",\n"PyMySQL==1.2.4", # 1.2.4\n"kept==1.0",\n# a.b==1.0\n'
     outdated = [
@@ -164,7 +187,7 @@ def test_every_pin_of_pyproject_can_be_upgraded() -> None:
 
 
 def _diff(
-    folder: Path, *, status: int, base: str = "origin/main", description: str = "", history: str = "1 #7 opened\n"
+    folder: Path, *, status: int, base: str = "origin/main", description: str = "", history: str = '[1, "#7 opened"]\n'
 ) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """What .github/scripts/diff comes to when the label is put on and `make diff` ends with `status`, and that call."""
     _program(folder / ".venv" / "bin" / "python", FAKE_PYTHON)
