@@ -56,6 +56,16 @@ def test_what_was_done_to_the_installed_package_is_not_in_it(tmp_path: Path, mon
     assert "changed" not in (tmp_path / "code" / "pymysql" / "connections.py").read_text()
 
 
+def test_make_setup_keeps_the_wheel_that_is_pinned_and_no_other_package() -> None:
+    [(pick, download)] = re.findall(
+        r"^\t@(sed .*) \| (.* pip download .*)$", (ROOT / "Makefile").read_text(), re.MULTILINE
+    )
+    picked = subprocess.run(["bash", "-c", pick], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.findall(r"^(\S+)==", picked, re.MULTILINE) == [DEPENDENCY.lower()]
+    assert "--hash=sha256:" in picked
+    assert {"--require-hashes", "--no-deps", ".venv/wheels"} <= set(download.split())
+
+
 def test_a_wheel_that_was_changed_is_refused(tmp_path: Path) -> None:
     shutil.copytree(WHEELS, tmp_path / "wheels")
     [wheel] = (tmp_path / "wheels").glob("pymysql-*.whl")
