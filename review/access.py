@@ -27,7 +27,7 @@ def _more_open(before: SynthesizedEnvironment, after: SynthesizedEnvironment) ->
     added = [rule for rule in new if not let_through(rule, old)]
     for rule in unlike_other_jobs(added, old, new, before, after):
         lets = f"lets {rule.peer} in" if rule.way == "in" else f"lets it reach {rule.peer}"
-        yield rule.group, "opens", f"{lets}, on {_ports(rule)}"
+        yield rule.group, "opens" if rule.way == "in" else "reaches", f"{lets}, on {_ports(rule)}"
 
 
 def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str, str]]:

@@ -23,6 +23,13 @@ from review.templates import SynthesizedEnvironment
 
 KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
 """In the order that they are shown."""
+WIDER = {
+    "allows": "Whoever works in it, or is let in by it, can do that",
+    "opens": "What is there gets through to it: the next thing in its way is the login",
+    "reaches": "What runs in it can send there whatever it reads",
+    "undenied": "Who is allowed it elsewhere is no longer kept from it",
+}
+"""What happens if somebody says yes, by how access is widened."""
 
 
 def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> list[Danger]:
@@ -37,7 +44,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *widened_tables(in_one_stack(before), in_one_stack(after)),
         *_widened(named_as_after(before, changes), after),
     }
-    return sorted(decided(found, changes, after), key=lambda each: (KINDS.index(each.kind), each))
+    return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))
 
 
 def left_behind(environment: SynthesizedEnvironment) -> list[Danger]:
@@ -61,4 +68,4 @@ def _moved(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Ite
 
 def _widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[Danger]:
     for path, word, text in widened(before, after):
-        yield Danger(kind="access", resource=path, code=exact(word, text), text=text)
+        yield Danger(kind="access", resource=path, code=exact(word, text), text=text, then=WIDER[word])

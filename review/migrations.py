@@ -10,11 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from review.danger import Danger
+from review.danger import Danger, exact
 from review.failure import ReviewFailed
 from settings.project import ROOT
 
 FILES = ("lambda/migrations/*.sql", "lambda/mysql_jobs/migrations/*.sql")
+THEN = {
+    "access": "Whoever it is for can do that, also beside the jobs",
+    "blocks": "Writers of the table wait as long as it takes: `make rehearse` measures that",
+    "breaks": "The job fails from the migration on until code that fits is deployed, and after a rollback",
+    "data": "It is gone when the deploy has migrated: no rollback brings it back",
+    "mistake": "The deploy stops there",
+    "unclassified": "Nobody here knows: read what it does before it is deployed",
+}
+"""What happens if somebody says yes, by the kind of a finding."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +50,14 @@ def tried(base: Path, change: Path) -> Tried:
         raise ReviewFailed(f"The migrations could not be tried ({' '.join(command)}): what it says stands above")
     findings = json.loads(done.stdout)
     return Tried(
-        dangers=[
-            Danger(kind=each["kind"], code=each["kind"], resource=each["place"], text=each["text"])
-            for each in _asked(findings)
-        ],
+        dangers=[_danger(each) for each in findings if each["kind"] != "note"],
         notes=[f"`{each['place']}`: {each['text']}" for each in findings if each["kind"] == "note"],
     )
 
 
-def _asked(findings: Sequence[Mapping[str, str]]) -> list[Mapping[str, str]]:
-    return [each for each in findings if each["kind"] != "note"]
+def _danger(finding: Mapping[str, str]) -> Danger:
+    kind, text = finding["kind"], finding["text"]
+    return Danger(kind=kind, resource=finding["place"], code=exact(kind, text), text=text, then=THEN[kind])
 
 
 def _files(checkout: Path) -> dict[str, bytes]:

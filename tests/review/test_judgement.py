@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from review.judgement import dangers, left_behind
+from review.judgement import WIDER, dangers, left_behind
 from review.templates import SynthesizedEnvironment, read_templates
 
 
@@ -13,9 +13,11 @@ def _environment(resources: dict[str, Any], account: str = "111111111111") -> Sy
 
 
 def found(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """The dangers: kind, resource, what changes with what happens after a yes."""
-    all_of_them = dangers(_environment(before), _environment(after))
-    return [(each.kind, each.resource, f"{each.text}. {each.then}" if each.then else each.text) for each in all_of_them]
+    """The dangers: kind, resource, and what changes; with what happens then, but for what is said of all access."""
+    return [
+        (each.kind, each.resource, each.text if each.then in ("", *WIDER.values()) else f"{each.text}. {each.then}")
+        for each in dangers(_environment(before), _environment(after))
+    ]
 
 
 def _instance(policy: str = "Snapshot", **properties: Any) -> dict[str, Any]:
