@@ -11,10 +11,10 @@ from review.access import widened
 from review.changes import compare
 from review.classified import classified
 from review.danger import Danger, exact
-from review.decisions import decided
 from review.jobs_stacks import in_one_stack
 from review.losses import losses
 from review.parameters import of_parameters
+from review.parts import decided
 from review.refusal import refused
 from review.renamed import named_as_after
 from review.schemas import stateful
