@@ -15,6 +15,7 @@ from review.changes import Change, compare
 from review.danger import Danger
 from review.failure import ReviewFailed
 from review.judgement import dangers, left_behind
+from review.markdown import code
 from review.migrations import tried
 from review.report import EnvironmentReview, markdown
 from review.templates import SynthesizedEnvironment, file_name, read_environments
@@ -82,8 +83,9 @@ def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
         environments = review(
             copies[old], assemblies[old], copies[new], assemblies[new], accept, migrations=migrations.dangers
         )
-        code = trees.changed_code(old, new)
-    return environments, markdown(f"Against {base} ({commit[:7]})", environments, code, migrations.notes)
+        code_files = trees.changed_code(old, new)
+    title = f"Against {code(base)} ({code(commit[:7])})"
+    return environments, markdown(title, environments, code_files, migrations.notes)
 
 
 def review(
@@ -122,7 +124,7 @@ def _environment(
     before: SynthesizedEnvironment | None,
     after: SynthesizedEnvironment | None,
     *,
-    accepted: Mapping[str, str],
+    accepted: Mapping[tuple[str, str | None], str],
     accept: str,
     migrations: Sequence[Danger],
 ) -> EnvironmentReview:
@@ -139,18 +141,21 @@ def _environment(
         nobody = SynthesizedEnvironment(name=name, account=after.account, region=after.region, resources={})
         found = [each for each in dangers(nobody, after) if each.kind == "access"] if name != file_name(name) else []
         note = f"is new: {sum('::' in each.kind for each in after.resources.values())} resources"
-    if accept:
-        accepted = {danger.resource: accept for danger in found} | dict(accepted)
-    return EnvironmentReview(name=name, changes=changes, dangers=found, accepted=accepted, note=note)
+    reasons = {
+        (each.resource, each.code): reason
+        for each in found
+        if (reason := accepted.get((each.resource, each.code)) or accepted.get((each.resource, None)) or accept)
+    }
+    return EnvironmentReview(name=name, changes=changes, dangers=found, accepted=reasons, note=note)
 
 
-def _accepted(project: Path, environment: str) -> dict[str, str]:
-    """Return the reasons in the environment's file, by resource."""
+def _accepted(project: Path, environment: str) -> dict[tuple[str, str | None], str]:
+    """Return the reasons in the environment's file, by resource and code; without one, for all of the resource."""
     file = project / "environments" / f"{file_name(environment)}.toml"
     if not file.is_file():
         return {}
     accepted = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("accept_change", [])
-    return {each["resource"]: each["reason"] for each in accepted}
+    return {(each["resource"], each.get("danger")): each["reason"] for each in accepted}
 
 
 if __name__ == "__main__":

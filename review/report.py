@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from review.changes import Change
 from review.danger import Danger
-from review.difference import Difference
+from review.decisions import Decision, decisions, how_to_accept
+from review.markdown import code, codes, prose, summary
 from review.templates import ENVIRONMENT, Resource, file_name
 
 HEADINGS = {
@@ -30,15 +31,15 @@ class EnvironmentReview:
     name: str
     changes: Sequence[Change] = ()
     dangers: Sequence[Danger] = ()
-    accepted: Mapping[str, str] = field(default_factory=dict)
-    """Reasons, by the resource that its dangers are accepted for."""
+    accepted: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Reasons, by the resource and the code of the dangers that they accept."""
     note: str | None = None
-    """What to know of the environment as a whole."""
+    """What to know of the environment as a whole, in Markdown."""
 
     @property
     def open(self) -> list[Danger]:
         """The dangers that are not accepted."""
-        return [danger for danger in self.dangers if danger.resource not in self.accepted]
+        return [danger for danger in self.dangers if (danger.resource, danger.code) not in self.accepted]
 
     @property
     def changed(self) -> bool:
@@ -47,33 +48,44 @@ class EnvironmentReview:
 
 
 def markdown(
-    title: str, environments: Sequence[EnvironmentReview], code: Sequence[str], migrations: Sequence[str] = ()
+    title: str, environments: Sequence[EnvironmentReview], code_files: Sequence[str], migrations: Sequence[str] = ()
 ) -> str:
-    """The report.
+    """The report; `title` is Markdown.
 
-    `code` lists the files that the code of the functions is made from and that changed; `migrations` what their
+    `code_files` are those that the code of the functions is made from and that changed; `migrations` is what their
     harmless statements do.
+
+    What is between its headings can be left out, for a reader with less room (.github/scripts/comment.py): a danger is
+    an item of a list, and what is indented below it explains it.
     """
-    lines = [f"# {title}", "", *_verdict(environments)]
+    asked = decisions(
+        (each.name, danger, each.accepted.get((danger.resource, danger.code)))
+        for each in environments
+        for danger in each.dangers
+    )
+    lines = [f"# {prose(title)}", "", *_verdict(environments, asked)]
     for kind, heading in HEADINGS.items():
-        if dangers := list(_dangers(environments, kind)):
-            lines += ["", f"## {heading}", "", *dangers]
+        if items := [line for each in asked if each.kind == kind for line in each.markdown()]:
+            lines += ["", f"## {heading}", "", *items]
     if migrations:
-        lines += ["", "## What the migrations do besides", "", *(f"- {each}" for each in migrations)]
-    if changes := list(_changes(environments, code)):
+        lines += ["", "## What the migrations do besides", "", *(f"- {prose(each)}" for each in migrations)]
+    if changes := list(_changes(environments, code_files)):
         lines += ["", "## Everything that changes", *changes]
     return "\n".join(lines) + "\n"
 
 
-def _verdict(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
-    environments = list(environments)
-    still_open = [each.name for each in environments if each.open]
+def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision]) -> Iterator[str]:
+    still_open = [each for each in asked if each.open]
     if still_open:
+        number = f"{len(still_open)} decision{'s' if len(still_open) > 1 else ''}"
+        names = codes(each.name for each in environments if each.open)
         yield (
-            f"**Not accepted yet** in {', '.join(still_open)}. To accept it, give the reason: in the environment's "
-            'file with `[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.'
+            f"**Not accepted yet: {number}**, in {names}. To say yes, add its block to the environment's file with the "
+            'reason, or say it to all at once with `ACCEPT="reason"`.'
         )
-    elif any(each.dangers for each in environments):
+        yield ""
+        yield from list(how_to_accept(still_open))[:-1]
+    elif asked:
         yield "Everything that has to be accepted is."
     elif any(each.changed for each in environments):
         yield "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away."
@@ -81,33 +93,22 @@ def _verdict(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
         yield "Nothing changes in any environment."
 
 
-def _dangers(environments: Iterable[EnvironmentReview], kind: str) -> Iterator[str]:
-    where: dict[tuple[Danger, str | None], list[str]] = defaultdict(list)
-    for environment in environments:
-        for danger in environment.dangers:
-            if danger.kind == kind:
-                where[danger, environment.accepted.get(danger.resource)].append(environment.name)
-    for (danger, reason), names in where.items():
-        answer = "**Not accepted.**" if reason is None else f"Accepted: {reason}"
-        yield _named(f"- {', '.join(names)}: `{danger.resource}`: {danger.text}. {answer}", names)
-
-
-def _changes(environments: Iterable[EnvironmentReview], code: Sequence[str]) -> Iterator[str]:
+def _changes(environments: Iterable[EnvironmentReview], code_files: Sequence[str]) -> Iterator[str]:
     environments = list(environments)
     for environment in environments:
         if environment.note:
-            yield from ("", f"{environment.name} {environment.note}.")
+            yield from ("", f"{code(environment.name)} {prose(environment.note)}.")
     where: dict[tuple[str, str], list[str]] = defaultdict(list)
     for environment in environments:
-        for stack, line in _lines(environment.changes, code):
+        for stack, line in _lines(environment.changes, code_files):
             where[stack, line].append(environment.name)
     by_names: dict[tuple[str, ...], dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for (stack, line), names in where.items():
-        by_names[tuple(names)][stack].append(_named(line, names))
+        by_names[tuple(names)][stack].append(f"- {prose(_named(line, names))}")
     for some, stacks in by_names.items():
-        yield from ("", f"### {', '.join(some)}")
+        yield from ("", f"### {codes(some)}")
         for stack, lines in stacks.items():
-            yield from ("", f"<details><summary>{stack}: {len(lines)}</summary>", "", *lines, "", "</details>")
+            yield from ("", summary(stack, f": {len(lines)}"), "", *lines, "", "</details>")
 
 
 def _named(line: str, names: Sequence[str]) -> str:
@@ -115,18 +116,18 @@ def _named(line: str, names: Sequence[str]) -> str:
     return line.replace(ENVIRONMENT, file_name(names[0])) if len(names) == 1 else line
 
 
-def _lines(changes: Iterable[Change], code: Sequence[str]) -> Iterator[tuple[str, str]]:
+def _lines(changes: Iterable[Change], code_files: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The stack and the line of each change."""
     functions: dict[tuple[str, bool], list[str]] = defaultdict(list)
     for change in changes:
         resource = change.resource
         if any(_is_code(each) for each in change.differences):
-            functions[resource.stack, resource.ours].append(f"`{_function(resource)}`")
+            functions[resource.stack, resource.ours].append(_function(resource))
         if not change.code_only:
             yield resource.stack, _line(change)
     for (stack, ours), names in functions.items():
-        made_from = ", ".join(f"`{file}`" for file in code) if ours else "it comes with aws-cdk-lib"
-        yield stack, f"- code of {', '.join(names)} changed: {made_from}"
+        made_from = codes(code_files) if ours else "it comes with aws-cdk-lib"
+        yield stack, f"code of {codes(names)} changed: {made_from}"
 
 
 def _is_code(difference: Difference) -> bool:
@@ -140,10 +141,10 @@ def _function(resource: Resource) -> str:
 def _line(change: Change) -> str:
     resource = change.resource
     if resource.kind == "Stack" and change.how == "removed":
-        return f"- `{resource.path}` is no longer in the app. A deploy does not delete it: delete it by hand"
+        return f"{code(resource.path)} is no longer in the app. A deploy does not delete it: delete it by hand"
     reasons = [f"as {each}" for each in change.because] + [f"may be replaced, as {each}" for each in change.perhaps]
     said = {*change.because, *change.perhaps}
     rest = [each.text for each in change.differences if not _is_code(each) and each.text not in said]
-    kind = f" ({resource.kind})" if "::" in resource.kind else ""
+    kind = f" ({code(resource.kind)})" if "::" in resource.kind else ""
     details = "; ".join([*reasons, *rest])
-    return f"- `{resource.path}`{kind} {change.how}{f': {details}' if details else ''}"
+    return f"{code(resource.path)}{kind} {change.how}{f': {details}' if details else ''}"

@@ -66,6 +66,7 @@ def test_the_report_names_the_file_for_the_yes() -> None:
     environments = [EnvironmentReview(name=name, dangers=[danger]) for name in ("basic", "large")]
     report = markdown("Against main", environments, (), ["`migrations/0002_more.sql`: statement 2 instant"])
     assert (
-        "## Loses data\n\n- basic, large: `migrations/0002_more.sql`: drops the table `sale` with all its rows. "
-        "**Not accepted.**\n\n## What the migrations do besides\n\n- `migrations/0002_more.sql`: statement 2 instant\n"
+        "## Loses data\n\n- **`migrations/0002_more.sql`** `data` in `basic`, `large`\n"
+        "  - drops the table `sale` with all its rows.\n  - **Not accepted.**\n\n"
+        "## What the migrations do besides\n\n- `migrations/0002_more.sql`: statement 2 instant\n"
     ) in report
