@@ -39,7 +39,7 @@ class Decision:
         yield from (f"  - {self._sentence(each.text)}" for each in self.dangers)
         for then in dict.fromkeys(each.then for each in self.dangers if each.then):
             yield f"  - *If you say yes:* {self._sentence(then)}"
-        yield f"  - {' '.join(self._answers())}"
+        yield f"  - {'. '.join(self._answers())}"
 
     def _sentence(self, text: str) -> str:
         names = list(self.answers)
@@ -52,7 +52,7 @@ class Decision:
         for reason, names in sorted(by_reason.items(), key=lambda each: each[0] is not None):
             where = f" in {codes(names)}" if len(by_reason) > 1 else ""
             if reason is None:
-                yield f"**Not accepted{where}.**"
+                yield f"**Not accepted**{where}"
             else:
                 yield f"Accepted{where}: {code(reason)}"
 

@@ -154,9 +154,27 @@ def latest_times(expression: str, time_zone: str, *, now: datetime, count: int) 
     Raises:
         ValueError: Scheduler would refuse the expression.
     """
-    cron = re.fullmatch(r"cron\((.*)\)", expression)
-    times = _cron_times(cron[1], ZoneInfo(time_zone), now) if cron else _rate_times(_rate_interval(expression), now)
+    if not (cron := re.fullmatch(r"cron\((.*)\)", expression)):
+        return sorted(islice(_rate_times(_rate_interval(expression), now), count))
+    zone = ZoneInfo(time_zone)
+    days = range(now.astimezone(zone).toordinal(), EPOCH.toordinal(), -1)
+    times = (time for day in days for time in reversed(_times_on(day, cron[1], zone)) if time <= now)
     return sorted(islice(times, count))
+
+
+def next_times(expression: str, time_zone: str, *, now: datetime, count: int) -> list[datetime]:
+    """Return the first `count` times after `now` at which `expression` starts runs, in UTC and in order.
+
+    They are fewer where a cron(…) expression has fewer. A rate(…) counts from `now`.
+
+    Raises:
+        ValueError: Scheduler would refuse the expression.
+    """
+    if not (cron := re.fullmatch(r"cron\((.*)\)", expression)):
+        return [now + each * _rate_interval(expression) for each in range(1, count + 1)]
+    zone = ZoneInfo(time_zone)
+    days = range(now.astimezone(zone).toordinal(), date(YEAR.highest + 1, 1, 1).toordinal())
+    return list(islice((time for day in days for time in _times_on(day, cron[1], zone) if time > now), count))
 
 
 def _rate_times(interval: timedelta, now: datetime) -> Iterator[datetime]:
@@ -166,18 +184,32 @@ def _rate_times(interval: timedelta, now: datetime) -> Iterator[datetime]:
         time -= interval
 
 
-def _cron_times(text: str, zone: ZoneInfo, now: datetime) -> Iterator[datetime]:
+def _times_on(ordinal: int, text: str, zone: ZoneInfo) -> list[datetime]:
+    """The times of a day, in UTC and in order, without those that the change to daylight saving leaves out."""
+    day, cron = date.fromordinal(ordinal), _cron(text)
+    month = _Month(*calendar.monthrange(day.year, day.month))
+    if day.year not in cron.years or day.month not in cron.months or day.day not in _days(*cron.days, month):
+        return []
+    times = [datetime(day.year, day.month, day.day, *divmod(each, 60), tzinfo=zone) for each in cron.times]
+    found = [(time, time.astimezone(UTC)) for time in times]
+    return [utc for time, utc in found if utc.astimezone(zone).replace(tzinfo=None) == time.replace(tzinfo=None)]
+
+
+class _Cron(NamedTuple):
+    """A cron expression, read."""
+
+    times: list[int]
+    """Minutes after midnight, in order."""
+    days: tuple[str, str]
+    """Day of month and day of week, which depend on the month."""
+    months: list[int]
+    years: list[int]
+
+
+@cache
+def _cron(text: str) -> _Cron:
     minute, hour, day_of_month, month, day_of_week, year = _cron_fields(text)
-    times, months, years = _times(minute, hour), MONTH.values(month), YEAR.values(year)
-    for ordinal in range(now.astimezone(zone).toordinal(), EPOCH.toordinal(), -1):
-        day = date.fromordinal(ordinal)
-        month_seen = _Month(*calendar.monthrange(day.year, day.month))
-        if day.year in years and day.month in months and day.day in _days(day_of_month, day_of_week, month_seen):
-            for minutes in reversed(times):
-                time = datetime(day.year, day.month, day.day, *divmod(minutes, 60), tzinfo=zone)
-                left_out = time.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time.replace(tzinfo=None)
-                if time <= now and not left_out:  # left out by the change to daylight saving
-                    yield time.astimezone(UTC)
+    return _Cron(_times(minute, hour), (day_of_month, day_of_week), MONTH.values(month), YEAR.values(year))
 
 
 def _rate_interval(expression: str) -> timedelta:

@@ -48,6 +48,8 @@ CHANGES = {
 """Files, and what is replaced in them by what."""
 ENGINE_CHANGES = ("access", "rename")
 
+NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`. To say yes, add its block to "
+
 ACCEPTED = """
 [[accept_change]]
 resource = "Database/Instance"
@@ -99,10 +101,10 @@ def test_no_change_is_no_change(reviews: dict[str, list[EnvironmentReview]]) -> 
 
 def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["schedule"])
-    assert "### basic, large, middle\n" in report
+    assert "### `basic`, `large`, `middle`\n" in report
     assert report.count("`Jobs/Job-tally/Schedule`") == 1
     assert (
-        "- `Jobs/Job-tally/Schedule` (AWS::Scheduler::Schedule) changed: `ScheduleExpression` changes from "
+        "- `Jobs/Job-tally/Schedule` (`AWS::Scheduler::Schedule`) changed: `ScheduleExpression` changes from "
         "`rate(15 minutes)` to `rate(30 minutes)`; `Target.RetryPolicy.MaximumEventAgeInSeconds` changes from `450` "
         "to `900`\n"
     ) in report
@@ -111,9 +113,9 @@ def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str
 
 def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["instance"])
-    assert [line for line in report.splitlines() if line.startswith("### ")] == ["### large"]
+    assert [line for line in report.splitlines() if line.startswith("### ")] == ["### `large`"]
     assert (
-        "- `Database/Instance` (AWS::RDS::DBInstance) changed: "
+        "- `Database/Instance` (`AWS::RDS::DBInstance`) changed: "
         "`DBInstanceClass` changes from `db.m7g.large` to `db.m7g.xlarge`\n"
     ) in report
     assert status(reviews["instance"]) == CHANGED
@@ -121,40 +123,41 @@ def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[Env
 
 def test_a_change_that_replaces_the_database_comes_first_and_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["schema"])
-    assert report.startswith(
-        "# Changes\n\n"
-        "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
-        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
-        "## Loses data\n\n"
-        "- basic, large, middle: `Database/Instance`: would be replaced: `DBName` changes from `jobs` to `work`. "
-        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
-        "**Not accepted.**\n\n"
+    assert report.startswith(f"# Changes\n\n{NOT_ACCEPTED}")
+    assert (
+        "\n\n## Loses data\n\n"
+        "- **`Database/Instance`** `data` in `basic`, `large`, `middle`\n"
+        "  - would be replaced: `DBName` changes from `jobs` to `work`. "
+        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail.\n"
+        "  - **Not accepted**\n\n"
         "## Everything that changes\n"
-    )
+    ) in report
     assert status(reviews["schema"]) == DANGEROUS
 
 
 def test_an_environments_file_accepts_for_that_environment(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["accepted"])
-    assert "**Not accepted yet** in large, middle." in report
-    assert "(`basic-mysql-jobs`): the deploy would fail. Accepted: basic starts anew\n" in report
+    assert "**Not accepted yet: 1 decision**, in `large`, `middle`." in report
+    assert "  - **Not accepted** in `large`, `middle`. Accepted in `basic`: `basic starts anew`\n" in report
     assert status(reviews["accepted"]) == DANGEROUS
 
 
 def test_an_option_accepts_for_all(reviews: dict[str, list[EnvironmentReview]]) -> None:
-    assert "the deploy would fail. Accepted: new data\n" in _report(reviews["all accepted"])
+    answer = "  - Accepted in `basic`: `basic starts anew`. Accepted in `large`, `middle`: `new data`\n"
+    assert answer in _report(reviews["all accepted"])
     assert status(reviews["all accepted"]) == CHANGED
 
 
 def test_what_the_base_accepted_accepts_nothing_more(reviews: dict[str, list[EnvironmentReview]]) -> None:
-    assert "**Not accepted yet** in basic, large, middle." in _report(reviews["long ago"])
+    assert NOT_ACCEPTED in _report(reviews["long ago"])
 
 
 def test_a_widened_security_group_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["access"])
     assert (
-        "## Widens access\n\n- basic, large, middle: `Database/SecurityGroup`: lets `10.0.0.0/8` in, "
-        "on tcp `{Database/Instance.Endpoint.Port}`. **Not accepted.**\n"
+        "## Widens access\n\n- **`Database/SecurityGroup`** `access` in `basic`, `large`, `middle`\n"
+        "  - lets `10.0.0.0/8` in, on tcp `{Database/Instance.Endpoint.Port}`.\n"
+        "  - **Not accepted**\n"
     ) in report
     assert status(reviews["access"]) == DANGEROUS
 
@@ -163,18 +166,17 @@ def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
     reviews: dict[str, list[EnvironmentReview]],
 ) -> None:
     report = _report(reviews["rename"])
-    assert report.startswith(
-        "# Changes\n\n"
-        "**Not accepted yet** in basic, large, middle. To accept it, give the reason: in the environment's file with "
-        '`[[accept_change]]`, `resource` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
-        "## Loses data\n\n"
-        "- basic, large, middle: `Database/Instance`: would be replaced: `Database/Server` takes its place. "
-        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail. "
-        "**Not accepted.**\n\n"
+    assert report.startswith("# Changes\n\n**Not accepted yet: 7 decisions**, in `basic`, `large`, `middle`.")
+    assert (
+        "\n\n## Loses data\n\n"
+        "- **`Database/Instance`** `data` in `basic`, `large`, `middle`\n"
+        "  - would be replaced: `Database/Server` takes its place. "
+        "CloudFormation will refuse, as it has a fixed name (`<environment>-mysql-jobs`): the deploy would fail.\n"
+        "  - **Not accepted**\n\n"
         "## Widens access\n"
-    )
-    assert "- `Database/Instance` (AWS::RDS::DBInstance) removed\n" in report
-    assert "- `Database/Server` (AWS::RDS::DBInstance) added\n" in report
+    ) in report
+    assert "- `Database/Instance` (`AWS::RDS::DBInstance`) removed\n" in report
+    assert "- `Database/Server` (`AWS::RDS::DBInstance`) added\n" in report
     assert status(reviews["rename"]) == DANGEROUS
 
 
@@ -183,7 +185,7 @@ def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentRe
     assert report.startswith(
         "# Changes\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n"
     )
-    assert "- `Jobs/Job-greeting/Job/Role` (AWS::IAM::Role) added\n" in report
+    assert "- `Jobs/Job-greeting/Job/Role` (`AWS::IAM::Role`) added\n" in report
     assert "`Environment.Variables.RIGHTS` changes from" in report  # what it may do in the database is shown
     assert status(reviews["job"]) == CHANGED
 
@@ -191,10 +193,12 @@ def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentRe
 def test_protection_that_is_turned_off_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
     assert (
         "## Takes protection away\n\n"
-        "- middle: `Database`: `TerminationProtection` changes from `true` to `false`: one command deletes the stack. "
-        "**Not accepted.**\n"
-        "- middle: `Database/Instance`: `DeletionProtection` changes from `true` to `false`: one command deletes the "
-        "database. **Not accepted.**\n\n## Everything that changes\n"
+        "- **`Database`** `protection` in `middle`\n"
+        "  - `TerminationProtection` changes from `true` to `false`: one command deletes the stack.\n"
+        "  - **Not accepted**\n"
+        "- **`Database/Instance`** `protection` in `middle`\n"
+        "  - `DeletionProtection` changes from `true` to `false`: one command deletes the database.\n"
+        "  - **Not accepted**\n\n## Everything that changes\n"
     ) in _report(reviews["protection"])
     assert status(reviews["protection"]) == DANGEROUS
 
@@ -215,10 +219,10 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     assert done.returncode == 0, done.stderr
     head = git(project, "rev-parse", "--short=7", "HEAD").strip()
     assert done.stdout == (
-        f"# Against main ({head})\n\n"
+        f"# Against `main` (`{head}`)\n\n"
         "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
-        "### basic, large, middle\n\n<details><summary>Jobs: 1</summary>\n\n"
+        "### `basic`, `large`, `middle`\n\n<details><summary><code>Jobs</code>: 1</summary>\n\n"
         "- code of `pulse`, `sweep`, `tally`, `migrate` changed: `lambda/jobs/tally.py`\n\n</details>\n"
     )
     assert (project / "cdk.out" / "diff.md").read_text() == done.stdout

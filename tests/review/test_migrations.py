@@ -67,6 +67,6 @@ def test_the_report_names_the_file_for_the_yes() -> None:
     report = markdown("Against main", environments, (), ["`migrations/0002_more.sql`: statement 2 instant"])
     assert (
         "## Loses data\n\n- **`migrations/0002_more.sql`** `data` in `basic`, `large`\n"
-        "  - drops the table `sale` with all its rows.\n  - **Not accepted.**\n\n"
+        "  - drops the table `sale` with all its rows.\n  - **Not accepted**\n\n"
         "## What the migrations do besides\n\n- `migrations/0002_more.sql`: statement 2 instant\n"
     ) in report

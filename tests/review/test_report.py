@@ -77,11 +77,11 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
         "## Loses data\n\n"
         "- **`Database/Instance`** `data` in `basic`, `large`\n"
         "  - would be deleted. Its data is lost.\n"
-        "  - **Not accepted.**\n\n"
+        "  - **Not accepted**\n\n"
         "## Widens access\n\n"
         "- **`Jobs/Role`** `access` in `large`\n"
         "  - it may now `s3:*` on `large-bucket`.\n"
-        "  - **Not accepted.**\n"
+        "  - **Not accepted**\n"
     )
 
 
@@ -140,7 +140,7 @@ def test_what_belongs_to_one_yes_is_one_decision_with_its_consequence() -> None:
         "  - lets `one` in.\n"
         "  - lets `other` in.\n"
         "  - *If you say yes:* the proxy reads the secret.\n"
-        "  - **Not accepted in `large`, `middle`.** Accepted in `basic`: `few connections`\n"
+        "  - **Not accepted** in `large`, `middle`. Accepted in `basic`: `few connections`\n"
     )
 
 
