@@ -1,0 +1,127 @@
+"""The next runs of each schedule that changes: before and after, as Scheduler will choose them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from review.jobs_stacks import in_one_stack
+from review.markdown import code
+from review.templates import Resource, SynthesizedEnvironment, at
+from settings.schedule import next_times, read_schedule
+
+SCHEDULE = "AWS::Scheduler::Schedule"
+SHOWN = 5
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NextRuns:
+    """The next runs of one schedule, in Markdown."""
+
+    path: str
+    before: str | None
+    """None for a new schedule."""
+    after: str
+
+
+def changed_runs(
+    before: SynthesizedEnvironment | None, after: SynthesizedEnvironment, *, now: datetime
+) -> Iterator[NextRuns]:
+    """The next runs after `now` of each schedule that is new, goes, or has other times or another state."""
+    after = in_one_stack(after)
+    wanted = {each.path: each for each in after.of(SCHEDULE)}
+    # A stack that is no longer in the app stays deployed, and its schedules go on.
+    stacks = {each.stack for each in after.resources.values()}
+    deployed = {each.path: each for each in _schedules(before) if each.stack in stacks}
+    for path in sorted(deployed.keys() | wanted.keys()):
+        old, new = deployed.get(path), wanted.get(path)
+        if _decides(old) != _decides(new):
+            yield NextRuns(
+                path=path,
+                before=_told(old, now) if old else None,
+                after=_told(new, now) if new else "none: the schedule is removed",
+            )
+
+
+def _schedules(environment: SynthesizedEnvironment | None) -> Sequence[Resource]:
+    return in_one_stack(environment).of(SCHEDULE) if environment else ()
+
+
+def _decides(schedule: Resource | None) -> object:
+    """What its times follow from."""
+    if schedule is None:
+        return None
+    start, end = at(schedule, "StartDate"), at(schedule, "EndDate")
+    return _expression(schedule), _zone(schedule), _disabled(schedule), start, end
+
+
+def _expression(schedule: Resource) -> str:
+    return str(at(schedule, "ScheduleExpression"))
+
+
+def _zone(schedule: Resource) -> str:
+    return str(at(schedule, "ScheduleExpressionTimezone") or "UTC")
+
+
+def _disabled(schedule: Resource) -> bool:
+    return bool(at(schedule, "State") == "DISABLED")
+
+
+def _told(schedule: Resource, now: datetime) -> str:
+    expression, zone = _expression(schedule), _zone(schedule)
+    named = code(expression) if zone == "UTC" else f"{code(expression)} in {code(zone)}"
+    if _disabled(schedule):
+        return f"{named}: none, as it is disabled"
+    try:
+        times = _times(schedule, now)
+        listed = _listed(times, ZoneInfo(zone))
+    except (ValueError, OverflowError, ZoneInfoNotFoundError) as error:
+        return f"{named}: not known here: {code(error)}"
+    if not times:
+        return f"{named}: none any more"
+    counted = expression.startswith("rate(") and not at(schedule, "StartDate")
+    return f"{named}: {listed}{'; a rate counts from its deploy, and here from now' if counted else ''}"
+
+
+def _times(schedule: Resource, now: datetime) -> list[datetime]:
+    """The next times, in UTC.
+
+    Raises:
+        ValueError: Scheduler would refuse the expression, or this project does not read it.
+    """
+    expression, zone = _expression(schedule), _zone(schedule)
+    start = _date(at(schedule, "StartDate"), LONG_AGO)
+    end = _date(at(schedule, "EndDate"), END_OF_TIME)
+    if once := re.fullmatch(r"at\((.*)\)", expression):
+        times = [datetime.fromisoformat(once[1]).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)]
+    elif expression.startswith("rate(") and start > LONG_AGO:
+        interval = read_schedule(expression).shortest_interval
+        first = start + max(0, (now - start) // interval + 1) * interval
+        times = [first + number * interval for number in range(SHOWN)]
+    else:
+        times = next_times(expression, zone, now=max(now, start - timedelta(microseconds=1)), count=SHOWN)
+    return [each for each in times if now < each <= end]
+
+
+def _date(text: object, otherwise: datetime) -> datetime:
+    """A date of a template, which without a time zone is in UTC."""
+    if text is None:
+        return otherwise
+    date = datetime.fromisoformat(str(text))
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
+
+
+def _listed(times: Sequence[datetime], zone: ZoneInfo) -> str:
+    """The times as the schedule's time zone has them, each day once, and in UTC where that is another."""
+    written, day = [], None
+    for time in times:
+        local = time.astimezone(zone)
+        utc = "" if zone.key == "UTC" else f" ({time:%H:%M} UTC)"
+        written.append(f"{local:%H:%M}{utc}" if local.date() == day else f"{local:%a %Y-%m-%d %H:%M}{utc}")
+        day = local.date()
+    return ", ".join(written)
