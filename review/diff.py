@@ -8,15 +8,18 @@ import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 from review.assemblies import assembly
 from review.changes import Change, compare
+from review.cost import changed_cost
 from review.danger import Danger
 from review.failure import ReviewFailed
 from review.judgement import dangers, left_behind
 from review.markdown import code
 from review.migrations import tried
+from review.next_runs import changed_runs
 from review.report import EnvironmentReview, markdown
 from review.templates import SynthesizedEnvironment, file_name, read_environments
 from review.trees import Trees, common_ancestor
@@ -96,10 +99,12 @@ def review(
     accept: str = "",
     *,
     migrations: Sequence[Danger] = (),
+    now: datetime | None = None,
 ) -> list[EnvironmentReview]:
     """Review the change of each environment; `accept`, if given, is the reason to accept all dangers.
 
-    The dangers of `migrations` are those of each environment that is deployed already.
+    The dangers of `migrations` are those of each environment that is deployed already. The next runs of schedules are
+    those after `now`.
     """
     old, new = read_environments(old_assembly), read_environments(assembly)
     reviews = []
@@ -114,6 +119,7 @@ def review(
                 accepted=dict(accepted),
                 accept=accept,
                 migrations=migrations if name == file_name(name) else (),
+                now=now or datetime.now(UTC).replace(second=0, microsecond=0),
             )
         )
     return reviews
@@ -127,6 +133,7 @@ def _environment(
     accepted: Mapping[tuple[str, str | None], str],
     accept: str,
     migrations: Sequence[Danger],
+    now: datetime,
 ) -> EnvironmentReview:
     changes: list[Change] = []
     found: list[Danger] = []
@@ -146,7 +153,15 @@ def _environment(
         for each in found
         if (reason := accepted.get((each.resource, each.code)) or accepted.get((each.resource, None)) or accept)
     }
-    return EnvironmentReview(name=name, changes=changes, dangers=found, accepted=reasons, note=note)
+    return EnvironmentReview(
+        name=name,
+        changes=changes,
+        dangers=found,
+        accepted=reasons,
+        note=note,
+        cost=changed_cost(before, after) if after else None,
+        runs=tuple(changed_runs(before, after, now=now)) if after else (),
+    )
 
 
 def _accepted(project: Path, environment: str) -> dict[tuple[str, str | None], str]:

@@ -18,11 +18,10 @@ PLAIN = re.compile(r"[\"'(]*[^\W_](?:[^\W_]|[.,:;'\"()/%+?!=…-])*|[\"'(…]*[:
 
 MEANT = re.compile(
     r"""
-    \d+[.)]                  # an item of a list
-    | .*://.*                # an address
-    | .*\bwww\..*
+    .*://.*                  # an address
+    | .*www\..*
     | [0-9a-f]{7,}[.,:;)]*   # a commit
-    | .*\bgh-\d.*            # an issue
+    | .*gh-\d.*            # an issue
     | .*:[\w+-]+:.*          # an emoji
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -50,7 +49,7 @@ def prose(text: str) -> str:
     for span in SPAN.finditer(text):
         written = _followed(_followed(written, _words(text[end : span.start()])), code(_unpadded(span[2])))
         end = span.end()
-    return _followed(written, _words(text[end:])).strip()
+    return _item(_followed(written, _words(text[end:])).strip())
 
 
 def fenced(lines: Iterable[str], language: str) -> list[str]:
@@ -87,6 +86,11 @@ def _unpadded(text: str) -> str:
 def _followed(one: str, other: str) -> str:
     """Return both; two code spans side by side would be something else."""
     return f"{one} {other}" if one.endswith("`") and other.startswith("`") else one + other
+
+
+def _item(text: str) -> str:
+    """`text` without a number at its start that would be that of a list."""
+    return re.sub(r"^\d+[.)](?= |$)", lambda number: code(number[0]), text)
 
 
 def _words(text: str) -> str:

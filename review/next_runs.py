@@ -15,6 +15,7 @@ from settings.schedule import next_times, read_schedule
 
 SCHEDULE = "AWS::Scheduler::Schedule"
 SHOWN = 5
+NOTE = "In the time zone of the schedule; a rate counts from its deploy, which here is now."
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -27,6 +28,14 @@ class NextRuns:
     before: str | None
     """None for a new schedule."""
     after: str
+
+    def markdown(self) -> Iterator[str]:
+        """What was, and what will be."""
+        if self.before is None:
+            yield f"new: {self.after}"
+        else:
+            yield f"before: {self.before}"
+            yield f"after: {self.after}"
 
 
 def changed_runs(
@@ -84,8 +93,7 @@ def _told(schedule: Resource, now: datetime) -> str:
         return f"{named}: not known here: {code(error)}"
     if not times:
         return f"{named}: none any more"
-    counted = expression.startswith("rate(") and not at(schedule, "StartDate")
-    return f"{named}: {listed}{'; a rate counts from its deploy, and here from now' if counted else ''}"
+    return f"{named}: {listed}"
 
 
 def _times(schedule: Resource, now: datetime) -> list[datetime]:

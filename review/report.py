@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from review.changes import Change
+from review.changes import Change, Difference
+from review.cost import CostChange, prices_date
 from review.danger import Danger
 from review.decisions import Decision, decisions, how_to_accept
 from review.markdown import code, codes, prose, summary
+from review.next_runs import NOTE, NextRuns
 from review.templates import ENVIRONMENT, Resource, file_name
 
 HEADINGS = {
@@ -24,6 +26,10 @@ HEADINGS = {
 }
 
 
+FEW = 5
+"""So many schedules are shown at once; more are folded."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentReview:
     """What changes in one environment."""
@@ -35,6 +41,8 @@ class EnvironmentReview:
     """Reasons, by the resource and the code of the dangers that they accept."""
     note: str | None = None
     """What to know of the environment as a whole, in Markdown."""
+    cost: CostChange | None = None
+    runs: Sequence[NextRuns] = ()
 
     @property
     def open(self) -> list[Danger]:
@@ -67,6 +75,10 @@ def markdown(
     for kind, heading in HEADINGS.items():
         if items := [line for each in asked if each.kind == kind for line in each.markdown()]:
             lines += ["", f"## {heading}", "", *items]
+    if costs := list(_costs(environments)):
+        lines += ["", "## What it costs", "", *costs]
+    if runs := list(_runs(environments)):
+        lines += ["", "## When the jobs run next", "", *runs]
     if migrations:
         lines += ["", "## What the migrations do besides", "", *(f"- {prose(each)}" for each in migrations)]
     if changes := list(_changes(environments, code_files)):
@@ -91,6 +103,36 @@ def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision
         yield "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away."
     else:
         yield "Nothing changes in any environment."
+
+
+def _costs(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
+    where: dict[CostChange, list[str]] = defaultdict(list)
+    for environment in environments:
+        if environment.cost:
+            where[environment.cost].append(environment.name)
+    for cost, names in where.items():
+        total, *items = cost.markdown()
+        yield f"- {codes(names)}: {total}"
+        yield from (f"  - {item}" for item in items)
+    if where:
+        yield from ("", f"Prices on demand of {prices_date():%-d %B %Y}, without what goes by use: see `docs/cost.md`.")
+
+
+def _runs(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
+    where: dict[NextRuns, list[str]] = defaultdict(list)
+    for environment in environments:
+        for runs in environment.runs:
+            where[runs].append(environment.name)
+    folded = len(where) > FEW
+    if folded:
+        yield from (f"<details><summary>{len(where)} schedules</summary>", "")
+    for runs, names in where.items():
+        yield f"- {code(runs.path)} in {codes(names)}"
+        yield from (f"  - {each}" for each in runs.markdown())
+    if folded:
+        yield from ("", "</details>")
+    if where:
+        yield from ("", NOTE)
 
 
 def _changes(environments: Iterable[EnvironmentReview], code_files: Sequence[str]) -> Iterator[str]:
@@ -126,7 +168,7 @@ def _lines(changes: Iterable[Change], code_files: Sequence[str]) -> Iterator[tup
         if not change.code_only:
             yield resource.stack, _line(change)
     for (stack, ours), names in functions.items():
-        made_from = codes(code_files) if ours else "it comes with aws-cdk-lib"
+        made_from = codes(code_files) or "none of its files" if ours else "it comes with aws-cdk-lib"
         yield stack, f"code of {codes(names)} changed: {made_from}"
 
 

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,8 @@ CHANGES = {
 """Files, and what is replaced in them by what."""
 ENGINE_CHANGES = ("access", "rename")
 
+NOW = datetime(2026, 11, 27, 10, 40, tzinfo=UTC)
+
 NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`. To say yes, add its block to "
 
 ACCEPTED = """
@@ -84,7 +87,9 @@ def reviews(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
             synthesize(project, assemblies[name], Path(sys.executable))
         else:
             synthesis.synthesize(Project(project), assemblies[name], validated=False)  # the same, without a new process
-    found = {name: review(repository, assemblies["base"], projects[name], assemblies[name]) for name in projects}
+    found = {
+        name: review(repository, assemblies["base"], projects[name], assemblies[name], now=NOW) for name in projects
+    }
     basic = projects["schema"] / "environments" / "basic.toml"
     basic.write_text(basic.read_text() + ACCEPTED)
     found["accepted"] = review(repository, assemblies["base"], projects["schema"], assemblies["schema"])
@@ -102,13 +107,26 @@ def test_no_change_is_no_change(reviews: dict[str, list[EnvironmentReview]]) -> 
 def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["schedule"])
     assert "### `basic`, `large`, `middle`\n" in report
-    assert report.count("`Jobs/Job-tally/Schedule`") == 1
+    assert report.count("`Jobs/Job-tally/Schedule`") == 2
+    assert (
+        "## When the jobs run next\n\n"
+        "- `Jobs/Job-tally/Schedule` in `basic`, `large`, `middle`\n"
+        "  - before: `rate(15 minutes)`: Fri 2026-11-27 10:55, 11:10, 11:25, 11:40, 11:55\n"
+        "  - after: `rate(30 minutes)`: Fri 2026-11-27 11:10, 11:40, 12:10, 12:40, 13:10\n"
+    ) in report
     assert (
         "- `Jobs/Job-tally/Schedule` (`AWS::Scheduler::Schedule`) changed: `ScheduleExpression` changes from "
         "`rate(15 minutes)` to `rate(30 minutes)`; `Target.RetryPolicy.MaximumEventAgeInSeconds` changes from `450` "
         "to `900`\n"
     ) in report
     assert status(reviews["schedule"]) == CHANGED
+
+
+def test_what_a_change_costs_is_counted(reviews: dict[str, list[EnvironmentReview]]) -> None:
+    report = _report(reviews["job"])
+    assert "## What it costs\n\n- `basic`, `large`, `middle`: **+2.60 USD a month**\n" in report  # as docs/cost.md says
+    assert "  - +2.10: metrics (7 more)\n" in report
+    assert "What it costs" not in _report(reviews["schedule"])
 
 
 def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[EnvironmentReview]]) -> None:

@@ -4,7 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 from review.changes import compare
+from review.cost import CostChange, prices_date
 from review.danger import Danger
+from review.next_runs import NextRuns
 from review.report import EnvironmentReview, markdown
 from review.templates import read_templates
 
@@ -163,3 +165,33 @@ def test_a_yes_is_for_one_danger_of_one_resource() -> None:
 def test_an_environment_that_comes_or_goes_is_said() -> None:
     text = markdown("Against main", [EnvironmentReview(name="qa", note="is new: 3 resources")], ())
     assert text.endswith("## Everything that changes\n\n`qa` is new: 3 resources.\n")
+
+
+def test_what_it_costs_and_when_jobs_run_next_is_said_once_for_all_environments_below_the_dangers() -> None:
+    cost = CostChange(items=(("interface endpoint (2 zones)", 14.6),), elsewhere=(), not_priced=(), region="us-east-1")
+    runs = NextRuns(path="Jobs/Schedule", before="`rate(1 day)`: soon", after="`rate(1 hour)`: sooner")
+    new = NextRuns(path="Jobs/Other", before=None, after="`rate(1 day)`: soon")
+    basic = EnvironmentReview(name="basic", dangers=[LOSS], cost=cost, runs=(runs, new))
+    large = EnvironmentReview(name="large", cost=cost, runs=(runs,))
+    report = markdown("Against main", [basic, large], ())
+    assert report.endswith(
+        "  - **Not accepted**\n\n"
+        "## What it costs\n\n"
+        "- `basic`, `large`: **+14.60 USD a month**\n"
+        "  - +14.60: interface endpoint (2 zones)\n\n"
+        f"Prices on demand of {prices_date():%-d %B %Y}, without what goes by use: see `docs/cost.md`.\n\n"
+        "## When the jobs run next\n\n"
+        "- `Jobs/Schedule` in `basic`, `large`\n"
+        "  - before: `rate(1 day)`: soon\n"
+        "  - after: `rate(1 hour)`: sooner\n"
+        "- `Jobs/Other` in `basic`\n"
+        "  - new: `rate(1 day)`: soon\n\n"
+        "In the time zone of the schedule; a rate counts from its deploy, which here is now.\n"
+    )
+
+
+def test_many_schedules_are_folded() -> None:
+    runs = [NextRuns(path=f"Jobs/Job-{number}", before=None, after="soon") for number in range(20)]
+    report = markdown("Against main", [EnvironmentReview(name="basic", note="is new", runs=runs)], ())
+    assert "## When the jobs run next\n\n<details><summary>20 schedules</summary>\n\n- `Jobs/Job-0`" in report
+    assert report.count("<details>") == report.count("</details>") == 1
