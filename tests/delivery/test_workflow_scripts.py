@@ -4,11 +4,18 @@ import json
 import os
 import re
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from review.changes import compare
+from review.cost import changed_cost
+from review.danger import Danger
+from review.next_runs import changed_runs
+from review.report import EnvironmentReview, markdown
+from review.templates import read_templates
 from settings.project import ROOT
 from tests.delivery.pull_requests import event
 from tests.delivery.scripts import module
@@ -37,23 +44,96 @@ def test_a_report_that_fits_is_the_comment_below_its_mark() -> None:
 
 
 def test_a_report_that_asks_for_a_yes_says_how_to_give_it_here() -> None:
-    written = comment.comment("**Not accepted yet** in basic.\n", RUN)
+    written = comment.comment("# Against main\n\n**Not accepted yet: 1 decision**, in `basic`.\n", RUN)
     assert written.endswith(comment.HOW_TO_ACCEPT)
     assert "`Accept-change: why`" in written
 
 
-@pytest.mark.parametrize("line", ["- `Jobs/Queue` is new", "- „größer“ 🗑"])
-@pytest.mark.parametrize("verdict", ["Nothing loses data.", "**Not accepted yet** in basic."])
-def test_a_long_report_is_cut_at_a_line_and_folds_are_closed(line: str, verdict: str) -> None:
-    report = f"{verdict}\n\n<details><summary>Jobs</summary>\n\n" + f"{line}\n" * 20_000 + "\n</details>\n"
+def test_what_somebody_wrote_asks_for_no_yes() -> None:
+    report = "# Against main\n\nEverything that has to be accepted is.\n\n- Accepted: `**Not accepted yet`\n"
+    assert "Accept-change" not in comment.comment(report, RUN)
+
+
+def _report(*, dangers: int, lines: int = 1, changes: int = 1, name: str = "Database") -> str:
+    """A report as `make diff` makes it."""
+    some = [
+        Danger(
+            kind=kind, code=f"code-{number}", resource=f"{name}/{number}", text=f"`größer` {line}", then="it is gone"
+        )
+        for number in range(dangers)
+        for kind in ("data" if number % 2 else "access",)
+        for line in range(lines)
+    ]
+    properties = {"ScheduleExpression": "rate(1 day)"}
+    schedule = {"Schedule": {"Type": "AWS::Scheduler::Schedule", "Properties": properties}}
+    filters = {f"Filter{number}": {"Type": "AWS::Logs::MetricFilter", "Properties": {}} for number in range(changes)}
+    old, new = (
+        read_templates("basic", "1" * 12, "us-east-1", {"Jobs": {"Resources": resources}}, {})
+        for resources in ({}, {**schedule, **filters, "Key": {"Type": "AWS::KMS::Key"}})
+    )
+    basic = EnvironmentReview(
+        name="basic",
+        changes=compare(old, new),
+        dangers=some,
+        cost=changed_cost(old, new),
+        runs=list(changed_runs(old, new, now=datetime(2026, 11, 27, tzinfo=UTC))),
+    )
+    return markdown("Against main", [basic], (), ["`migrations/0001_a.sql`: instant"])
+
+
+def _headings(text: str) -> list[str]:
+    return [line.removeprefix("## ") for line in text.splitlines() if line.startswith("## ")]
+
+
+def test_it_knows_every_heading_of_a_report() -> None:
+    assert _headings(_report(dangers=2)) == ["Loses data", "Widens access", *comment.BESIDES]
+
+
+@pytest.mark.parametrize(
+    ("report", "headings"),
+    [
+        (_report(dangers=4, changes=2_000), ["Loses data", "Widens access", *comment.BESIDES[:-1]]),
+        (_report(dangers=2, lines=800), ["Loses data", "Widens access", *comment.BESIDES]),
+        (_report(dangers=300, lines=5), ["Loses data", "Widens access"]),
+        (_report(dangers=600, lines=5), ["Loses data", "Widens access"]),
+        (_report(dangers=1_100), ["Loses data", "Widens access"]),
+    ],
+)
+def test_of_a_long_report_the_verdict_and_every_danger_stay(report: str, headings: list[str]) -> None:
     written = comment.comment(report, RUN)
-    assert len(written.encode()) <= comment.LIMIT
-    assert written.startswith(f"{comment.MARK}\n{verdict}")
-    assert written.count("<details>") == written.count("</details>") == 1
-    kept, _, end = written.partition("\n</details>\n")
-    assert kept.endswith(f"\n{line}")
-    assert f"[the summary of the run]({RUN})" in end
-    assert ("accept-change" in end) == verdict.startswith("**Not accepted")
+    assert len(written.encode()) <= comment.COMMENT_LIMIT
+    verdict = "\n".join(report.splitlines()[:3])
+    assert written.startswith(f"{comment.MARK}\n{verdict}\n")
+    assert written.endswith(comment.HOW_TO_ACCEPT)
+    assert _headings(written) == headings
+    decided = [line for line in report.splitlines() if line.startswith("- **`")]
+    assert [line for line in written.splitlines() if line.startswith("- **`")] == decided
+    assert written.count("<details>") == written.count("</details>")
+    if len(report.encode()) > comment.COMMENT_LIMIT:
+        assert f"**Shortened.** The whole report is in [the summary of the run]({RUN})." in written
+
+
+def test_of_dangers_that_do_not_fit_at_all_the_number_is_said() -> None:
+    report = _report(dangers=3_001, name="Database" * 5)
+    written = comment.comment(report, RUN)
+    assert len(written.encode()) <= comment.COMMENT_LIMIT
+    assert "**Not accepted yet: 3001 decisions**" in written
+    assert "## Loses data\n\n1500, which are too many to be listed here.\n" in written
+    assert "## Widens access\n\n1501, which are too many to be listed here.\n" in written
+    assert f"[the summary of the run]({RUN})" in written
+
+
+def test_the_summary_of_the_job_has_the_whole_report_as_long_as_github_shows_it() -> None:
+    report = _report(dangers=3_001)
+    assert comment.summary(report, RUN) == report
+    longer = comment.summary(_report(dangers=2, changes=20_000), RUN)
+    assert len(longer.encode()) <= comment.SUMMARY_LIMIT
+    assert f"The whole report is in the artifact `diff` of [the run]({RUN})." in longer
+    workflow = yaml.safe_load((GITHUB / "workflows" / "diff.yml").read_text())
+    uploads = [
+        step["with"] for step in workflow["jobs"]["report"]["steps"] if "upload-artifact" in step.get("uses", "")
+    ]
+    assert uploads == [{"name": "diff", "path": "cdk.out/diff.md"}]
 
 
 def test_the_workflow_looks_for_the_mark() -> None:
