@@ -82,7 +82,7 @@ def how_to_accept(some: Iterable[Decision]) -> Iterator[str]:
         blocks[tuple(names)].append(asked)
     folded = len(files) > FEW
     if folded:
-        yield from ("<details><summary>The blocks for all of them, to be copied</summary>", "")
+        yield from ("<details><summary>All of them, to be copied</summary>", "")
     for some_files, every in blocks.items():
         yield from (f"For {codes(some_files)}:", "", *fenced(_toml(every), "toml"), "")
     if folded:

@@ -89,8 +89,8 @@ def _followed(one: str, other: str) -> str:
 
 
 def _item(text: str) -> str:
-    """`text` without a number at its start that would be that of a list."""
-    return re.sub(r"^\d+[.)](?= |$)", lambda number: code(number[0]), text)
+    """`text` without a number at its start that would be that of a list, with a full stop behind it or without."""
+    return re.sub(r"^\d+([.)](?= |$)|$)", lambda number: code(number[0]), text)
 
 
 def _words(text: str) -> str:

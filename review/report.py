@@ -92,8 +92,8 @@ def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision
         number = f"{len(still_open)} decision{'s' if len(still_open) > 1 else ''}"
         names = codes(each.name for each in environments if each.open)
         yield (
-            f"**Not accepted yet: {number}**, in {names}. To say yes, add its block to the environment's file with the "
-            'reason, or say it to all at once with `ACCEPT="reason"`.'
+            f"**Not accepted yet: {number}**, in {names}. To say yes to one, write an `[[accept_change]]` with its "
+            '`resource`, its `danger` and a `reason` into the environment\'s file; to all at once: `ACCEPT="reason"`.'
         )
         yield ""
         yield from list(how_to_accept(still_open))[:-1]

@@ -51,7 +51,7 @@ ENGINE_CHANGES = ("access", "rename")
 
 NOW = datetime(2026, 11, 27, 10, 40, tzinfo=UTC)
 
-NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`. To say yes, add its block to "
+NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`. To say yes to one, write "
 
 ACCEPTED = """
 [[accept_change]]

@@ -1,5 +1,6 @@
 """Whatever others wrote stays text: read by a parser of CommonMark, no value becomes more than code."""
 
+import html
 import re
 import tomllib
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -16,7 +17,7 @@ from review.changes import Change, Difference
 from review.cost import CostChange
 from review.danger import Danger
 from review.decisions import quoted
-from review.markdown import code, codes, fenced, prose, visible
+from review.markdown import code, codes, fenced, prose, summary, visible
 from review.next_runs import changed_runs
 from review.report import HEADINGS, EnvironmentReview, markdown
 from review.templates import Resource, SynthesizedEnvironment
@@ -70,6 +71,9 @@ def test_what_we_say_ourselves_stays_as_it_is() -> None:
         ("see #1, GH-1 or a@b.c", "see `#1,` `GH-1` or `a@b.c`"),
         ("moves to 111111111111, eu-central-1", "moves to `111111111111,` eu-central-1"),
         ("`a``b`", "```a``b```"),
+        ("1. item", "`1.` item"),
+        ("1", "`1`"),
+        ("1 item of 2.", "1 item of 2."),
         ("`a`@b", "`a` `@b`"),
         ("`a` <b>", "`a` `<b>`"),
     ],
@@ -87,6 +91,20 @@ def test_nothing_but_plain_words_is_outside_of_code(text: str) -> None:
             assert "://" not in token.content
             assert "www." not in token.content.lower()
             assert not re.search(r"gh-\d", token.content, re.IGNORECASE)
+
+
+@given(hostile)
+@example("<b>")
+@example("</summary></details>\n\n# @me")
+def test_the_line_that_opens_a_fold_is_its_own_html_and_nothing_more(name: str) -> None:
+    [opened, *_] = PARSER.parse(f"{summary(name, ': 1')}\n\ntext\n\n</details>")
+    assert opened.type == "html_block"
+    start, end = "<details><summary><code>", "</code>: 1</summary>\n"
+    assert opened.content.startswith(start)
+    assert opened.content.endswith(end)
+    inside = opened.content[len(start) : -len(end)]
+    assert not set(inside) & {"<", ">"}
+    assert html.unescape(inside) == visible(name)
 
 
 @given(st.lists(hostile, min_size=1))
@@ -130,8 +148,8 @@ def test_no_value_changes_what_a_report_is_made_of(name: str, value: str, reason
     ours = {HEADINGS["data"], HEADINGS["access"], "What it costs", "When the jobs run next"}
     ours |= {"What the migrations do besides", "Everything that changes"}
     assert {each for each in headings if not each.startswith(("Against `", "`"))} <= ours
-    html = [each.content for each in tokens if each.type == "html_block"]
-    assert all(each.count("<") == 5 or each == "</details>\n" for each in html), html  # details, summary, code
+    folds = [each.content for each in tokens if each.type == "html_block"]
+    assert all(each.count("<") == 5 or each == "</details>\n" for each in folds), folds  # details, summary, code
     assert all(line.isprintable() for line in report.split("\n"))
 
 

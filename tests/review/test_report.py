@@ -70,8 +70,9 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
     large = EnvironmentReview(name="large", dangers=[LOSS, ACCESS])
     assert markdown("Against main", [basic, large], ()) == (
         "# Against main\n\n"
-        "**Not accepted yet: 2 decisions**, in `basic`, `large`. To say yes, add its block to the environment's file "
-        'with the reason, or say it to all at once with `ACCEPT="reason"`.\n\n'
+        "**Not accepted yet: 2 decisions**, in `basic`, `large`. To say yes to one, write an `[[accept_change]]` "
+        "with its `resource`, its `danger` and a `reason` into the environment's file; to all at once: "
+        '`ACCEPT="reason"`.\n\n'
         "For `environments/basic.toml`, `environments/large.toml`:\n\n"
         '```toml\n[[accept_change]]\nresource = "Database/Instance"\ndanger = "data"\nreason = ""\n```\n\n'
         "For `environments/large.toml`:\n\n"
@@ -150,7 +151,7 @@ def test_many_blocks_to_copy_are_folded() -> None:
     many = [Danger(kind="data", code=f"data-{number}", resource="Database", text="is gone") for number in range(3)]
     report = markdown("Against main", [EnvironmentReview(name="basic", dangers=many)], ())
     verdict = report.partition("\n## ")[0]
-    assert verdict.count("[[accept_change]]") == 3
+    assert verdict.count("\n[[accept_change]]\n") == 3
     assert verdict.count("```toml") == verdict.count("<details>") == verdict.count("</details>") == 1
 
 
