@@ -53,6 +53,12 @@ class CostChange:
             yield f"**Not priced:** {_all(self.not_priced)}"
 
 
+@cache
+def prices() -> Mapping[str, Any]:
+    """The prices by what they are for: `per` hour or month, the `unit`, and by region `usd` and `source`."""
+    return {name: price for name, price in _file().items() if isinstance(price, dict) and name != "free"}
+
+
 def prices_date() -> date:
     """When the prices were looked up."""
     found: date = _file()["date"]
@@ -69,7 +75,7 @@ def changed_cost(before: SynthesizedEnvironment | None, after: SynthesizedEnviro
         less, more = old.get(name, 0), new.get(name, 0)
         if less == more:
             continue
-        price = _file().get(name)
+        price = prices().get(name)
         words = f"{name}{_amount(less, more, (price or {}).get('unit', ''))}"
         if price is None:
             not_priced.append(words)

@@ -1,8 +1,9 @@
-"""What a game day costs is said by the prices in docs/cost.md, and what has none there is named."""
+"""What a game day costs is said by the prices of review/prices.toml, and what has none there is named."""
 
 import pytest
 
-from gameday.cost import PRICES, SECOND_HOURS, cost
+from gameday.cost import SECOND_HOURS, cost
+from review.cost import prices_date
 from settings.environment import EnvironmentSettings
 from tests.fixture import ENVIRONMENTS
 
@@ -36,5 +37,4 @@ def test_what_has_no_price_is_named() -> None:
 
 
 def test_the_date_of_the_prices_is_said() -> None:
-    assert f"looked up on {cost(BASIC, hours=5).date}" in str(cost(BASIC, hours=5))
-    assert f"Looked up on {cost(BASIC, hours=5).date}" in PRICES.read_text()
+    assert f"looked up on {prices_date():%-d %B %Y}" in str(cost(BASIC, hours=5))

@@ -1,13 +1,12 @@
 """What a change costs is counted in the templates, priced by a dated list; what has no price is named."""
 
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from review.cost import FALLBACK, FILE, billed, changed_cost, prices_date
+from review.cost import FALLBACK, billed, changed_cost, prices, prices_date
 from review.templates import SynthesizedEnvironment, read_environments, read_templates
 from settings.project import ROOT
 
@@ -52,15 +51,14 @@ def of(kind: str, **properties: Any) -> dict[str, float]:
 def test_the_page_says_the_same_prices() -> None:
     cells = [[cell.strip().replace("`", "") for cell in line.split("|")[1:-1]] for line in PAGE.splitlines()]
     rows = {row[0]: row for row in cells if len(row) == 5}
-    prices = {name: price for name, price in tomllib.loads(FILE.read_text()).items() if name not in ("date", "free")}
-    assert set(prices) == set(ROWS)
-    for name, price in prices.items():
+    assert set(prices()) == set(ROWS)
+    for name, price in prices().items():
         _, per, usd, source, _ = rows[ROWS[name]]
         assert (float(usd), source) == (price[FALLBACK]["usd"], f"[{price[FALLBACK]['source']}]"), name
         assert ("hour" in per) == (price["per"] == "hour"), name
         assert re.search(rf"(?m)^{price[FALLBACK]['source']}\. ", PAGE), name
     [elsewhere] = re.findall(r"(?m)^In eu-central-1 (.*\n.*)$", PAGE)
-    known = [price["eu-central-1"]["usd"] for price in prices.values() if "eu-central-1" in price]
+    known = [price["eu-central-1"]["usd"] for price in prices().values() if "eu-central-1" in price]
     assert sorted(re.findall(r"\b0\.\d+", elsewhere)) == sorted(map(str, known))
     assert f"Looked up on {prices_date():%-d %B %Y}" in PAGE
 
@@ -188,6 +186,5 @@ def test_what_stays_although_no_template_has_it_any_more_goes_on_costing() -> No
 
 
 def test_what_this_project_deploys_has_a_price_or_is_free(assembly: Path) -> None:
-    prices = tomllib.loads(FILE.read_text())
     for each in read_environments(assembly).values():
-        assert set(billed(each)) <= set(prices), each.name
+        assert set(billed(each)) <= set(prices()), each.name
