@@ -43,14 +43,16 @@ class CostChange:
     region: str
 
     def markdown(self) -> Iterator[str]:
-        """The total, then the items."""
-        total = f"**{sum(usd for _, usd in self.items):+.2f} USD a month**" if self.items else ""
-        yield " and ".join(filter(None, (total, "what has no price here" if self.not_priced else "")))
+        """The total, or why there is none; then the items."""
+        total = f"{sum(usd for _, usd in self.items):+.2f} USD a month"
+        if self.not_priced:
+            rest = f"; the rest is {total}" if self.items else ""
+            yield f"**not known**, as here is no price of {_all(self.not_priced)}{rest}"
+        else:
+            yield f"**{total}**"
         yield from (f"{usd:+.2f}: {prose(words)}" for words, usd in self.items)
         if self.elsewhere:
             yield f"The price is that of {FALLBACK}, as here is none of {prose(self.region)}: {_all(self.elsewhere)}"
-        if self.not_priced:
-            yield f"**Not priced:** {_all(self.not_priced)}"
 
 
 @cache

@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "delivery": {"settings", "review"},
     "scaffold": {"settings"},
     "local": {"settings", "stacks", "stacks/database", "stacks/jobs", "mysql_jobs"},
-    "gameday": {"settings", "app", "stacks", "delivery", "local", "mysql_jobs"},
+    "gameday": {"settings", "app", "stacks", "review", "delivery", "local", "mysql_jobs"},
     "testkit": {"settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
     "rehearsal": {"settings", "local", "testkit", "mysql_jobs"},
     "lab": {"settings", "stacks/database", "stacks/jobs", "local", "testkit", "mysql_jobs"},

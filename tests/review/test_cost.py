@@ -14,7 +14,9 @@ PAGE = (ROOT / "docs" / "cost.md").read_text()
 ROWS = {
     "instance t4g.micro": 'database.instance_class = "t4g.micro"',
     "instance t4g.small": '… "t4g.small"',
+    "instance t4g.medium": '… "t4g.medium"',
     "instance m7g.large": '… "m7g.large"',
+    "instance m7g.xlarge": '… "m7g.xlarge"',
     "storage gp3": "database.storage_gb",
     "IOPS beyond 12,000": "database.storage_iops",
     "interface endpoint": "network.secrets_endpoint = true",
@@ -157,10 +159,20 @@ def test_a_proxy_is_billed_by_the_vcpus_behind_it() -> None:
 def test_what_has_no_price_is_named(kind: str, properties: dict[str, Any], expected: str) -> None:
     change = changed_cost(environment(), environment(Resource=(kind, properties)))
     assert change is not None
-    said = list(change.markdown())
-    assert said[0].endswith("what has no price here")
-    assert said[-1].startswith("**Not priced:**")
-    assert expected in said[-1]
+    [said, *_] = change.markdown()
+    assert said.startswith("**not known**, as here is no price of ")
+    assert expected in said
+
+
+def test_a_sum_that_lacks_a_price_is_no_total() -> None:
+    before = environment(Database=("AWS::RDS::DBInstance", INSTANCE))
+    after = environment(Database=("AWS::RDS::DBInstance", INSTANCE | {"DBInstanceClass": "db.m7g.16xlarge"}))
+    change = changed_cost(before, after)
+    assert change is not None
+    assert list(change.markdown()) == [
+        "**not known**, as here is no price of instance m7g.16xlarge (2); the rest is -245.28 USD a month",
+        "-245.28: instance m7g.large (2 fewer)",
+    ]
 
 
 def test_the_price_of_another_region_is_named_as_such() -> None:
