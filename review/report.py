@@ -72,9 +72,9 @@ def markdown(
         for danger in each.dangers
     )
     lines = [f"# {prose(title)}", "", *_verdict(environments, asked)]
-    for kind, heading in HEADINGS.items():
-        if items := [line for each in asked if each.kind == kind for line in each.markdown()]:
-            lines += ["", f"## {heading}", "", *items]
+    for kind in sorted({each.kind for each in asked}, key=list(HEADINGS).index):
+        lines += ["", f"## {HEADINGS[kind]}", ""]
+        lines += [line for each in asked if each.kind == kind for line in each.markdown()]
     if costs := list(_costs(environments)):
         lines += ["", "## What it costs", "", *costs]
     if runs := list(_runs(environments)):

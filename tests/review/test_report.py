@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from review.changes import compare
 from review.cost import CostChange, prices_date
 from review.danger import Danger
@@ -101,6 +103,12 @@ def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -
         "## Widens access",
         "## Takes protection away",
     ]
+
+
+def test_no_danger_is_left_out_because_its_kind_has_no_heading() -> None:
+    strange = replace(LOSS, kind="strange")
+    with pytest.raises(ValueError, match="strange"):
+        markdown("Against main", [EnvironmentReview(name="basic", dangers=[strange])], ())
 
 
 def test_another_stage_of_an_environment_speaks_of_the_environment_by_its_name() -> None:
