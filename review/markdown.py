@@ -94,8 +94,11 @@ def _item(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    return " ".join(_word(each) if each else "" for each in text.split(" "))
+    return " ".join(_word(each) if each else "" for each in text.replace("\n", " \n ").split(" "))
 
 
 def _word(word: str) -> str:
-    return word if PLAIN.fullmatch(word) and not MEANT.fullmatch(word) else code(word)
+    if PLAIN.fullmatch(word) and not MEANT.fullmatch(word):
+        return word
+    inside = word.rstrip(".,;:") or word
+    return code(inside) + word[len(inside) :]

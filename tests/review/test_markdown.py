@@ -68,9 +68,10 @@ def test_what_we_say_ourselves_stays_as_it_is() -> None:
     ("text", "expected"),
     [
         ("by @org/team", "by `@org/team`"),
-        ("see #1, GH-1 or a@b.c", "see `#1,` `GH-1` or `a@b.c`"),
-        ("moves to 111111111111, eu-central-1", "moves to `111111111111,` eu-central-1"),
+        ("see #1, GH-1 or a@b.c", "see `#1`, `GH-1` or `a@b.c`"),
+        ("moves to 111111111111, eu-central-1", "moves to `111111111111`, eu-central-1"),
         ("`a``b`", "```a``b```"),
+        ("fails:\nDROP TABLE a_b.", r"fails: `\n` DROP TABLE `a_b`."),
         ("1. item", "`1.` item"),
         ("1", "`1`"),
         ("1 item of 2.", "1 item of 2."),
