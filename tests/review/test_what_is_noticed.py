@@ -33,7 +33,7 @@ stack = {{
 (folder / "Jobs.template.json").write_text(json.dumps(template))
 (folder / "manifest.json").write_text(json.dumps({{"artifacts": {{"Jobs": stack}}}}))
 """
-CHANGED, UNCHANGED = "(AWS::SSM::Parameter) changed: `Value` changes from", "Nothing changes in any environment."
+CHANGED, UNCHANGED = "(`AWS::SSM::Parameter`) changed: `Value` changes from", "Nothing changes in any environment."
 
 
 @pytest.fixture(scope="module")
