@@ -141,7 +141,7 @@ def _of(resource: Resource, environment: SynthesizedEnvironment) -> Iterator[tup
                 dimensions = listed(_key(each, "Dimensions") or [])
                 # One for each outcome that the runs of a job had: two, say.
                 yield "metrics", 2 if any(_key(one, "Key") == "outcome" for one in dimensions) else 1
-        case kind if "::" in kind and not any(fnmatchcase(kind, free) for free in _file()["free"]["types"]):
+        case kind if not _is_free(kind):
             yield kind, 1
 
 
@@ -207,6 +207,11 @@ def _amount(less: float, more: float, unit: str) -> str:
 
 def _all(names: tuple[str, ...]) -> str:
     return ", ".join(map(prose, names))
+
+
+@cache
+def _is_free(kind: str) -> bool:
+    return "::" not in kind or any(fnmatchcase(kind, free) for free in _file()["free"]["types"])
 
 
 @cache

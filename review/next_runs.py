@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from review.jobs_stacks import in_one_stack
+from review.jobs_stacks import ANY, FIRST, in_one_stack
 from review.markdown import code
 from review.templates import Resource, SynthesizedEnvironment, at
 from settings.schedule import next_times, read_schedule
@@ -42,11 +42,10 @@ def changed_runs(
     before: SynthesizedEnvironment | None, after: SynthesizedEnvironment, *, now: datetime
 ) -> Iterator[NextRuns]:
     """The next runs after `now` of each schedule that is new, goes, or has other times or another state."""
-    after = in_one_stack(after)
-    wanted = {each.path: each for each in after.of(SCHEDULE)}
     # A stack that is no longer in the app stays deployed, and its schedules go on.
-    stacks = {each.stack for each in after.resources.values()}
-    deployed = {each.path: each for each in _schedules(before) if each.stack in stacks}
+    stacks = {ANY.sub(FIRST, name) for name in after.stacks}
+    deployed = {each.path: each for each in _schedules(before) if each.stack in stacks} if before else {}
+    wanted = {each.path: each for each in _schedules(after)}
     for path in sorted(deployed.keys() | wanted.keys()):
         old, new = deployed.get(path), wanted.get(path)
         if _decides(old) != _decides(new):
@@ -57,8 +56,9 @@ def changed_runs(
             )
 
 
-def _schedules(environment: SynthesizedEnvironment | None) -> Sequence[Resource]:
-    return in_one_stack(environment).of(SCHEDULE) if environment else ()
+def _schedules(environment: SynthesizedEnvironment) -> Sequence[Resource]:
+    schedules = {key: each for key, each in environment.resources.items() if each.kind == SCHEDULE}
+    return list(in_one_stack(replace(environment, resources=schedules)).resources.values())
 
 
 def _decides(schedule: Resource | None) -> object:
