@@ -102,10 +102,11 @@ def billed(environment: SynthesizedEnvironment) -> Bill:
 
 def _still_billed(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> SynthesizedEnvironment:
     """Return `before` without what stays, and goes on costing, although it is in no template any more."""
+    stacks = after.stacks
     resources = {
         key: each
         for key, each in before.resources.items()
-        if each.stack in after.stacks and (key in after.resources or each.on_deletion not in KEPT)
+        if each.stack in stacks and (key in after.resources or each.on_deletion not in KEPT)
     }
     return replace(before, resources=resources)
 
