@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from review.changes import Change, Difference
+from review.changes import Change
 from review.cost import CostChange, prices_date
 from review.danger import Danger
 from review.decisions import Decision, decisions, how_to_accept
+from review.difference import Difference
 from review.markdown import code, codes, prose, summary
 from review.next_runs import NOTE, NextRuns
 from review.templates import ENVIRONMENT, Resource, file_name

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from review.changes import Change, Difference
+from review.changes import Change
 from review.cost import CostChange
 from review.danger import Danger
 from review.decisions import quoted
+from review.difference import Difference
 from review.markdown import code, codes, fenced, prose, summary, visible
 from review.next_runs import changed_runs
 from review.report import HEADINGS, EnvironmentReview, markdown
