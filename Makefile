@@ -10,6 +10,9 @@ export CDK_HOME := $(CURDIR)/.cache/cdk
 export NODE_COMPILE_CACHE := $(CURDIR)/.cache/node
 # Set while a virtual environment is made, it would cost every later start the compilation of all modules.
 unexport PYTHONDONTWRITEBYTECODE
+# What a user passes reaches the programs as it was written: make would expand the `$x` of BASE='feature/$x', and run what
+# an ACCEPT='$(shell …)' says. Recipes have it from the shell, "$$BASE"; conditions here ask for $(value BASE).
+$(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(eval override $(each) := $$(value $(each)))$(eval export $(each))))
 
 PYTHON ?= python3
 READY := .venv/ready
@@ -46,13 +49,13 @@ $(CHECKOV): requirements-checkov.txt | $(READY)
 	@touch $@
 
 run: $(READY) ## Deploy an environment on this machine and run its jobs there (ENV=dev; KEEP=1: leave it up until Ctrl-C)
-	@python -m local.run $(if $(ENV),--environment "$$ENV") $(if $(KEEP),--keep)
+	@python -m local.run $(if $(value ENV),--environment="$$ENV") $(if $(value KEEP),--keep)
 
 job: $(READY) ## Write a new job with its migration, test and entry in an environment: make job NAME=archive_invoices (ENV=dev)
-	@python -m scaffold "$$NAME" $(if $(ENV),--environment "$$ENV")
+	@python -m scaffold $(if $(value ENV),--environment="$$ENV") -- "$$NAME"
 
 try: $(READY) ## While make run KEEP=1 is up, run a job as the working tree has it: make try JOB=archive_invoices (AT=2026-11-23T08:00Z)
-	@python -m local.try_job "$$JOB" $(if $(AT),--at "$$AT") $(if $(EVENT),--event "$$EVENT")
+	@python -m local.try_job $(if $(value AT),--at="$$AT") $(if $(value EVENT),--event="$$EVENT") -- "$$JOB"
 
 test: $(READY) $(CHECKOV) lint ## Lint, and all tests: unit, synthesis, integration, deployment
 	@$(PYTEST)
@@ -106,41 +109,41 @@ synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (n
 	@python -m review.summary
 
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
-	@python -m delivery.bootstrap "$$ENV"
+	@python -m delivery.bootstrap -- "$$ENV"
 
 diff: $(READY) ## What changes: against a commit, offline (BASE=main, ACCEPT="reason"), or what is deployed (ENV=dev)
 ifdef BASE
-	@python -m review.diff --base "$$BASE" --accept "$$ACCEPT" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: changes, and nothing that needs a yes
+	@python -m review.diff --base="$$BASE" --accept="$$ACCEPT" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: changes, and nothing that needs a yes
 else
-	@python -m delivery.diff "$$ENV" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: something differs
+	@python -m delivery.diff -- "$$ENV" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: something differs
 endif
 
-deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev (YES=1: don't ask)
-	@python -m delivery.deploy $(if $(filter 1,$(YES)),--yes) "$$ENV"
+deploy: $(READY) ## Show what would change, ask, and deploy: make deploy ENV=dev (YES=1: ask about dangers only)
+	@python -m delivery.deploy --accept="$$ACCEPT" $(if $(filter 1,$(value YES)),--yes) -- "$$ENV"
 
 destroy: $(READY) ## Say what is deleted and what stays, confirm by typing its name, and delete: make destroy ENV=dev
-	@python -m delivery.destroy "$$ENV"
+	@python -m delivery.destroy -- "$$ENV"
 
 gameday: $(READY) ## Take an environment made for it through every bad day, and remove it: make gameday ENV=dev (ENV=local: here)
-	@python -m gameday $(if $(filter 1,$(YES)),--yes) "$$ENV"
+	@python -m gameday $(if $(filter 1,$(value YES)),--yes) -- "$$ENV"
 
 rehearse: $(READY) ## How long a migration takes on many rows, and how long a writer waits: make rehearse MIGRATION=0004 (ROWS=1000000)
-	@PYTHONPATH=lambda python -m rehearsal.measure "$$MIGRATION" $(if $(ROWS),--rows "$$ROWS")
+	@PYTHONPATH=lambda python -m rehearsal.measure $(if $(value ROWS),--rows="$$ROWS") -- "$$MIGRATION"
 
 migrate-resolve: $(READY) ## Say what became of an interrupted migration: make migrate-resolve ENV=dev MIGRATION=<file> STATEMENT=applied
-	@python -m delivery.migrate_resolve "$$ENV" "$$MIGRATION" "$$STATEMENT"
+	@python -m delivery.migrate_resolve -- "$$ENV" "$$MIGRATION" "$$STATEMENT"
 
 delivery: $(READY) ## Make the roles that GitHub's workflows work in, by a person, once: make delivery ENV=dev
-	@python -m delivery.roles "$$ENV"
+	@python -m delivery.roles -- "$$ENV"
 
 upgrade: $(READY) ## Take a later version of the engine over; what is yours stays as it is: make upgrade VERSION=v0.2.0
-	@python -m scaffold.upgrade "$$VERSION"
+	@python -m scaffold.upgrade -- "$$VERSION"
 
 lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
-	@python -m lab $(if $(FAST),--fast)
+	@python -m lab $(if $(value FAST),--fast)
 
 bench: $(READY) ## What runs, synths and tests cost beside the others; writes docs/performance.md (FAST=1: 2 minutes; SCALE=1: how it grows)
-	@$(if $(SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(FAST),--fast) $(if $(SUITE),--suite))
+	@$(if $(value SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(value FAST),--fast) $(if $(value SUITE),--suite))
 
 lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml

@@ -1,5 +1,7 @@
 """make deploy ENV=dev: shows what would change, asks, deploys, and says what to look at.
 
+Each danger, against what is deployed, needs a yes of its own: in the environment file, on the terminal, or by ACCEPT.
+
 What is deployed is the commit that is checked out, in the account and the region that environments/dev.toml names.
 """
 
@@ -8,7 +10,7 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 
-from delivery import checks, command, database_checks, diff, outcome, question
+from delivery import checks, command, dangers, database_checks, diff, outcome, question
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
@@ -31,8 +33,9 @@ make itself ends with 0 for the first, and with 2 for all others.
 
 def main() -> int:
     """Deploy the environment that the command line names."""
-    parser = command.parser("deploy", description=__doc__, status=STATUS, options=" [YES=1]")
-    parser.add_argument("--yes", action="store_true", help="don't ask (make deploy YES=1, for CI)")
+    parser = command.parser("deploy", description=__doc__, status=STATUS, options=' [YES=1] [ACCEPT="reason"]')
+    parser.add_argument("--yes", action="store_true", help="don't ask whether to deploy (make deploy YES=1, for CI)")
+    parser.add_argument("--accept", default="", metavar="REASON", help="accept all dangers, for this reason")
     arguments = parser.parse_args()
     answer = question.yes if arguments.yes else question.deploy
 
@@ -43,13 +46,15 @@ def main() -> int:
         checks.account(aws, settings)
         say(f"Synthesizing {settings.name} of commit {commit} …")
         with synthesized(settings.name) as assembly:
-            return deploy(settings, assembly, aws, answer)
+            return deploy(settings, assembly, aws, answer, accept=arguments.accept)
 
     return command.run(deploy_it)
 
 
-def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Question) -> int:
+def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: Question, *, accept: str = "") -> int:
     """Deploy `assembly` if it differs from what is deployed and `answer` is yes; return the exit status.
+
+    `accept`, if given, is the reason for all dangers that the environment file does not accept.
 
     Raises:
         delivery.refusal.Refused: a check failed; the message says what to do.
@@ -58,13 +63,14 @@ def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: 
     there = aws.stacks(assembly.names)
     checks.updatable(there, aws.region)
     database_checks.acceptable(settings, assembly, aws, there)
-    if not diff.shown(assembly, there):
+    asked = dangers.found(settings, assembly, aws, there, accept=accept)
+    if not diff.shown(assembly, there, asked):
         say(f"\nNothing to deploy: {settings.name} is up to date.")
         return DONE
     checks.nobody_left_behind(assembly, aws, there)
     # Also by what is deployed: the change may be the one that takes the protection away.
     protected = settings.database.deletion_protection or any(each.protected for each in there.values())
-    if not answer(settings, protected=protected):
+    if not (dangers.answered(asked) and answer(settings, protected=protected)):
         say("Nothing was done.")
         return REFUSED
     began = datetime.now(UTC) - CLOCKS

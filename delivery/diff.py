@@ -1,14 +1,19 @@
-"""make diff ENV=dev: what deploying the working tree would change in the environment. Changes nothing."""
+"""make diff ENV=dev: what deploying the working tree would change in the environment, and what in it needs a yes.
+
+Changes nothing.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
 
-from delivery import checks, command
+from delivery import checks, command, dangers
 from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws, DeployedStack
 from delivery.command import CHANGED, DONE, say
+from delivery.dangers import Found
+from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 
 STATUS = """exit status:
@@ -30,29 +35,30 @@ def main() -> int:
         checks.account(aws, settings)
         say(f"Synthesizing {name} …")
         with synthesized(name) as assembly:
-            return diff(assembly, aws)
+            return diff(settings, assembly, aws)
 
     return command.run(diff_it)
 
 
-def diff(assembly: Assembly, aws: Aws) -> int:
+def diff(settings: EnvironmentSettings, assembly: Assembly, aws: Aws) -> int:
     """Print what differs between `assembly` and what is deployed; return the exit status.
 
     Raises:
         delivery.refusal.Refused: the CDK CLI failed; the message says why.
     """
-    return CHANGED if shown(assembly, aws.stacks(assembly.names)) else DONE
+    there = aws.stacks(assembly.names)
+    return CHANGED if shown(assembly, there, dangers.found(settings, assembly, aws, there)) else DONE
 
 
-def shown(assembly: Assembly, deployed: Mapping[str, DeployedStack]) -> bool:
-    """Print what differs from `deployed`; return whether anything does.
+def shown(assembly: Assembly, deployed: Mapping[str, DeployedStack], asked: Found) -> bool:
+    """Print what differs from `deployed`, and what in it needs a yes; return whether anything differs.
 
     Raises:
         delivery.refusal.Refused: the CDK CLI failed; the message says why.
     """
     count, text = assembly.diff()
     others = list(_not_in_templates(assembly, deployed))
-    say("\n".join([text, *others]))
+    say("\n".join([text, *others, *asked.lines()]))
     return bool(count or others)
 
 

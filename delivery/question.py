@@ -38,6 +38,11 @@ def deploy(settings: EnvironmentSettings, *, protected: bool) -> bool:
     return _answer(f"\nDeploy to {where}? [y/N] ").lower() in ("y", "yes", settings.name)
 
 
+def danger(resource: str, code: str) -> bool:
+    """Ask about one danger, on the terminal that there has to be: its code is typed, which nobody does by habit."""
+    return _answer(f"\n{resource}: is that meant? To say yes, type {code}: ") == code
+
+
 def destroy(settings: EnvironmentSettings) -> bool:
     """Confirm by typing the environment's name, on a terminal or through a pipe."""
     return typed(f"\nTo destroy {settings.name}, type its name: ", settings.name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
 
+from review import acceptance
 from review.assemblies import assembly
 from review.changes import Change, compare
 from review.cost import changed_cost
@@ -30,7 +30,7 @@ STATUS = """exit status:
   0   nothing changes
   3   something changes, and nothing in it has to be accepted, or all that has is
   4   something has to be accepted and is not: it loses data, blocks writers, breaks jobs, widens access,
-      takes protection away, or nobody knows what it does
+      takes protection away, or nobody knows what it does; or a yes in an environment file is for nothing
   any other: no report. 2: called wrongly; 70: the base or the working tree can't be synthesized (EX_SOFTWARE)
 make itself ends with 0 for the first two, and with 2 for all others.
 """
@@ -60,7 +60,7 @@ def main() -> int:
 
 def status(environments: list[EnvironmentReview]) -> int:
     """The exit status."""
-    if any(each.open for each in environments):
+    if any(each.open or each.mistakes for each in environments):
         return DANGEROUS
     return CHANGED if any(each.changed for each in environments) else UNCHANGED
 
@@ -107,39 +107,50 @@ def review(
     those after `now`.
     """
     old, new = read_environments(old_assembly), read_environments(assembly)
+    stages = [_stage(name, old.get(name), new.get(name), migrations) for name in sorted(old.keys() | new.keys())]
+    came = {file: _asked(stages, file) for file in dict.fromkeys(file_name(each.name) for each in stages)}
     reviews = []
-    for name in sorted(old.keys() | new.keys()):
-        # What the base accepts already belongs to an earlier change of the same resource.
-        accepted = _accepted(project, name).items() - _accepted(old_project, name).items()
-        reviews.append(
-            _environment(
-                name,
-                old.get(name),
-                new.get(name),
-                accepted=dict(accepted),
-                accept=accept,
-                migrations=migrations if name == file_name(name) else (),
-                now=now or datetime.now(UTC).replace(second=0, microsecond=0),
-            )
+    for file, asked in came.items():
+        given = acceptance.entries(old_project, project, file)
+        answered = [
+            replace(each, accepted=acceptance.accepted(each.dangers, given.new, file, accept))
+            for each in stages
+            if file_name(each.name) == file
+        ]
+        still_open = {acceptance.asked(danger, file) for each in answered for danger in each.open}
+        syntheses = [some[each.name] for each in answered for some in (old, new) if each.name in some]
+        known = acceptance.known_resources(project, file, syntheses, asked)
+        # The first is the environment itself, the others are further stages with the same file.
+        answered[0] = replace(
+            answered[0],
+            mistakes=tuple(acceptance.mistakes(file, given, came, still_open=still_open, known=known)),
+            done=tuple(acceptance.done(file, given, still_open)),
         )
+        reviews += answered
     return reviews
 
 
-def _environment(
+def _asked(stages: Iterable[EnvironmentReview], file: str) -> set[acceptance.Asked]:
+    """What is asked in all stages of the environment that `file` describes."""
+    return {
+        acceptance.asked(danger, file) for each in stages if file_name(each.name) == file for danger in each.dangers
+    }
+
+
+def _stage(
     name: str,
     before: SynthesizedEnvironment | None,
     after: SynthesizedEnvironment | None,
-    *,
-    accepted: Mapping[tuple[str, str | None], str],
-    accept: str,
     migrations: Sequence[Danger],
     now: datetime,
 ) -> EnvironmentReview:
+    """Return what changes, before anybody has said yes to it."""
     changes: list[Change] = []
     found: list[Danger] = []
     note = None
     if before and after:
-        changes, found = compare(before, after), [*dangers(before, after), *migrations]
+        tried_here = migrations if name == file_name(name) else ()
+        changes, found = compare(before, after), [*dangers(before, after), *tried_here]
     elif before:
         found = left_behind(before)
         note = "is no longer described. It stays deployed: to delete it, run `make destroy` in a checkout of the base"
@@ -148,29 +159,7 @@ def _environment(
         nobody = SynthesizedEnvironment(name=name, account=after.account, region=after.region, resources={})
         found = [each for each in dangers(nobody, after) if each.kind == "access"] if name != file_name(name) else []
         note = f"is new: {sum('::' in each.kind for each in after.resources.values())} resources"
-    reasons = {
-        (each.resource, each.code): reason
-        for each in found
-        if (reason := accepted.get((each.resource, each.code)) or accepted.get((each.resource, None)) or accept)
-    }
-    return EnvironmentReview(
-        name=name,
-        changes=changes,
-        dangers=found,
-        accepted=reasons,
-        note=note,
-        cost=changed_cost(before, after) if after else None,
-        runs=tuple(changed_runs(before, after, now=now)) if after else (),
-    )
-
-
-def _accepted(project: Path, environment: str) -> dict[tuple[str, str | None], str]:
-    """Return the reasons in the environment's file, by resource and code; without one, for all of the resource."""
-    file = project / "environments" / f"{file_name(environment)}.toml"
-    if not file.is_file():
-        return {}
-    accepted = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("accept_change", [])
-    return {(each["resource"], each.get("danger")): each["reason"] for each in accepted}
+    return EnvironmentReview(name=name, changes=changes, dangers=found, note=note)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,9 @@ def common_ancestor(base: str) -> str:
     Raises:
         ReviewFailed: there is no such commit in this clone.
     """
-    return _git("merge-base", base, "HEAD", hint=f"fetch {base} with its history, or name another commit")
+    return _git(
+        "merge-base", "--end-of-options", base, "HEAD", hint=f"fetch {base} with its history, or name another commit"
+    )
 
 
 def _git(*arguments: str, hint: str = "git says why", variables: dict[str, str] | None = None, given: str = "") -> str:

@@ -427,13 +427,15 @@ class JobSettings(Settings):
 
 
 class AcceptedChange(Settings):
-    """[[accept_change]]: a change that loses data, widens access or takes protection away, and is meant.
+    """[[accept_change]]: one danger of a change that is meant: data is lost, access widened, protection taken away …
 
-    See `make diff BASE=main`.
+    See `make diff BASE=main`. Another danger of the same resource needs another yes.
     """
 
     resource: Annotated[str, _Like(r"\S.*", write="a path, like Database/Instance")]
-    """Its path, as the report names it."""
+    """Its path, or a migration's file, as the report names it."""
+    danger: Annotated[str, _Like(r"[a-z0-9]+(-[a-z0-9]+)*", write="the code that the report prints, like data")]
+    """The danger's code, as the report names it."""
     reason: Annotated[str, _Like(r"\S.*", write="why it is meant, in a line")]
     """Stands in the report beside the change."""
 
@@ -467,6 +469,7 @@ class EnvironmentSettings(Settings):
     accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
     """What a production database should have and this one shall not."""
     accept_change: Annotated[tuple[AcceptedChange, ...], Field(strict=False)] = ()
-    """Counts while it is new: once merged, it accepts nothing more, and may go."""
+    """For `make diff BASE=main` it counts while it is new: a danger that comes again needs a new reason. `make deploy`
+    asks no more about such a danger. Once it is deployed, it may go."""
     jobs: Annotated[tuple[JobSettings, ...], Field(strict=False)] = ()
     """The scheduled jobs; more than 20 are in several stacks, see docs/deploy.md."""

@@ -57,7 +57,9 @@ class Roles(cdk.Stack):
         self._settings = settings
         self._repository = delivery.repository
         self._provider = self._identity_provider(make=delivery.provider)
-        self.read_only = self._role("ReadOnly", names.READ_ONLY, assumes=("lookup",), asks=("DescribeStacks",))
+        self.read_only = self._role(
+            "ReadOnly", names.READ_ONLY, assumes=("lookup",), asks=("DescribeStacks", "GetTemplate")
+        )
         self.deploy = self._role(
             "Deploy",
             names.DEPLOY,

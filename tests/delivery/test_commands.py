@@ -43,7 +43,7 @@ verb, project, folder = sys.argv[1:]
 settings = localized(load_environment(Project(Path(project)), "local"))
 arguments = settings, Assembly(folder=Path(folder), environment=settings.name), Aws(settings.region)
 started = {
-    "diff": lambda: diff.diff(*arguments[1:]),
+    "diff": lambda: diff.diff(*arguments),
     "deploy": lambda: deploy.deploy(*arguments, question.deploy),
     "deploy --yes": lambda: deploy.deploy(*arguments, question.yes),
     "destroy": lambda: destroy.destroy(*arguments, question.destroy),

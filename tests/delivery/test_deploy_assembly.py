@@ -67,7 +67,7 @@ def test_an_interrupted_deploy_says_that_cloudformation_goes_on(
 def test_what_is_synthesized_while_the_question_waits_is_not_deployed(monkeypatch: pytest.MonkeyPatch) -> None:
     folders: list[Path] = []
 
-    def keep(_settings: EnvironmentSettings, assembly: Assembly, *_: object) -> int:
+    def keep(_settings: EnvironmentSettings, assembly: Assembly, *_: object, **_options: object) -> int:
         folders.append(assembly.folder)
         return command.DONE
 
@@ -110,16 +110,19 @@ def test_whether_the_name_is_asked_for_is_judged_by_what_is_deployed_too(
     environment: str, deployed: bool, assembly: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # basic's file says deletion_protection = false: this may be the deploy that takes it away.
-    aws = Aws("eu-central-1")
-    stack = DeployedStack(
-        name=f"{environment}-Database",
-        status="UPDATE_COMPLETE",
-        protected=deployed,
-        changed=datetime(2026, 11, 24, tzinfo=UTC),
-    )
+    aws, synthesized = Aws("eu-central-1"), Assembly(folder=assembly, environment=environment)
+    stacks = {
+        name: DeployedStack(
+            name=name,
+            status="UPDATE_COMPLETE",
+            protected=deployed and name.endswith("-Database"),
+            changed=datetime(2026, 11, 24, tzinfo=UTC),
+        )
+        for name in synthesized.names
+    }
     monkeypatch.setattr(aws, "parameter", lambda _: "30")
-    monkeypatch.setattr(aws, "stacks", lambda _: {stack.name: stack})
-    monkeypatch.setattr(aws, "template", lambda _: {})
+    monkeypatch.setattr(aws, "stacks", lambda _: stacks)
+    monkeypatch.setattr(aws, "template", synthesized.template)
     monkeypatch.setattr(Assembly, "diff", lambda _: (1, "something differs"))
     asked: list[bool] = []
 
@@ -127,8 +130,8 @@ def test_whether_the_name_is_asked_for_is_judged_by_what_is_deployed_too(
         asked.append(protected)
         return False
 
-    synthesized = Assembly(folder=assembly, environment=environment)
-    assert deploy.deploy(ENVIRONMENTS[environment], synthesized, aws, answer) == command.REFUSED
+    ended = deploy.deploy(ENVIRONMENTS[environment], synthesized, aws, answer, accept="it is meant")
+    assert ended == command.REFUSED
     assert asked == [True]
 
 

@@ -10,6 +10,7 @@ import pytest
 from delivery import checks, command
 from delivery.assembly import Assembly
 from delivery.aws import Aws, DeployedStack
+from delivery.dangers import Found
 from delivery.diff import shown
 from delivery.refusal import Refused
 from tests.fixture import ENVIRONMENTS, PROJECT
@@ -106,9 +107,10 @@ def test_what_no_template_shows_is_a_difference_too(
 ) -> None:
     monkeypatch.setattr(Assembly, "diff", lambda _: (0, "no template differs"))
     basic = Assembly(folder=assembly, environment="basic")
-    assert shown(basic, {"basic-Jobs": there})
+    nothing = Found(environment="basic", dangers=(), accepted={})
+    assert shown(basic, {"basic-Jobs": there}, nothing)
     assert capsys.readouterr().out == f"no template differs\n{line}\n"
-    assert not shown(basic, {"basic-Jobs": stack("UPDATE_COMPLETE")})
+    assert not shown(basic, {"basic-Jobs": stack("UPDATE_COMPLETE")}, nothing)
 
 
 def test_the_stacks_come_in_the_order_of_their_deployment(assembly: Path) -> None:

@@ -77,6 +77,7 @@ email = "on-call@example.com"
 "cost center" = "4: 2"
 [[accept_change]]
 resource = "Database/Instance"
+danger = "data"
 reason = "anew"
 """
 

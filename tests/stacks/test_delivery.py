@@ -97,6 +97,7 @@ def test_a_role_may_do_this_and_nothing_else(name: str, roles: dict[str, Resourc
     looks = {
         ("sts:AssumeRole", cdk_role.format("lookup")),
         ("cloudformation:DescribeStacks", stacks),
+        ("cloudformation:GetTemplate", stacks),
         version,
     }
     deploys = {
@@ -104,7 +105,6 @@ def test_a_role_may_do_this_and_nothing_else(name: str, roles: dict[str, Resourc
         ("sts:AssumeRole", cdk_role.format("deploy")),
         ("sts:AssumeRole", cdk_role.format("file-publishing")),
         ("cloudformation:DescribeStackEvents", stacks),
-        ("cloudformation:GetTemplate", stacks),
         ("rds:DescribeDBInstances", f"arn:aws:rds:{place}:db:{name}-mysql-jobs"),
     }
     assert {role: _grants(each) for role, each in _roles(roles[name]).items()} == {
