@@ -21,7 +21,6 @@ import pytest
 from delivery import checks
 from delivery.assembly import Assembly
 from delivery.aws import Aws
-from delivery.command import CHANGED, DONE, FAILED, REFUSED
 from delivery.refusal import Refused
 from local.environment import LocalEnvironment, deployed
 from settings.project import ROOT, Project
@@ -54,6 +53,9 @@ started = {
 sys.exit(command.run(started[verb]))
 """
 
+ASKED = re.compile(r"^- Widens access: (\S+), (\S+)$", re.MULTILINE)
+"""A danger as it is shown: its resource and its code."""
+
 BAD = "ALTER TABLE pulse ADD INDEX (no_such_column);\n"
 
 Start = Callable[..., "Ended"]
@@ -67,6 +69,8 @@ class Ended:
     said: str
     schedule: str | None
     """Of the job tally, as it is deployed afterwards."""
+    rights: str
+    """What the jobs may do in the database, as it is deployed afterwards."""
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +125,8 @@ def start(environment: LocalEnvironment, variables: dict[str, str], project: Pat
         )
         os.close(its_end)
         os.close(terminal)
-        return Ended(status=done.returncode, said=done.stdout, schedule=_schedule(environment))
+        schedule, rights = _schedule(environment), _rights(environment)
+        return Ended(status=done.returncode, said=done.stdout, schedule=schedule, rights=rights)
 
     return start
 
@@ -155,7 +160,51 @@ def accepted(declined: Ended, start: Start) -> Ended:
 
 
 @pytest.fixture(scope="module")
-def kept(accepted: Ended, environment: LocalEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def widened(accepted: Ended, environment: LocalEnvironment, project: Path) -> None:
+    """A job may do to its table what none could."""
+    edit(project / "lambda" / "jobs" / "tally.py", '"event": ("SELECT",)', '"event": ("SELECT", "UPDATE")')
+    environment.synthesize(Project(project), progress=print)
+
+
+@pytest.fixture(scope="module")
+def not_said(widened: None, start: Start) -> Ended:
+    """As in a workflow: YES=1, and no terminal."""
+    return start("deploy --yes", piped="y\n")
+
+
+@pytest.fixture(scope="module")
+def shown(not_said: Ended, start: Start) -> Ended:
+    return start("diff")
+
+
+@pytest.fixture(scope="module")
+def said_something_else(shown: Ended, start: Start) -> Ended:
+    return start("deploy --yes", typed="y")
+
+
+@pytest.fixture(scope="module")
+def said_on_a_terminal(said_something_else: Ended, start: Start) -> Ended:
+    return start("deploy --yes", typed=_asked(said_something_else.said)[1])
+
+
+@pytest.fixture(scope="module")
+def widened_again(said_on_a_terminal: Ended, start: Start, environment: LocalEnvironment, project: Path) -> Ended:
+    edit(project / "lambda" / "jobs" / "pulse.py", '("SELECT", "INSERT")', '("SELECT", "INSERT", "UPDATE")')
+    environment.synthesize(Project(project), progress=print)
+    return start("deploy --yes")
+
+
+@pytest.fixture(scope="module")
+def said_in_the_file(widened_again: Ended, start: Start, project: Path) -> Ended:
+    """The block that was printed is written into the environment's file, with a reason."""
+    block = widened_again.said[widened_again.said.index("[[accept_change]]") :]
+    file = project / "environments" / "local.toml"
+    file.write_text(file.read_text() + "\n" + block.replace('reason = ""', 'reason = "it corrects them"'))
+    return start("deploy --yes")
+
+
+@pytest.fixture(scope="module")
+def kept(said_in_the_file: Ended, environment: LocalEnvironment, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the last assembly that could be deployed."""
     return shutil.copytree(environment.cli.assembly, tmp_path_factory.mktemp("kept") / "cdk.out")
 
@@ -202,12 +251,12 @@ def never_made(destroyed: Ended, start: Start) -> Ended:
 
 
 def test_what_is_deployed_already_is_not_deployed_again_and_nobody_is_asked(unchanged: Ended) -> None:
-    assert unchanged.status == DONE
+    assert unchanged.status == 0
     assert unchanged.said.endswith("Nothing to deploy: local is up to date.\n")
 
 
 def test_without_a_terminal_the_change_is_shown_and_not_deployed(not_answered: Ended) -> None:
-    assert not_answered.status == REFUSED
+    assert not_answered.status == 70
     assert "`make deploy ENV=local YES=1`" in not_answered.said
     assert _plain(not_answered.said).startswith("Stack local/Jobs ")
     assert re.search(r"\[-\] rate\(15 minutes\)\n.*\[\+\] rate\(30 minutes\)\n", _plain(not_answered.said))
@@ -216,19 +265,19 @@ def test_without_a_terminal_the_change_is_shown_and_not_deployed(not_answered: E
 
 def test_a_diff_has_a_status_of_its_own_for_a_change(not_answered: Ended, start: Start) -> None:
     compared = start("diff")
-    assert compared.status == CHANGED
+    assert compared.status == 3
     assert compared.said == not_answered.said.rpartition("There is no terminal")[0]
 
 
 def test_who_says_no_gets_nothing(declined: Ended) -> None:
-    assert declined.status == REFUSED
+    assert declined.status == 70
     assert "Deploy to local (account 000000000000, eu-central-1)? [y/N] " in declined.said
     assert declined.said.endswith("Nothing was done.\n")
     assert declined.schedule == "rate(15 minutes)"
 
 
 def test_who_says_yes_gets_what_was_shown_and_is_told_where_to_look(accepted: Ended) -> None:
-    assert accepted.status == DONE
+    assert accepted.status == 0
     assert accepted.schedule == "rate(30 minutes)"
     table = accepted.said[accepted.said.index("local, deployed") :]
     assert re.search(r"local-Jobs +UPDATE_COMPLETE ", table)
@@ -237,8 +286,54 @@ def test_who_says_yes_gets_what_was_shown_and_is_told_where_to_look(accepted: En
     assert "make diff ENV=local\n" in table
 
 
+def test_what_was_asked_about_is_not_asked_about_when_it_is_deployed(
+    unchanged: Ended, accepted: Ended, said_on_a_terminal: Ended, widened_again: Ended
+) -> None:
+    assert "What needs a yes" not in unchanged.said + accepted.said
+    assert len(ASKED.findall(said_on_a_terminal.said)) == 1
+    assert len(ASKED.findall(widened_again.said)) == 1
+    assert re.search(r"`UPDATE` on `[^`]*event`", said_on_a_terminal.said)
+    assert re.search(r"`UPDATE` on `[^`]*pulse`", widened_again.said)
+    assert not re.search(r"`UPDATE` on `[^`]*event`", widened_again.said)
+
+
+def test_a_danger_is_not_answered_by_yes_and_refused_without_a_terminal(not_said: Ended) -> None:
+    assert not_said.status == 70
+    resource, code = _asked(not_said.said)
+    assert re.search(r"`UPDATE` on `[^`]*event`", not_said.said)
+    assert "\n  Not accepted yet.\n" in not_said.said
+    block = f'[[accept_change]]\nresource = "{resource}"\ndanger = "{code}"\nreason = ""'
+    assert not_said.said.endswith(f"environments/local.toml:\n\n{block}\n")
+    assert "UPDATE" not in not_said.rights
+
+
+def test_a_diff_shows_what_a_deploy_would_ask(shown: Ended, not_said: Ended) -> None:
+    assert shown.status == 3
+    assert not_said.said.startswith(shown.said)
+
+
+def test_a_danger_is_asked_about_on_a_terminal_also_with_yes(
+    said_something_else: Ended, said_on_a_terminal: Ended
+) -> None:
+    resource, code = _asked(said_something_else.said)
+    assert said_something_else.status == 70
+    assert f"\n{resource}: is that meant? To say yes, type {code}: " in said_something_else.said
+    assert said_something_else.said.endswith("Nothing was done.\n")
+    assert said_on_a_terminal.status == 0
+    assert said_on_a_terminal.rights != said_something_else.rights
+
+
+def test_the_file_that_is_deployed_answers_with_the_block_that_was_printed(
+    widened_again: Ended, said_in_the_file: Ended
+) -> None:
+    assert widened_again.status == 70
+    assert said_in_the_file.status == 0
+    assert "\n  Accepted: it corrects them\n" in said_in_the_file.said
+    assert said_in_the_file.rights != widened_again.rights
+
+
 def test_a_failed_deploy_says_how_the_stacks_are_and_where_help_is(failed: Ended) -> None:
-    assert failed.status == FAILED
+    assert failed.status == 1
     after = failed.said[failed.said.index("The stacks now:") :]
     assert "- local-Jobs (UPDATE_ROLLBACK_COMPLETE) is as it was" in after
     assert "“When a migration fails at deploy”" in after
@@ -246,13 +341,13 @@ def test_a_failed_deploy_says_how_the_stacks_are_and_where_help_is(failed: Ended
 
 
 def test_a_migration_is_resolved_through_the_function_that_is_deployed(resolved: Ended, start: Start) -> None:
-    assert resolved.status == DONE
+    assert resolved.status == 0
     assert resolved.said == (
         "Noted as rolled-back: migrations/0003_index.sql, statement 1 of 1\n\n"
         "ALTER TABLE pulse ADD INDEX (no_such_column)\n\nNext: `make deploy ENV=local`\n"
     )
     again = start("migrate-resolve")
-    assert again.status == REFUSED
+    assert again.status == 70
     assert again.said == (
         "local-migrate did not note it: migrations/0003_index.sql has no statement that was interrupted or failed; "
         "there are none\n"
@@ -260,7 +355,7 @@ def test_a_migration_is_resolved_through_the_function_that_is_deployed(resolved:
 
 
 def test_what_is_protected_is_not_destroyed_and_the_file_to_edit_is_named(protected: Ended) -> None:
-    assert protected.status == REFUSED
+    assert protected.status == 70
     assert "- CloudFormation protects local-Database from being deleted\n" in protected.said
     assert "environments/local.toml" in protected.said
     assert protected.schedule == "rate(30 minutes)"
@@ -274,7 +369,7 @@ def test_before_it_is_destroyed_is_said_what_goes_and_what_stays(misspelt: Ended
 
 
 def test_another_name_destroys_nothing(misspelt: Ended) -> None:
-    assert misspelt.status == REFUSED
+    assert misspelt.status == 70
     assert misspelt.said.endswith("That is not its name. Nothing was done.\n")
     assert misspelt.schedule == "rate(30 minutes)"
 
@@ -282,7 +377,7 @@ def test_another_name_destroys_nothing(misspelt: Ended) -> None:
 def test_the_name_destroys_all_stacks_and_what_is_left_is_listed(
     destroyed: Ended, environment: LocalEnvironment
 ) -> None:
-    assert destroyed.status == DONE
+    assert destroyed.status == 0
     assert destroyed.schedule is None
     stacks = environment.emulator.client("cloudformation").describe_stacks()["Stacks"]
     assert not [each["StackName"] for each in stacks if each["StackName"].startswith("local-")]
@@ -293,12 +388,12 @@ def test_the_name_destroys_all_stacks_and_what_is_left_is_listed(
 
 def test_what_is_gone_is_not_destroyed_again(destroyed: Ended, start: Start) -> None:
     again = start("destroy", piped="local\n")
-    assert again.status == DONE
+    assert again.status == 0
     assert again.said.startswith("Nothing to destroy: local is not deployed in account 000000000000, eu-central-1.")
 
 
 def test_a_first_deploy_that_fails_leaves_a_stack_of_which_there_is_nothing(never_made: Ended) -> None:
-    assert never_made.status == FAILED
+    assert never_made.status == 1
     assert "- local-Jobs (ROLLBACK_COMPLETE) could not be created, and is empty" in never_made.said
     assert never_made.schedule is None
 
@@ -309,7 +404,7 @@ def test_what_could_not_be_made_is_made_anew_by_the_next_deploy(
     # As CloudFormation keeps the template of what could not be made, `cdk diff` sees no difference in it.
     assert "Stack local-Jobs (ROLLBACK_COMPLETE) could not be created before" in start("diff").said
     again = start("deploy --yes", folder=kept)
-    assert again.status == DONE
+    assert again.status == 0
     assert re.search(r"local-Jobs +CREATE_COMPLETE ", again.said)
     assert again.schedule == "rate(30 minutes)"
 
@@ -343,7 +438,9 @@ def test_make_diff_shows_what_is_missing_and_ends_well(project: Path, variables:
     done = _make(project, of_basic, "diff", "ENV=basic")
     assert done.returncode == 0, done.stderr
     assert "[+] AWS::RDS::DBInstance Database/Instance " in done.stdout
-    assert done.stdout.endswith("Number of stacks with differences: 3\n")
+    assert done.stdout.endswith("Number of stacks with differences: 3\n")  # a first deploy asks about nothing
+    itself = [sys.executable, "-m", "delivery.diff", "basic"]
+    assert subprocess.run(itself, cwd=project, env=of_basic, capture_output=True, check=False).returncode == 3
 
 
 def test_make_destroy_of_what_is_not_deployed_ends_well(project: Path, variables: dict[str, str]) -> None:
@@ -410,6 +507,21 @@ def _schedule(environment: LocalEnvironment) -> str | None:
     except client.exceptions.ResourceNotFoundException:
         return None
     return found
+
+
+def _rights(environment: LocalEnvironment) -> str:
+    client = environment.emulator.client("lambda")
+    try:
+        function = client.get_function_configuration(FunctionName="local-migrate")
+    except client.exceptions.ResourceNotFoundException:
+        return ""
+    return str(function["Environment"]["Variables"]["RIGHTS"])
+
+
+def _asked(said: str) -> tuple[str, str]:
+    """The one danger that is shown."""
+    [(resource, code)] = ASKED.findall(said)
+    return resource, code
 
 
 def _plain(text: str) -> str:
