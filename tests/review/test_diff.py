@@ -220,6 +220,47 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     assert git(project, "worktree", "list").count("\n") == 1
 
 
+def test_the_exit_status_says_what_the_report_does(repository: Path, tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    git(repository, "clone", "--quiet", str(repository), str(project))
+    link_tools(project)
+    git(project, "branch", "feature/$x")
+    assert _ended(project, "--base=feature/$x") == (0, 0)
+    _edit(project, "environments/basic.toml", "rate(15 minutes)", "rate(30 minutes)")
+    assert _ended(project, "--base=feature/$x") == (3, 0)
+    for edit in CHANGES["protection"]:
+        _edit(project, *edit)
+    assert _ended(project, "--base=feature/$x") == (4, 2)
+    assert _ended(project, "--base=feature/$x", "--accept=it $(is) meant") == (3, 0)
+    assert "it $(is) meant" in (project / "cdk.out" / "diff.md").read_text()
+    _edit(project, "environments/basic.toml", "[network]", f"{ACCEPTED}\n[network]")
+    assert _ended(project, "--base=feature/$x", "--accept=it is meant") == (4, 2)
+    assert "nothing of it needs a yes: remove the entry" in (project / "cdk.out" / "diff.md").read_text()
+    _edit(project, "environments/basic.toml", "t4g.micro", "t4g.mikro")
+    assert _ended(project, "--base=feature/$x") == (70, 2)
+    assert _ended(project, "--base=feature/") == (70, 2)
+
+
+def test_a_call_without_a_base_is_wrong(repository: Path) -> None:
+    command = [sys.executable, "-m", "review.diff"]
+    assert subprocess.run(command, cwd=repository, capture_output=True, check=False).returncode == 2
+
+
+def _ended(project: Path, *options: str) -> tuple[int, int]:
+    """The status of the program and that of make."""
+    words = {"--base": "BASE", "--accept": "ACCEPT"}
+    given = [f"{words[name]}={value}" for name, _, value in (each.partition("=") for each in options)]
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MAKE"))}
+    program, make = (
+        subprocess.run(command, cwd=project, env=inherited, capture_output=True, check=False).returncode
+        for command in (
+            [sys.executable, "-m", "review.diff", *options],
+            ["make", "--old-file=.venv/ready", "diff", *given],
+        )
+    )
+    return program, make
+
+
 def test_a_base_that_does_not_exist_is_a_failure_of_its_own_kind(repository: Path) -> None:
     command = [sys.executable, "-m", "review.diff", "--base", "no-such"]
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
