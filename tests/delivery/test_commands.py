@@ -456,6 +456,12 @@ def test_make_deploy_refuses_what_is_not_committed_then_an_account_that_is_not_b
     done = _make(project, of_basic, "deploy", "ENV=basic", "YES=1")
     assert done.returncode == 2
     assert "?? lambda/migrations/0003_index.sql\n" in done.stderr
+    itself = [sys.executable, "-m", "delivery.deploy", "--yes", "--accept=", "--"]
+    ends = [
+        subprocess.run([*itself, name], cwd=project, env=of_basic, capture_output=True, check=False).returncode
+        for name in ("basic", "no-such", "")
+    ]
+    assert ends == [70, 2, 2]
     commit(project, "all")
     done = _make(project, of_basic, "deploy", "ENV=basic", "YES=1")
     assert done.returncode == 2

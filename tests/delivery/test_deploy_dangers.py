@@ -126,6 +126,9 @@ def test_a_first_deploy_that_did_not_come_to_its_end_asks_about_nothing_that_was
     assert _found(basic, only).dangers == []
     changed = Deployed(_protected_before(whole), status={"basic-Jobs": "REVIEW_IN_PROGRESS"})
     assert len(_found(basic, changed).open) == 1
+    # CloudFormation keeps the template of what could not be made.
+    neither = {"basic-Database": "ROLLBACK_COMPLETE", "basic-Jobs": "ROLLBACK_COMPLETE"}
+    assert _found(basic, Deployed(_protected_before(whole), status=neither)).dangers == []
 
 
 def _asked(*found: Danger) -> Found:
