@@ -62,7 +62,10 @@ def found(
 ) -> Found:
     """Compare `assembly` with what is deployed; `accept`, if given, is the reason for what no entry accepts."""
     judged = _judged(assembly, aws, {name: each for name, each in deployed.items() if not never_made(each)})
-    entries = [Yes(resource=each.resource, danger=each.danger, reason=each.reason) for each in settings.accept_change]
+    entries = [
+        Yes(resource=each.resource.replace(ENVIRONMENT, settings.name), danger=each.danger, reason=each.reason)
+        for each in settings.accept_change
+    ]
     return Found(
         environment=settings.name,
         dangers=judged,

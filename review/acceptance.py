@@ -55,7 +55,14 @@ def _read(project: Path, environment: str) -> list[Yes]:
     if not file.is_file():
         return []
     found = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("accept_change", [])
-    return [Yes(resource=each["resource"], danger=each.get("danger", ""), reason=each["reason"]) for each in found]
+    return [
+        Yes(
+            resource=each["resource"].replace(ENVIRONMENT, environment),  # of a report of several environments
+            danger=each.get("danger", ""),
+            reason=each["reason"],
+        )
+        for each in found
+    ]
 
 
 def asked(danger: Danger, environment: str) -> Asked:

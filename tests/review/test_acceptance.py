@@ -200,6 +200,14 @@ def test_a_migration_is_accepted_by_its_file_in_each_environment(pull: Pull) -> 
     assert (reviews["dev"].mistakes, reviews["prod"].mistakes) == ((), ())
 
 
+def test_a_resource_that_has_the_environments_name_is_named_as_the_report_does(pull: Pull) -> None:
+    named = Danger(kind="access", code="open", resource="Database/<environment>-files", text="is public")
+    pull.write(pull.change, "dev", ("Database/<environment>-files", "open", "so"))
+    pull.write(pull.change, "prod", ("Database/prod-files", "open", "so"))
+    reviews = pull.reviewed(migrations=(named,))
+    assert [(each.open, each.mistakes) for each in reviews.values()] == [([], ()), ([], ())]
+
+
 def test_a_yes_of_an_earlier_change_is_somebody_elses_and_only_noted(pull: Pull) -> None:
     for project in (pull.base, pull.change):
         pull.write(project, "dev", ("Database/Instance", "fewer-backups", "last year"), ("Gone/Long", "ago", "so"))
