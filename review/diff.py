@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from review import acceptance
 from review.assemblies import assembly
-from review.changes import Change, compare
+from review.changes import compare
 from review.cost import changed_cost
 from review.danger import Danger
 from review.failure import ReviewFailed
@@ -107,7 +108,8 @@ def review(
     those after `now`.
     """
     old, new = read_environments(old_assembly), read_environments(assembly)
-    stages = [_stage(name, old.get(name), new.get(name), migrations) for name in sorted(old.keys() | new.keys())]
+    moment = now or datetime.now(UTC).replace(second=0, microsecond=0)
+    stages = [_stage(name, old, new, migrations, moment) for name in sorted(old.keys() | new.keys())]
     came = {file: _asked(stages, file) for file in dict.fromkeys(file_name(each.name) for each in stages)}
     reviews = []
     for file, asked in came.items():
@@ -139,27 +141,38 @@ def _asked(stages: Iterable[EnvironmentReview], file: str) -> set[acceptance.Ask
 
 def _stage(
     name: str,
-    before: SynthesizedEnvironment | None,
-    after: SynthesizedEnvironment | None,
+    old: Mapping[str, SynthesizedEnvironment],
+    new: Mapping[str, SynthesizedEnvironment],
     migrations: Sequence[Danger],
     now: datetime,
 ) -> EnvironmentReview:
     """Return what changes, before anybody has said yes to it."""
-    changes: list[Change] = []
-    found: list[Danger] = []
-    note = None
-    if before and after:
-        tried_here = migrations if name == file_name(name) else ()
-        changes, found = compare(before, after), [*dangers(before, after), *tried_here]
-    elif before:
-        found = left_behind(before)
+    before, after = old.get(name), new.get(name)
+    if after is None:
+        found = left_behind(old[name])
         note = "is no longer described. It stays deployed: to delete it, run `make destroy` in a checkout of the base"
-    elif after:
-        # Roles for workflows give access to an account that is in use: a danger although their stage is new.
-        nobody = SynthesizedEnvironment(name=name, account=after.account, region=after.region, resources={})
-        found = [each for each in dangers(nobody, after) if each.kind == "access"] if name != file_name(name) else []
+        return EnvironmentReview(name=name, dangers=found, note=note)
+    cost, runs = changed_cost(before, after), tuple(changed_runs(before, after, now=now))
+    if before is None:
         note = f"is new: {sum('::' in each.kind for each in after.resources.values())} resources"
-    return EnvironmentReview(name=name, changes=changes, dangers=found, note=note)
+        return EnvironmentReview(name=name, dangers=_of_new(after, old), note=note, cost=cost, runs=runs)
+    tried_here = migrations if name == file_name(name) else ()
+    found = [*dangers(before, after), *tried_here]
+    return EnvironmentReview(name=name, changes=compare(before, after), dangers=found, cost=cost, runs=runs)
+
+
+def _of_new(after: SynthesizedEnvironment, old: Mapping[str, SynthesizedEnvironment]) -> list[Danger]:
+    """What is dangerous of a new environment: what no other had."""
+    if after.name != file_name(after.name):
+        # Roles for workflows give access to an account that is in use: a danger although their stage is new.
+        return [each for each in _from_nothing(after) if each.kind == "access"]
+    others = [_from_nothing(each) for name, each in old.items() if name == file_name(name)]
+    had = {(each.resource, each.code) for some in others for each in some}
+    return [each for each in _from_nothing(after) if (each.resource, each.code) not in had] if others else []
+
+
+def _from_nothing(environment: SynthesizedEnvironment) -> list[Danger]:
+    return dangers(replace(environment, resources={}), environment)
 
 
 if __name__ == "__main__":

@@ -71,17 +71,26 @@ def markdown(
     What is between its headings can be left out, for a reader with less room (.github/scripts/comment.py): a danger is
     an item of a list, and what is indented below it explains it.
     """
-    lines = [f"# {title}", "", *_verdict(environments)]
-    if mistakes := [f"- {text}." for each in environments for text in each.mistakes]:
+    asked = decisions(
+        (each.name, danger, each.accepted.get((danger.resource, danger.code)))
+        for each in environments
+        for danger in each.dangers
+    )
+    lines = [f"# {prose(title)}", "", *_verdict(environments, asked)]
+    if mistakes := [f"- {prose(text)}." for each in environments for text in each.mistakes]:
         lines += ["", "## A yes that is for nothing", "", *mistakes]
-    for kind, heading in HEADINGS.items():
-        if dangers := list(_dangers(environments, kind)):
-            lines += ["", f"## {heading}", "", *dangers]
+    for kind in sorted({each.kind for each in asked}, key=list(HEADINGS).index):
+        lines += ["", f"## {HEADINGS[kind]}", ""]
+        lines += [line for each in asked if each.kind == kind for line in each.markdown()]
+    if costs := list(_costs(environments)):
+        lines += ["", "## What it costs", "", *costs]
+    if runs := list(_runs(environments)):
+        lines += ["", "## When the jobs run next", "", *runs]
     if migrations:
         lines += ["", "## What the migrations do besides", "", *(f"- {prose(each)}" for each in migrations)]
     if changes := list(_changes(environments, code_files)):
         lines += ["", "## Everything that changes", *changes]
-    if done := [f"- {text}" for each in environments for text in each.done]:
+    if done := [f"- {prose(text)}" for each in environments for text in each.done]:
         lines += ["", "## A yes of an earlier change, which may go once that is deployed", "", *done]
     return "\n".join(lines) + "\n"
 
@@ -92,13 +101,14 @@ def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision
         number = f"{len(still_open)} decision{'s' if len(still_open) > 1 else ''}"
         names = codes(each.name for each in environments if each.open)
         yield (
-            f"**Not accepted yet** in {', '.join(still_open)}. To accept it, give the reason: in the environment's "
-            "file with `[[accept_change]]`, `resource`, `danger` and `reason`, or for all at once with "
-            '`ACCEPT="reason"`.'
+            f"**Not accepted yet: {number}**, in {names}. To say yes to one, write an `[[accept_change]]` with its "
+            '`resource`, its `danger` and a `reason` into the environment\'s file; to all at once: `ACCEPT="reason"`.'
         )
+        yield ""
+        yield from list(how_to_accept(still_open))[:-1]
     elif any(each.mistakes for each in environments):
         yield "**Not accepted yet**: a yes in an environment file is for nothing. Correct it, or remove it."
-    elif any(each.dangers for each in environments):
+    elif asked:
         yield "Everything that has to be accepted is."
     elif any(each.changed for each in environments):
         yield "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away."
@@ -109,12 +119,14 @@ def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision
 def _costs(environments: Iterable[EnvironmentReview]) -> Iterator[str]:
     where: dict[CostChange, list[str]] = defaultdict(list)
     for environment in environments:
-        for danger in environment.dangers:
-            if danger.kind == kind:
-                where[danger, environment.accepted.get((danger.resource, danger.code))].append(environment.name)
-    for (danger, reason), names in where.items():
-        answer = "**Not accepted.**" if reason is None else f"Accepted: {reason}"
-        yield _named(f"- {', '.join(names)}: `{danger.resource}` `{danger.code}`: {danger.text}. {answer}", names)
+        if environment.cost:
+            where[environment.cost].append(environment.name)
+    for cost, names in where.items():
+        total, *items = cost.markdown()
+        yield f"- {codes(names)}: {total}"
+        yield from (f"  - {item}" for item in items)
+    if where:
+        yield from ("", f"Prices on demand of {prices_date():%-d %B %Y}, without what goes by use: see `docs/cost.md`.")
 
 
 def _runs(environments: Iterable[EnvironmentReview]) -> Iterator[str]:

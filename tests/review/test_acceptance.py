@@ -61,7 +61,7 @@ MIGRATION = Danger(kind="data", code="dropped", resource="migrations/0002_drop.s
 
 
 class Pull:
-    """A pull request: two checkouts and what they synthesize, with the environments dev and prod."""
+    """A pull request: two checkouts and what they synthesize, with the environments basic and large."""
 
     def __init__(self, folder: Path) -> None:
         self.base, self.change = folder / "base", folder / "change"
@@ -69,7 +69,7 @@ class Pull:
             (project / "environments").mkdir(parents=True)
             (project / "lambda" / "migrations").mkdir(parents=True)
             (project / "lambda" / "migrations" / "0001_event.sql").touch()
-            for name in ("dev", "prod"):
+            for name in ("basic", "large"):
                 self.write(project, name)
                 self.synthesized(project, name, _before(name))
 
@@ -117,29 +117,29 @@ def _status(reviews: Mapping[str, EnvironmentReview]) -> int:
 
 
 def test_one_danger_is_accepted_and_another_of_the_same_resource_is_not(pull: Pull) -> None:
-    pull.changed("dev", _fewer_backups, _unprotected)
-    pull.write(pull.change, "dev", ("Database/Instance", "fewer-backups", "it is dev"))
+    pull.changed("basic", _fewer_backups, _unprotected)
+    pull.write(pull.change, "basic", ("Database/Instance", "fewer-backups", "it is basic"))
     reviews = pull.reviewed()
-    assert [each.code for each in reviews["dev"].open] == ["unprotected"]
+    assert [each.code for each in reviews["basic"].open] == ["unprotected"]
     assert _status(reviews) == 4
     pull.write(
         pull.change,
-        "dev",
-        ("Database/Instance", "fewer-backups", "it is dev"),
+        "basic",
+        ("Database/Instance", "fewer-backups", "it is basic"),
         ("Database/Instance", "unprotected", "it goes"),
     )
     reviews = pull.reviewed()
-    assert (reviews["dev"].open, reviews["dev"].mistakes, _status(reviews)) == ([], (), 3)
+    assert (reviews["basic"].open, reviews["basic"].mistakes, _status(reviews)) == ([], (), 3)
     text = markdown("Changes", list(reviews.values()), ())
-    assert "it is dev" in text
+    assert "it is basic" in text
     assert "it goes" in text
 
 
 def test_all_is_accepted_at_once_for_a_reason_but_an_entry_of_the_file_keeps_its_own(pull: Pull) -> None:
-    pull.changed("dev", _fewer_backups, _unprotected)
-    pull.write(pull.change, "dev", ("Database/Instance", "fewer-backups", "it is dev"))
+    pull.changed("basic", _fewer_backups, _unprotected)
+    pull.write(pull.change, "basic", ("Database/Instance", "fewer-backups", "it is basic"))
     reviews = pull.reviewed(accept="all of it")
-    assert set(reviews["dev"].accepted.values()) == {"it is dev", "all of it"}
+    assert set(reviews["basic"].accepted.values()) == {"it is basic", "all of it"}
     assert _status(reviews) == 3
 
 
@@ -163,12 +163,12 @@ def test_all_is_accepted_at_once_for_a_reason_but_an_entry_of_the_file_keeps_its
 def test_a_yes_that_is_for_nothing_fails_and_says_what_was_likely_meant(
     resource: str, danger: str, said: str, pull: Pull
 ) -> None:
-    pull.changed("dev", _fewer_backups)
-    pull.write(pull.change, "dev", ("Database/Instance", "fewer-backups", "fine"), (resource, danger, "so"))
+    pull.changed("basic", _fewer_backups)
+    pull.write(pull.change, "basic", ("Database/Instance", "fewer-backups", "fine"), (resource, danger, "so"))
     reviews = pull.reviewed()
-    [mistake] = reviews["dev"].mistakes
-    assert mistake == f'environments/dev.toml: `"{resource}"`, `"{danger}"`: {said}'
-    assert reviews["dev"].open == []
+    [mistake] = reviews["basic"].mistakes
+    assert mistake == f'environments/basic.toml: `"{resource}"`, `"{danger}"`: {said}'
+    assert reviews["basic"].open == []
     assert _status(reviews) == 4
     text = markdown("Changes", list(reviews.values()), ())
     assert "**Not accepted yet**" in text
@@ -176,67 +176,67 @@ def test_a_yes_that_is_for_nothing_fails_and_says_what_was_likely_meant(
 
 
 def test_all_mistakes_are_said_at_once(pull: Pull) -> None:
-    pull.changed("dev", _fewer_backups)
-    pull.write(pull.change, "dev", ("Databse/Instance", "fewer-backups", "so"), ("Database/Instance", "xyz", "so"))
-    pull.write(pull.change, "prod", ("Database/Instance", "unprotected", "so"))
+    pull.changed("basic", _fewer_backups)
+    pull.write(pull.change, "basic", ("Databse/Instance", "fewer-backups", "so"), ("Database/Instance", "xyz", "so"))
+    pull.write(pull.change, "large", ("Database/Instance", "unprotected", "so"))
     reviews = pull.reviewed()
     assert [len(each.mistakes) for each in reviews.values()] == [2, 1]
 
 
 def test_a_yes_in_the_file_of_another_environment_says_in_which_one_the_danger_came(pull: Pull) -> None:
-    pull.changed("prod", _fewer_backups)
-    pull.write(pull.change, "dev", ("Database/Instance", "fewer-backups", "so"))
+    pull.changed("large", _fewer_backups)
+    pull.write(pull.change, "basic", ("Database/Instance", "fewer-backups", "so"))
     reviews = pull.reviewed()
-    [mistake] = reviews["dev"].mistakes
-    assert mistake.endswith(": that danger comes in prod only: move it to environments/prod.toml")
-    assert len(reviews["prod"].open) == 1
+    [mistake] = reviews["basic"].mistakes
+    assert mistake.endswith(": that danger comes in large only: move it to environments/large.toml")
+    assert len(reviews["large"].open) == 1
     assert _status(reviews) == 4
 
 
 def test_a_migration_is_accepted_by_its_file_in_each_environment(pull: Pull) -> None:
-    pull.write(pull.change, "dev", (MIGRATION.resource, MIGRATION.code, "nobody reads it"))
+    pull.write(pull.change, "basic", (MIGRATION.resource, MIGRATION.code, "nobody reads it"))
     reviews = pull.reviewed(migrations=(MIGRATION,))
-    assert (reviews["dev"].open, reviews["prod"].open) == ([], [MIGRATION])
-    assert (reviews["dev"].mistakes, reviews["prod"].mistakes) == ((), ())
+    assert (reviews["basic"].open, reviews["large"].open) == ([], [MIGRATION])
+    assert (reviews["basic"].mistakes, reviews["large"].mistakes) == ((), ())
 
 
 def test_a_resource_that_has_the_environments_name_is_named_as_the_report_does(pull: Pull) -> None:
     named = Danger(kind="access", code="open", resource="Database/<environment>-files", text="is public")
-    pull.write(pull.change, "dev", ("Database/<environment>-files", "open", "so"))
-    pull.write(pull.change, "prod", ("Database/prod-files", "open", "so"))
+    pull.write(pull.change, "basic", ("Database/<environment>-files", "open", "so"))
+    pull.write(pull.change, "large", ("Database/large-files", "open", "so"))
     reviews = pull.reviewed(migrations=(named,))
     assert [(each.open, each.mistakes) for each in reviews.values()] == [([], ()), ([], ())]
 
 
 def test_a_yes_of_an_earlier_change_is_somebody_elses_and_only_noted(pull: Pull) -> None:
     for project in (pull.base, pull.change):
-        pull.write(project, "dev", ("Database/Instance", "fewer-backups", "last year"), ("Gone/Long", "ago", "so"))
+        pull.write(project, "basic", ("Database/Instance", "fewer-backups", "last year"), ("Gone/Long", "ago", "so"))
     reviews = pull.reviewed()
-    assert (len(reviews["dev"].done), reviews["dev"].mistakes, _status(reviews)) == (2, (), 0)
+    assert (len(reviews["basic"].done), reviews["basic"].mistakes, _status(reviews)) == (2, (), 0)
     assert "Gone/Long" in markdown("Changes", list(reviews.values()), ())
 
 
 def test_a_yes_of_an_earlier_change_is_none_for_the_same_danger_when_it_comes_again(pull: Pull) -> None:
     for project in (pull.base, pull.change):
-        pull.write(project, "dev", ("Database/Instance", "fewer-backups", "last year"))
-    pull.changed("dev", _fewer_backups)
+        pull.write(project, "basic", ("Database/Instance", "fewer-backups", "last year"))
+    pull.changed("basic", _fewer_backups)
     reviews = pull.reviewed()
-    [mistake] = reviews["dev"].mistakes
+    [mistake] = reviews["basic"].mistakes
     assert "was for an earlier change, and the danger comes again" in mistake
     assert '"last year"' in mistake
-    assert len(reviews["dev"].open) == 1
+    assert len(reviews["basic"].open) == 1
     assert _status(reviews) == 4
-    pull.write(pull.change, "dev", ("Database/Instance", "fewer-backups", "and this year"))
+    pull.write(pull.change, "basic", ("Database/Instance", "fewer-backups", "and this year"))
     reviews = pull.reviewed()
-    assert (reviews["dev"].open, reviews["dev"].mistakes, _status(reviews)) == ([], (), 3)
+    assert (reviews["basic"].open, reviews["basic"].mistakes, _status(reviews)) == ([], (), 3)
 
 
 def test_an_entry_of_a_base_that_is_older_than_the_codes_of_dangers_is_no_mistake(pull: Pull) -> None:
-    (pull.base / "environments" / "dev.toml").write_text('[[accept_change]]\nresource = "A"\nreason = "so"\n')
+    (pull.base / "environments" / "basic.toml").write_text('[[accept_change]]\nresource = "A"\nreason = "so"\n')
     assert _status(pull.reviewed()) == 0
 
 
 def test_what_an_entry_says_is_no_markdown(pull: Pull) -> None:
-    pull.write(pull.change, "dev", ("`<b>", "x", "so"))
-    [mistake] = pull.reviewed()["dev"].mistakes
-    assert mistake.startswith('environments/dev.toml: `"\'<b>"`, `"x"`: ')
+    pull.write(pull.change, "basic", ("`<b>", "x", "so"))
+    [mistake] = pull.reviewed()["basic"].mistakes
+    assert mistake.startswith('environments/basic.toml: `"\'<b>"`, `"x"`: ')

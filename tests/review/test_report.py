@@ -72,12 +72,21 @@ def test_dangers_come_first_and_name_the_environment_where_there_is_one() -> Non
     large = EnvironmentReview(name="large", dangers=[LOSS, ACCESS])
     assert markdown("Against main", [basic, large], ()) == (
         "# Against main\n\n"
-        "**Not accepted yet** in basic, large. To accept it, give the reason: in the environment's file with "
-        '`[[accept_change]]`, `resource`, `danger` and `reason`, or for all at once with `ACCEPT="reason"`.\n\n'
+        "**Not accepted yet: 2 decisions**, in `basic`, `large`. To say yes to one, write an `[[accept_change]]` "
+        "with its `resource`, its `danger` and a `reason` into the environment's file; to all at once: "
+        '`ACCEPT="reason"`.\n\n'
+        "For `environments/basic.toml`, `environments/large.toml`:\n\n"
+        '```toml\n[[accept_change]]\nresource = "Database/Instance"\ndanger = "data"\nreason = ""\n```\n\n'
+        "For `environments/large.toml`:\n\n"
+        '```toml\n[[accept_change]]\nresource = "Jobs/Role"\ndanger = "access"\nreason = ""\n```\n\n'
         "## Loses data\n\n"
-        "- basic, large: `Database/Instance` `data`: would be deleted. Its data is lost. **Not accepted.**\n\n"
+        "- **`Database/Instance`** `data` in `basic`, `large`\n"
+        "  - would be deleted. Its data is lost.\n"
+        "  - **Not accepted**\n\n"
         "## Widens access\n\n"
-        "- large: `Jobs/Role` `access`: it may now `s3:*` on `large-bucket`. **Not accepted.**\n"
+        "- **`Jobs/Role`** `access` in `large`\n"
+        "  - it may now `s3:*` on `large-bucket`.\n"
+        "  - **Not accepted**\n"
     )
 
 
@@ -104,9 +113,9 @@ def test_no_danger_is_left_out_because_its_kind_has_no_heading() -> None:
 
 def test_another_stage_of_an_environment_speaks_of_the_environment_by_its_name() -> None:
     delivery = EnvironmentReview(name="basic-delivery", dangers=[ACCESS])
-    assert "- basic-delivery: `Jobs/Role` `access`: it may now `s3:*` on `basic-bucket`." in markdown(
-        "Against main", [delivery], ()
-    )
+    report = markdown("Against main", [delivery], ())
+    assert "- **`Jobs/Role`** `access` in `basic-delivery`\n  - it may now `s3:*` on `basic-bucket`.\n" in report
+    assert "For `environments/basic.toml`:" in report
 
 
 def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
@@ -117,16 +126,49 @@ def test_an_accepted_danger_stays_in_the_report_with_its_reason() -> None:
     assert markdown("Against main", [basic], ()) == (
         "# Against main\n\nEverything that has to be accepted is.\n\n"
         "## Loses data\n\n"
-        "- basic: `Database/Instance` `data`: would be deleted. Its data is lost. Accepted: it moved to large\n"
+        "- **`Database/Instance`** `data` in `basic`\n"
+        "  - would be deleted. Its data is lost.\n"
+        "  - Accepted: `it moved to large`\n"
     )
 
 
-def test_a_danger_that_is_accepted_for_another_resource_is_still_open() -> None:
-    basic = EnvironmentReview(
-        name="basic", dangers=[LOSS, ACCESS], accepted={("Database/Instance", "data"): "it moved"}
+def test_what_belongs_to_one_yes_is_one_decision_with_its_consequence() -> None:
+    lines = [
+        Danger(kind="access", code="proxy", resource="Database/Proxy", text=text, then="the proxy reads the secret")
+        for text in ("lets `one` in", "lets `other` in")
+    ]
+    accepted = {("Database/Proxy", "proxy"): "few connections"}
+    basic, large, middle = (
+        EnvironmentReview(name="basic", dangers=lines, accepted=accepted),
+        EnvironmentReview(name="large", dangers=lines),
+        EnvironmentReview(name="middle", dangers=lines),
     )
-    assert basic.open == [ACCESS]
-    assert replace(basic, accepted={}).open == [LOSS, ACCESS]
+    report = markdown("Against main", [basic, large, middle], ())
+    assert report.startswith("# Against main\n\n**Not accepted yet: 1 decision**, in `large`, `middle`.")
+    assert report.endswith(
+        "## Widens access\n\n"
+        "- **`Database/Proxy`** `proxy` in `basic`, `large`, `middle`\n"
+        "  - lets `one` in.\n"
+        "  - lets `other` in.\n"
+        "  - *If you say yes:* the proxy reads the secret.\n"
+        "  - **Not accepted** in `large`, `middle`. Accepted in `basic`: `few connections`\n"
+    )
+
+
+def test_many_blocks_to_copy_are_folded() -> None:
+    many = [Danger(kind="data", code=f"data-{number}", resource="Database", text="is gone") for number in range(3)]
+    report = markdown("Against main", [EnvironmentReview(name="basic", dangers=many)], ())
+    verdict = report.partition("\n## ")[0]
+    assert verdict.count("\n[[accept_change]]\n") == 3
+    assert verdict.count("```toml") == verdict.count("<details>") == verdict.count("</details>") == 1
+
+
+def test_a_yes_is_for_one_danger_of_one_resource() -> None:
+    fewer = replace(LOSS, code="fewer-backups")
+    accepted = {(LOSS.resource, LOSS.code): "it moved", (ACCESS.resource, LOSS.code): "no such danger"}
+    basic = EnvironmentReview(name="basic", dangers=[LOSS, fewer, ACCESS], accepted=accepted)
+    assert basic.open == [fewer, ACCESS]
+    assert replace(basic, accepted={}).open == [LOSS, fewer, ACCESS]
 
 
 def test_an_environment_that_comes_or_goes_is_said() -> None:
