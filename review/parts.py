@@ -16,8 +16,10 @@ NAMES = ("DBInstanceIdentifier", "DBProxyName", "FunctionName", "QueueName")
 """Properties that a dimension of a metric has the value of."""
 PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
-FOLLOWS = ("retries",)
-"""Dangers that are none where the schedule changes: how long a run is tried again follows from it."""
+DATABASE = "AWS::RDS::DBInstance"
+SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
+TIMES = ("alarm-later", "alarm-threshold", "alarm-watches")
+"""What of a job's alarms follows from its schedule."""
 
 
 def decided(
@@ -28,17 +30,42 @@ def decided(
 ) -> Iterator[Danger]:
     """Return `found`, those that are one decision with one resource and one code."""
     gone = _with_what_it_watches(changes, _wholes(changes, "removed", after))
-    scheduled = _scheduled(changes)
-    rest = []
-    for danger in found:
-        if danger.code in FOLLOWS and danger.resource.startswith(scheduled):
-            continue
-        rest.append(_of_whole(danger, gone[danger.resource]) if danger.resource in gone else danger)
+    follows = _follows(changes, after)
+    rest = [
+        _of_whole(each, gone[each.resource]) if each.resource in gone else each
+        for each in found
+        if (each.resource, each.code) not in follows
+    ]
     wholes = {**_wholes(changes, "added", before), **gone}
     for change in changes:
         if change.resource.kind == PROXY and change.resource.path in wholes:
             rest = _by_proxy(rest, wholes[change.resource.path], changes)
+        if change.resource.kind == DATABASE and change.how in ("removed", "replaced"):
+            rest = _by_database(rest, change.resource.path, changes)
     yield from rest
+
+
+def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tuple[str, str]]:
+    """What follows from a change that is shown itself, by path and code, and is no decision of its own.
+
+    How long a run is tried again, and when it counts as missed, follow from the schedule; when there are too many
+    connections, or too little memory, from the instance class.
+    """
+    found = set()
+    for change in changes:
+        resource, places = change.resource, {each.place for each in change.differences}
+        if resource.kind == "AWS::Scheduler::Schedule" and places & SCHEDULED:
+            job = resource.path.rpartition("/")[0]
+            found |= {(f"{job}/Retry", "retries"), (resource.path, "retries")}
+            found |= {(path, code) for path in _alarms(after, job_of(resource.path)) for code in TIMES}
+        if resource.kind == DATABASE and ("DBInstanceClass",) in places:
+            found |= {(path, "alarm-threshold") for path in _alarms(after, *_names(resource))}
+    return found
+
+
+def _alarms(environment: SynthesizedEnvironment, *names: str) -> list[str]:
+    """The paths of the alarms that watch what is called so."""
+    return [each.path for each in environment.of(ALARM) if _watched(each.properties) & set(names)]
 
 
 def _with_what_it_watches(changes: Sequence[Change], gone: Mapping[str, str]) -> dict[str, str]:
@@ -98,31 +125,42 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
         or f"{whole}/" in danger.text
         or (danger.code == "other-database" and danger.resource in moved)
     ]
-    where: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for each in of_proxy:
-        where[each.text, each.then].append(each.resource)
-    code = exact("proxy", "\n".join(f"{text} {sorted(some)}" for (text, _), some in sorted(where.items())))
-    one = [
-        Danger(kind="access", resource=whole, code=code, text=_line(text, some, whole), then=then)
-        for (text, then), some in where.items()
+    code = exact("proxy", "\n".join(sorted(f"{each.resource}: {each.text}" for each in of_proxy)))
+    return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text=""))
+
+
+def _by_database(found: Sequence[Danger], path: str, changes: Sequence[Change]) -> list[Danger]:
+    """Return `found`, what a database that is another one brings with it as part of its own decision."""
+    own = next((each for each in found if each.resource == path and each.kind == "data"), None)
+    if own is None:
+        return list(found)
+    others = [each.resource.path for each in changes if each.resource.kind == DATABASE and each.how == "added"]
+    names = tuple(f"{{{each}" for each in (path, *others))
+    belongs = [
+        danger
+        for danger in found
+        if danger.resource in (path, *others)
+        or danger.code in ("login", "other-database")
+        or any(name in danger.text for name in names)
     ]
-    return [*(each for each in found if each not in of_proxy), *one]
+    return _as_one(found, belongs, own)
+
+
+def _as_one(found: Sequence[Danger], belongs: Sequence[Danger], decision: Danger) -> list[Danger]:
+    """Return `found`, with `belongs` as lines of one decision, those that say the same as one line."""
+    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in belongs:
+        where[each.text, each.then].append(each.resource)
+    one = [
+        replace(decision, text=_line(text, some, decision.resource), then=then) for (text, then), some in where.items()
+    ]
+    return [*(each for each in found if each not in belongs), *one]
 
 
 def _line(text: str, resources: Sequence[str], whole: str) -> str:
     """What changes, after the names of those where it does."""
     names = ", ".join(f"`{each}`" for each in sorted(resources) if each != whole)
     return f"{names}: {text}" if names else text
-
-
-def _scheduled(changes: Sequence[Change]) -> tuple[str, ...]:
-    """The jobs whose schedule changes, each as the beginning of its paths."""
-    return tuple(
-        f"{change.resource.path.rpartition('/')[0]}/"
-        for change in changes
-        if change.resource.kind == "AWS::Scheduler::Schedule"
-        and any(each.place == ("ScheduleExpression",) for each in change.differences)
-    )
 
 
 def _wholes(changes: Sequence[Change], how: str, other: SynthesizedEnvironment) -> dict[str, str]:

@@ -24,7 +24,7 @@ for file in sorted(pathlib.Path().rglob("*")):
         digest.update(str(file).encode() + b"\\0" + file.read_bytes() + b"\\0")
 folder = pathlib.Path(os.environ["CDK_OUTDIR"], "assembly-basic")
 folder.mkdir(parents=True)
-template = {{"Resources": {{"All": {{"Type": "AWS::SSM::Parameter", "Properties": {{"Value": digest.hexdigest()}}}}}}}}
+template = {{"Resources": {{"All": {{"Type": "AWS::CloudWatch::Dashboard", "Properties": {{"DashboardBody": digest.hexdigest()}}}}}}}}
 stack = {{
     "type": "aws:cloudformation:stack",
     "environment": "aws://111111111111/eu-central-1",
@@ -33,7 +33,7 @@ stack = {{
 (folder / "Jobs.template.json").write_text(json.dumps(template))
 (folder / "manifest.json").write_text(json.dumps({{"artifacts": {{"Jobs": stack}}}}))
 """
-CHANGED, UNCHANGED = "(`AWS::SSM::Parameter`) changed: `Value` changes from", "Nothing changes in any environment."
+CHANGED, UNCHANGED = "(`AWS::CloudWatch::Dashboard`) changed: `DashboardBody` changes from", "Nothing changes in any environment."
 
 
 @pytest.fixture(scope="module")
