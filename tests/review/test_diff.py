@@ -56,7 +56,7 @@ NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`.
 ACCEPTED = """
 [[accept_change]]
 resource = "Database/Instance"
-danger = "data"
+danger = "replaced"
 reason = "basic starts anew"
 """
 
@@ -107,7 +107,7 @@ def test_no_change_is_no_change(reviews: dict[str, list[EnvironmentReview]]) -> 
 
 def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["schedule"])
-    assert report.count("Jobs/Job-tally/Schedule") == 1
+    assert report.count("Jobs/Job-tally/Schedule") == 2  # its next runs, and what changes
     assert (
         "changed: `ScheduleExpression` changes from `rate(15 minutes)` to `rate(30 minutes)`; "
         "`Target.RetryPolicy.MaximumEventAgeInSeconds` changes from `450` to `900`\n"
@@ -130,12 +130,13 @@ def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[Env
 
 def test_a_change_that_replaces_the_database_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
     for each in _deployed(reviews["schema"]):
-        [danger] = each.open
-        assert (danger.kind, danger.resource) == ("data", "Database/Instance")
-        assert danger.text.startswith(
-            "would be replaced: `DBName` changes from `jobs` to `work`. CloudFormation will ref"
-        )
-    assert _report(reviews["schema"]).startswith("# Changes\n\n**Not accepted yet")
+        assert {(danger.kind, danger.resource, danger.code) for danger in each.open} == {
+            ("data", "Database/Instance", "replaced")
+        }
+        [replaced] = [danger for danger in each.open if danger.text.startswith("would be replaced")]
+        assert replaced.text == "would be replaced: `DBName` changes from `jobs` to `work`"
+        assert replaced.then.startswith("CloudFormation will refuse")
+    assert _report(reviews["schema"]).startswith("# Changes\n\n**Not accepted yet: 1 decision**")
     assert status(reviews["schema"]) == 4
 
 
@@ -168,12 +169,14 @@ def test_another_name_for_the_databases_construct_is_a_replacement_that_fails(
     reviews: dict[str, list[EnvironmentReview]],
 ) -> None:
     for each in _deployed(reviews["rename"]):
-        [lost] = [danger for danger in each.open if danger.kind == "data"]
-        assert lost.resource == "Database/Instance"
-        assert lost.text.startswith("would be replaced: `Database/Server` takes its place. CloudFormation will refuse")
+        assert {(danger.kind, danger.resource, danger.code) for danger in each.open} == {
+            ("data", "Database/Instance", "removed")
+        }
+        texts = [danger.text for danger in each.open]
+        assert "`Database/Instance` would be replaced: `Database/Server` takes its place" in texts
     report = _report(reviews["rename"])
-    assert "Database/Instance` (AWS::RDS::DBInstance) removed\n" in report
-    assert "Database/Server` (AWS::RDS::DBInstance) added\n" in report
+    assert "- `Database/Instance` (`AWS::RDS::DBInstance`) removed\n" in report
+    assert "- `Database/Server` (`AWS::RDS::DBInstance`) added\n" in report
     assert status(reviews["rename"]) == 4
 
 
@@ -182,7 +185,7 @@ def test_a_new_job_is_nothing_to_ask_about(reviews: dict[str, list[EnvironmentRe
     assert report.startswith(
         "# Changes\n\nNothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n"
     )
-    assert "Jobs/Job-greeting/Job/Role` (AWS::IAM::Role) added\n" in report
+    assert "Jobs/Job-greeting/Job/Role` (`AWS::IAM::Role`) added\n" in report
     assert "`Environment.Variables.RIGHTS` changes from" in report  # what it may do in the database is shown
     assert status(reviews["job"]) == 3
 

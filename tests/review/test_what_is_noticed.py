@@ -33,7 +33,10 @@ stack = {{
 (folder / "Jobs.template.json").write_text(json.dumps(template))
 (folder / "manifest.json").write_text(json.dumps({{"artifacts": {{"Jobs": stack}}}}))
 """
-CHANGED, UNCHANGED = "(`AWS::CloudWatch::Dashboard`) changed: `DashboardBody` changes from", "Nothing changes in any environment."
+CHANGED, UNCHANGED = (
+    "(`AWS::CloudWatch::Dashboard`) changed: `DashboardBody` changes from",
+    "Nothing changes in any environment.",
+)
 
 
 @pytest.fixture(scope="module")
