@@ -292,15 +292,15 @@ def test_what_was_asked_about_is_not_asked_about_when_it_is_deployed(
     assert "What needs a yes" not in unchanged.said + accepted.said
     assert len(ASKED.findall(said_on_a_terminal.said)) == 1
     assert len(ASKED.findall(widened_again.said)) == 1
-    assert re.search(r"`UPDATE` on `[^`]*event`", said_on_a_terminal.said)
-    assert re.search(r"`UPDATE` on `[^`]*pulse`", widened_again.said)
-    assert not re.search(r"`UPDATE` on `[^`]*event`", widened_again.said)
+    assert re.search(r"`UPDATE` on the table `event`", said_on_a_terminal.said)
+    assert re.search(r"`UPDATE` on the table `pulse`", widened_again.said)
+    assert not re.search(r"`UPDATE` on the table `event`", widened_again.said)
 
 
 def test_a_danger_is_not_answered_by_yes_and_refused_without_a_terminal(not_said: Ended) -> None:
     assert not_said.status == 70
     resource, code = _asked(not_said.said)
-    assert re.search(r"`UPDATE` on `[^`]*event`", not_said.said)
+    assert re.search(r"`UPDATE` on the table `event`", not_said.said)
     assert "\n  Not accepted yet.\n" in not_said.said
     block = f'[[accept_change]]\nresource = "{resource}"\ndanger = "{code}"\nreason = ""'
     assert not_said.said.endswith(f"environments/local.toml:\n\n{block}\n")

@@ -24,7 +24,8 @@ for file in sorted(pathlib.Path().rglob("*")):
         digest.update(str(file).encode() + b"\\0" + file.read_bytes() + b"\\0")
 folder = pathlib.Path(os.environ["CDK_OUTDIR"], "assembly-basic")
 folder.mkdir(parents=True)
-template = {{"Resources": {{"All": {{"Type": "AWS::CloudWatch::Dashboard", "Properties": {{"DashboardBody": digest.hexdigest()}}}}}}}}
+everything = {{"Type": "AWS::CloudWatch::Dashboard", "Properties": {{"DashboardBody": digest.hexdigest()}}}}
+template = {{"Resources": {{"All": everything}}}}
 stack = {{
     "type": "aws:cloudformation:stack",
     "environment": "aws://111111111111/eu-central-1",
