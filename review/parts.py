@@ -18,6 +18,7 @@ PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
 DATABASE = "AWS::RDS::DBInstance"
 SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
+THROUGH = "All jobs connect another way; through a proxy, no statement is killed at the deadline: see `docs/proxy.md`"
 TIMES = ("alarm-later", "alarm-threshold", "alarm-watches")
 """What of a job's alarms follows from its schedule."""
 
@@ -107,7 +108,8 @@ def _watched(value: object) -> set[str]:
 def _of_whole(danger: Danger, whole: str) -> Danger:
     part = danger.resource.removeprefix(f"{whole}/")
     text = f"{'its ' if part != danger.resource else ''}`{part}` {danger.text}"
-    return replace(danger, kind="data", resource=whole, code="removed", text=text)
+    then = danger.then if danger.kind == "data" else ""  # of what goes with it, it goes without saying
+    return replace(danger, kind="data", resource=whole, code="removed", text=text, then=then)
 
 
 def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) -> list[Danger]:
@@ -126,7 +128,7 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
         or (danger.code == "other-database" and danger.resource in moved)
     ]
     code = exact("proxy", "\n".join(sorted(f"{each.resource}: {each.text}" for each in of_proxy)))
-    return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text=""))
+    return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text="", then=THROUGH))
 
 
 def _by_database(found: Sequence[Danger], path: str, changes: Sequence[Change]) -> list[Danger]:
@@ -148,12 +150,10 @@ def _by_database(found: Sequence[Danger], path: str, changes: Sequence[Change]) 
 
 def _as_one(found: Sequence[Danger], belongs: Sequence[Danger], decision: Danger) -> list[Danger]:
     """Return `found`, with `belongs` as lines of one decision, those that say the same as one line."""
-    where: dict[tuple[str, str], list[str]] = defaultdict(list)
+    where: dict[str, list[str]] = defaultdict(list)
     for each in belongs:
-        where[each.text, each.then].append(each.resource)
-    one = [
-        replace(decision, text=_line(text, some, decision.resource), then=then) for (text, then), some in where.items()
-    ]
+        where[each.text].append(each.resource)
+    one = [replace(decision, text=_line(text, some, decision.resource)) for text, some in where.items()]
     return [*(each for each in found if each not in belongs), *one]
 
 
