@@ -39,13 +39,18 @@ def reference() -> str:
         "[environment.schema.json](environment.schema.json); the first line of an environment file names it. What must",
         "fit together across keys, `make synth` checks.",
         *_section(whole, whole),
+        *_sections_in(whole, whole, prefix=""),
     ]
-    for name, of in whole["properties"].items():
-        if section := _section_of(of, whole):
-            table = f"[[{name}]]" if of.get("type") == "array" else f"[{name}]"
-            lines += ["", f"## `{table}`", "", _sentence(section["description"].removeprefix(f"{table}: "))]
-            lines += _section(section, whole)
     return "\n".join((*lines, ""))
+
+
+def _sections_in(section: Schema, whole: Schema, *, prefix: str) -> Iterator[str]:
+    for name, of in section["properties"].items():
+        if inner := _section_of(of, whole):
+            table = f"[[{prefix}{name}]]" if of.get("type") == "array" else f"[{prefix}{name}]"
+            yield from ("", f"## `{table}`", "", _sentence(inner["description"].removeprefix(f"{table}: ")))
+            yield from _section(inner, whole)
+            yield from _sections_in(inner, whole, prefix=f"{prefix}{name}.")
 
 
 def _section(section: Schema, whole: Schema) -> Iterator[str]:

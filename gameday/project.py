@@ -35,6 +35,7 @@ DATABASE_DROPPED = (
     "backup_copy_key",  # the copies would be in another region, and outlive the day
     "backup_window",  # one of the two might begin during the day
     "maintenance_window",
+    "clients",  # nobody else has a use for it
     "max_storage_gb",  # an empty database needs the least there is, and that leaves room to grow
     "monitoring_seconds",  # it writes into a log group of the whole account
     "snapshot",  # no data of anybody's

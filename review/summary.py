@@ -73,7 +73,7 @@ def connections(settings: EnvironmentSettings) -> str:
     budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
     return (
         f"{budget.used} of {budget.available} at worst: runs {budget.runs}, kills {budget.kills}, "
-        f"migrations {budget.migrations}, reserve {budget.reserve}"
+        f"clients {budget.clients}, migrations {budget.migrations}, reserve {budget.reserve}"
     )
 
 

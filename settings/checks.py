@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
+from ipaddress import IPv4Network
 from typing import Any
 
 from settings.connection_budget import connection_budget
@@ -34,6 +35,14 @@ GP3_IOPS = 12_000
 
 SOME = 20
 """How many jobs a message names."""
+
+RULES = 60
+"""The most that let somebody into one security group, unless the account has a higher quota.
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"""
+OWN_RULES = 2
+"""Those that let in the migrations, and the jobs or their proxy."""
+CLIENTS = (RULES - OWN_RULES) // 2
+"""Half of what is left: with another port, the new rules are made before the old ones are deleted."""
 
 TAGS = 45
 """The most tags of one's own: AWS allows 50 per resource, and this project and the CDK set 5 on a subnet."""
@@ -97,6 +106,40 @@ def _secrets_manager_is_reached(network: NetworkSettings) -> Iterator[str]:
             "network.secrets_endpoint = false: a new VPC has no other way to Secrets Manager, and the migrations need "
             "one: remove it"
         )
+
+
+def _clients_are_named(database: DatabaseSettings) -> Iterator[str]:
+    for number, client in enumerate(database.clients):
+        kinds = {"security_group": client.security_group, "prefix_list": client.prefix_list, "cidr": client.cidr}
+        stated = [kind for kind, value in kinds.items() if value is not None]
+        if len(stated) != 1:
+            there = f"{' and '.join(stated)} are" if stated else "nobody is"
+            yield f"database.clients[{number}]: {there} named: write one of {', '.join(kinds)}"
+
+
+def _clients_differ(database: DatabaseSettings) -> Iterator[str]:
+    if twice := _repeated([client.peer for client in database.clients if client.peer is not None]):
+        yield f"database.clients has more than one entry for {twice}, and EC2 refuses the same rule again: keep one"
+
+
+def _clients_have_rules(database: DatabaseSettings) -> Iterator[str]:
+    if len(database.clients) > CLIENTS:
+        yield (
+            f"database.clients: there are {len(database.clients)}: write {CLIENTS} at most, as a security group has "
+            f"{RULES} rules, and for another port both are there for a while; a prefix list can name many networks"
+        )
+
+
+def _clients_of_the_vpc_have_a_group(network: NetworkSettings, database: DatabaseSettings) -> Iterator[str]:
+    if network.cidr is None:
+        return
+    vpc = IPv4Network(network.cidr)
+    for number, client in enumerate(database.clients):
+        if client.cidr is not None and IPv4Network(client.cidr).overlaps(vpc):
+            yield (
+                f"database.clients[{number}].cidr = {as_written(client.cidr)}: overlaps network.cidr, {vpc}, where "
+                "everything has a security group: write security_group, or the rest of this network"
+            )
 
 
 def _windows_do_not_meet(database: DatabaseSettings) -> Iterator[str]:
@@ -280,11 +323,16 @@ def _connections_suffice(
         runs = ", ".join(f"{job.name} {job.concurrency}" for job in jobs[:SOME])
         if len(jobs) > SOME:
             runs += f" and {len(jobs) - SOME} others"
+        clients, fewer = (
+            (f"{budget.clients} of the clients + ", "less concurrency, fewer connections of clients,")
+            if budget.clients
+            else ("", "less concurrency,")
+        )
         yield (
             f"jobs: they may open {budget.used} connections at once, and {database.instance_class} accepts "
             f"{budget.available}: {budget.runs} of the runs ({runs}) + {budget.kills} to end their statements at the "
-            f"deadline + {budget.migrations} of the migrations + {budget.reserve} in reserve: "
-            f"write less concurrency, or a larger instance_class"
+            f"deadline + {clients}{budget.migrations} of the migrations + {budget.reserve} in reserve: "
+            f"write {fewer} or a larger instance_class"
         )
 
 
@@ -302,6 +350,10 @@ CHECKS: tuple[Check, ...] = (
     _network_is_made_or_found,
     _zones_differ,
     _secrets_manager_is_reached,
+    _clients_are_named,
+    _clients_differ,
+    _clients_have_rules,
+    _clients_of_the_vpc_have_a_group,
     _windows_do_not_meet,
     _backups_are_copied_far,
     _storage_can_grow,

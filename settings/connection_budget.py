@@ -19,6 +19,8 @@ class ConnectionBudget:
     """One of each run: Lambda starts no more than the functions' reserved concurrency."""
     kills: int
     """The short second connection of each run, which ends its statement at the deadline; not through a proxy."""
+    clients: int
+    """What [[database.clients]] say that they open; never through the proxy."""
     migrations: int
     """Their own and the one that ends its statement; never through a proxy."""
     reserve: int
@@ -29,7 +31,7 @@ class ConnectionBudget:
     @property
     def used(self) -> int:
         """The sum of all that may be open at once."""
-        return self.runs + self.kills + self.migrations + self.reserve
+        return self.runs + self.kills + self.clients + self.migrations + self.reserve
 
 
 def connection_budget(
@@ -41,6 +43,7 @@ def connection_budget(
     return ConnectionBudget(
         runs=runs,
         kills=0 if proxy.enabled else runs,
+        clients=sum(client.connections for client in database.clients),
         migrations=2,
         reserve=max(SMALLEST_RESERVE, available // 10),
         available=available,

@@ -59,6 +59,9 @@ can have, like 127.0.0.0/8 and 169.254.0.0/16."""
 SNAPSHOT = r"(arn:aws:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?((rds|awsbackup):)?[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
 """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html"""
 KEY = r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+RULE_DESCRIPTION = r"[A-Za-z0-9._\-:/()#,@\[\]+=;{}!$*][A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{0,254}"
+"""What EC2 takes as the description of a security group's rule, whatever its other side is.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_UserIdGroupPair.html"""
 OWNER = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})"
 REPOSITORY = rf"{OWNER}/[\w.-]{{1,100}}|{OWNER}@[0-9]+/[\w.-]{{1,100}}@[0-9]+"
 DEFAULT_TIMEOUT_SECONDS = 60
@@ -103,17 +106,24 @@ def _region(value: str) -> str:
 
 
 def _network(value: str) -> str:
+    # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
+    return _private_network(value, smallest=24)
+
+
+def _client_network(value: str) -> str:
+    return _private_network(value, smallest=32)
+
+
+def _private_network(value: str, *, smallest: int) -> str:
     if not re.fullmatch(r"[0-9.]+/[0-9]{1,2}", value):  # Python also takes 10.0.0.0/255.255.240.0, and 10.0.0.0
         raise ValueError("write a network like 10.0.0.0/20")
     try:
         network = ipaddress.IPv4Network(value)
     except ValueError as error:
         raise ValueError(f"{error}: write a network like 10.0.0.0/20") from None
-    # https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
-    if not (16 <= network.prefixlen <= 24 and any(network.subnet_of(each) for each in NETWORKS)):
-        raise ValueError(
-            f"write a private network between /16 and /24, of {', '.join(map(str, NETWORKS))}, like 10.0.0.0/20"
-        )
+    if not (16 <= network.prefixlen <= smallest and any(network.subnet_of(each) for each in NETWORKS)):
+        networks = ", ".join(map(str, NETWORKS))
+        raise ValueError(f"write a private network between /16 and /{smallest}, of {networks}, like 10.0.0.0/20")
     return value
 
 
@@ -243,6 +253,36 @@ class NetworkSettings(Settings):
     """How long the record of who talked to whom is kept."""
 
 
+class ClientSettings(Settings):
+    """[[database.clients]]: who else may connect to the database: an application, people through a bastion host.
+
+    One of `security_group`, `prefix_list` and `cidr`. The login and the rights are its user's: docs/connect.md.
+    """
+
+    security_group: (
+        Annotated[str, _Like("sg-[0-9a-f]{8,17}", write="a security group's id, like sg-0123456789abcdef0")] | None
+    ) = None
+    """Whoever is in this group: of the database's VPC, or of one that is peered with it in the same account."""
+    prefix_list: (
+        Annotated[str, _Like("pl-[0-9a-f]{8,17}", write="a prefix list's id, like pl-0123456789abcdef0")] | None
+    ) = None
+    """The networks in this list. To EC2 it counts as many rules as it may have entries, of a group's 60."""
+    cidr: Annotated[str, AfterValidator(_client_network)] | None = None
+    """A private network outside of the VPC, between /16 and /32, like 10.20.0.0/24. Who is in the VPC has a security
+    group."""
+    connections: Annotated[int, Field(ge=1)]
+    """The most that it opens at once: part of the connection budget. A limit of its user holds it to that."""
+    reason: Annotated[
+        str, _Like(RULE_DESCRIPTION, write="why, in 255 letters, digits, spaces and ._-:/()#,@[]+=;{}!$* at most")
+    ]
+    """Stands beside the rule in EC2."""
+
+    @property
+    def peer(self) -> str | None:
+        """What the rule lets in; None if the entry names nothing."""
+        return self.security_group or self.prefix_list or self.cidr
+
+
 class DatabaseSettings(Settings):
     """[database]: the RDS MySQL instance."""
 
@@ -290,6 +330,8 @@ class DatabaseSettings(Settings):
     """Where MySQL listens; 1150 is the lowest that RDS allows."""
     auth: Literal["iam", "secret"] = "iam"
     """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
+    clients: Annotated[tuple[ClientSettings, ...], Field(strict=False)] = ()
+    """Who else may connect to it; by default, nobody."""
 
     @property
     def keeps_backups(self) -> bool:

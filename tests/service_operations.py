@@ -88,7 +88,13 @@ BY_TYPE: Mapping[str, Operations] = {
         "ec2", "AuthorizeSecurityGroupEgress", members=_rule("DestinationSecurityGroupId")
     ),
     "AWS::EC2::SecurityGroupIngress": _of(
-        "ec2", "AuthorizeSecurityGroupIngress", members=_rule("SourceSecurityGroupId")
+        "ec2",
+        "AuthorizeSecurityGroupIngress",
+        members=_rule("SourceSecurityGroupId")
+        | {
+            "CidrIp": "IpPermissions.IpRanges.CidrIp",
+            "SourcePrefixListId": "IpPermissions.PrefixListIds.PrefixListId",
+        },
     ),
     "AWS::EC2::Subnet": _of(
         "ec2",

@@ -10,6 +10,7 @@ from constructs import Construct
 from settings import names
 from settings.environment import EnvironmentSettings
 from stacks.database.alarm_topic import AlarmTopic
+from stacks.database.clients import let_clients_in
 from stacks.database.events import tell_of_events
 from stacks.database.instance import add_instance
 from stacks.database.login import JOBS_USER, Login
@@ -40,6 +41,7 @@ class Database(cdk.Stack):
         self.instance = add_instance(
             self, environment=settings.name, settings=settings.database, network=network, encryption_key=key
         )
+        let_clients_in(self, "Clients", instance=self.instance, port=self.port, clients=settings.database.clients)
         self.master_secret = _given(self.instance.secret)
         self._login = Login(self, "Login", auth=settings.database.auth, encryption_key=key)
         self.jobs_secret = self._login.secret

@@ -10,7 +10,7 @@ import pytest
 from delivery.references import stale
 from review.schemas import fixed_name, schema
 from review.templates import SynthesizedEnvironment, read_templates
-from settings.environment import EnvironmentSettings
+from settings.environment import ClientSettings, EnvironmentSettings
 from settings.project import ROOT
 from stacks.environment import Environment
 from tests.fixture import ENVIRONMENTS, PROJECT
@@ -46,6 +46,7 @@ CHANGES: dict[str, Any] = {
     "database.backup_copy_key": KEY.replace("eu-central-1", "eu-west-1"),
     "database.backup_window": "01:00-02:00",
     "database.maintenance_window": "sun:03:00-sun:04:00",
+    "database.clients": (ClientSettings(cidr="10.200.4.0/22", connections=1, reason="Reports"),),
     "alarms.email": "others@example.com",
     "encryption_key": KEY,
     "permissions_boundary": "team",

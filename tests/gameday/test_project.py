@@ -68,6 +68,10 @@ deletion_protection = true
 snapshot = "before"
 monitoring_seconds = 60
 insights = "advanced"
+[[database.clients]]
+cidr = "10.200.4.0/22"
+connections = 10
+reason = "Reports"
 [proxy]
 enabled = true
 borrow_timeout_seconds = 20
@@ -92,7 +96,7 @@ def test_an_environment_with_every_key_has_a_game_day(tmp_path: Path) -> None:
     assert (settings.proxy.enabled, settings.proxy.borrow_timeout_seconds) == (True, 5)
     assert (settings.database.storage_iops, settings.database.max_storage_gb) == (None, 100)
     assert (settings.database.snapshot, settings.alarms.email) == (None, None)
-    assert settings.database.backup_copy_key is None
+    assert (settings.database.backup_copy_key, settings.database.clients) == (None, ())
 
 
 def test_a_change_holds_for_the_changes_after_it(source: EnvironmentSettings, tmp_path: Path) -> None:

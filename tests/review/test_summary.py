@@ -45,7 +45,7 @@ def test_it_fits_a_usual_terminal() -> None:
 
 
 def test_the_connections_add_up() -> None:
-    assert connections(LARGE) == "69 of 616 at worst: runs 3, kills 3, migrations 2, reserve 61"
+    assert connections(LARGE) == "69 of 616 at worst: runs 3, kills 3, clients 0, migrations 2, reserve 61"
 
 
 def test_what_is_billed_while_nothing_runs_is_listed() -> None:

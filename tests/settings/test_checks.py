@@ -68,11 +68,52 @@ def test_through_a_proxy_nothing_is_killed_so_twice_the_runs_fit(tmp_path: Path)
     assert "38 of the runs (pulse 38) + 0 to end their statements" in mistake
 
 
+def test_what_clients_open_is_part_of_the_connections(tmp_path: Path) -> None:
+    assert _mistakes(tmp_path, jobs=_clients(1, connections=35) + PULSE) == []
+    settings = load_file(tmp_path / "basic.toml")
+    budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
+    assert (budget.clients, budget.used, budget.available) == (35, 49, 49)
+    [mistake] = _mistakes(tmp_path, jobs=_clients(2, connections=18) + PULSE)
+    assert "+ 36 of the clients + 2 of the migrations" in mistake
+
+
+def test_as_many_clients_as_a_security_group_has_rules_for_also_while_the_port_changes(tmp_path: Path) -> None:
+    assert 2 * checks.CLIENTS + checks.OWN_RULES == checks.RULES == 60
+    assert _mistakes(tmp_path, database='instance_class = "m7g.large"', jobs=_clients(29) + PULSE) == []
+    assert _mistakes(tmp_path, database='instance_class = "m7g.large"', jobs=_clients(30) + PULSE) == [
+        "database.clients: there are 30: write 29 at most, as a security group has 60 rules, and for another port both "
+        "are there for a while; a prefix list can name many networks"
+    ]
+
+
+def test_a_client_beside_the_vpc_may_be_as_wide_as_a_vpc_and_as_narrow_as_a_host(tmp_path: Path) -> None:
+    for cidr in ("10.11.0.0/16", "10.10.16.0/20", "172.31.255.255/32"):
+        assert _mistakes(tmp_path, jobs=f"{_client(cidr)}{PULSE}") == [], cidr
+    vpc_id = 'vpc_id = "vpc-0123456789abcdef0"'  # whose networks nobody here knows
+    assert _mistakes(tmp_path, network=vpc_id, jobs=f"{_client('10.10.0.0/20')}{PULSE}") == []
+
+
+def test_every_character_that_ec2_takes_may_be_in_a_reason_and_no_other(tmp_path: Path) -> None:
+    reason = "Az 09._-:/()#,@[]+=;{}!$*"
+    for text in (reason, reason + "x" * (255 - len(reason))):
+        assert _mistakes(tmp_path, jobs=f"{_client(reason=text)}{PULSE}") == []
+    for text in ("x" * 256, "a & b", "café", "it's", "two\\nlines", " "):
+        assert len(_mistakes(tmp_path, jobs=f"{_client(reason=text)}{PULSE}")) == 1, text
+
+
+def _clients(number: int, *, connections: int = 1) -> str:
+    return "".join(_client(f"10.20.{each}.0/24", connections=connections) for each in range(number))
+
+
+def _client(cidr: str = "10.20.0.0/24", *, connections: int = 1, reason: str = "Reports") -> str:
+    return f'[[database.clients]]\ncidr = "{cidr}"\nconnections = {connections}\nreason = "{reason}"\n'
+
+
 def test_of_a_large_instance_a_tenth_is_reserved(tmp_path: Path) -> None:
     assert _mistakes(tmp_path, database='instance_class = "m7g.large"') == []
     settings = load_file(tmp_path / "basic.toml")
     budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
-    assert (budget.runs, budget.kills, budget.migrations, budget.reserve) == (1, 1, 2, 61)
+    assert (budget.runs, budget.kills, budget.clients, budget.migrations, budget.reserve) == (1, 1, 0, 2, 61)
     assert (budget.used, budget.available) == (65, 616)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from settings.environment import DatabaseSettings, EnvironmentSettings
+from settings.environment import ClientSettings, DatabaseSettings, EnvironmentSettings
 from stacks.database.parameter_group import PARAMETERS
 from tests.fixture import ENVIRONMENTS
 from tests.stacks.templates import Resources, Stacks, Synthesize, of_type, the, ways
@@ -16,6 +16,11 @@ SNAPSHOT = "arn:aws:rds:eu-central-1:333333333333:snapshot:before-the-mistake"
 ANYWHERE = "0.0.0.0/0"
 INHERITED = {"DBName", "MasterUsername", "StorageEncrypted"}
 """What a snapshot brings with it."""
+CLIENTS = (
+    ClientSettings(security_group="sg-0123456789abcdef0", connections=40, reason="The shop"),
+    ClientSettings(prefix_list="pl-0123456789abcdef0", connections=2, reason="People: bastion hosts"),
+    ClientSettings(cidr="10.200.4.0/22", connections=10, reason="Reports"),
+)
 CHANGES: dict[str, Any] = {
     "name": "other",
     "instance_class": "r8g.xlarge",
@@ -34,6 +39,7 @@ CHANGES: dict[str, Any] = {
     "insights": "advanced",
     "port": 14306,
     "auth": "secret",
+    "clients": CLIENTS,
 }
 """A change of each database setting of large."""
 
@@ -106,6 +112,55 @@ def test_no_security_group_lets_anyone_in_by_address(stacks: Stacks) -> None:
             assert "SecurityGroupIngress" not in group["Properties"]
         for way in of_type(resources, "AWS::EC2::SecurityGroupIngress").values():
             assert not way["Properties"].keys() & {"CidrIp", "CidrIpv6", "SourcePrefixListId"}
+
+
+def test_a_client_is_let_in_to_the_databases_port_with_its_reason_and_nothing_else_changes(
+    large: EnvironmentSettings, synthesize: Synthesize, before: Stacks
+) -> None:
+    port = large.database.port
+    stacks = synthesize(large, database={"clients": CLIENTS})
+    [group] = of_type(stacks["Database"], "AWS::EC2::SecurityGroup").keys() & _groups_of_the_instance(stacks)
+    common = {
+        "GroupId": {"Fn::GetAtt": [group, "GroupId"]},
+        "IpProtocol": "tcp",
+        "FromPort": port,
+        "ToPort": port,
+    }
+    added = {name: each for name, each in stacks["Database"].items() if name not in before["Database"]}
+    assert sorted((each["Properties"] for each in added.values()), key=str) == sorted(
+        (
+            {**common, "SourceSecurityGroupId": "sg-0123456789abcdef0", "Description": "The shop"},
+            {**common, "SourcePrefixListId": "pl-0123456789abcdef0", "Description": "People: bastion hosts"},
+            {**common, "CidrIp": "10.200.4.0/22", "Description": "Reports"},
+        ),
+        key=str,
+    )
+    assert {each["Type"] for each in added.values()} == {"AWS::EC2::SecurityGroupIngress"}
+    assert {name: stacks["Database"][name] for name in before["Database"]} == before["Database"]
+    assert without_code(stacks["Jobs"]) == without_code(before["Jobs"])
+
+
+def test_with_a_proxy_clients_are_let_in_to_the_instance_not_to_the_proxy(
+    large: EnvironmentSettings, synthesize: Synthesize
+) -> None:
+    stacks = synthesize(large, database={"clients": CLIENTS[2:]}, proxy={"enabled": True})
+    [rule] = [
+        each["Properties"]
+        for resources in stacks.values()
+        for each in of_type(resources, "AWS::EC2::SecurityGroupIngress").values()
+        if "CidrIp" in each["Properties"]
+    ]
+    assert rule["GroupId"]["Fn::GetAtt"][0] in _groups_of_the_instance(stacks)
+    assert rule["FromPort"] == large.database.port
+
+
+def test_the_order_of_the_clients_and_one_more_change_no_rule_of_another(
+    large: EnvironmentSettings, synthesize: Synthesize
+) -> None:
+    first, *others = CLIENTS
+    some = synthesize(large, database={"clients": others})["Database"]
+    more = synthesize(large, database={"clients": [*reversed(others), first]})["Database"]
+    assert {name: more.get(name) for name in some} == some
 
 
 def test_the_master_password_is_made_by_rds_and_in_no_template(database: Resources) -> None:
@@ -402,6 +457,11 @@ def test_alarms_go_to_the_address_in_the_file(large: EnvironmentSettings, synthe
 def reaching(stacks: Stacks, group: str) -> list[str]:
     """The descriptions of the groups that a rule lets into `group`."""
     return sorted(source for source, target in ways(stacks) if target == group)
+
+
+def _groups_of_the_instance(stacks: Stacks) -> set[str]:
+    """The logical ids of the security groups that the instance is in."""
+    return {each["Fn::GetAtt"][0] for each in the(stacks["Database"], "AWS::RDS::DBInstance")["VPCSecurityGroups"]}
 
 
 def without_code(resources: Resources) -> Resources:

@@ -21,10 +21,9 @@ def test_every_setting_has_several_values_among_them() -> None:
         assert {f"{prefix}{name}" for name in model.model_fields} <= found.keys()
     assert EnvironmentSettings.model_fields.keys() <= {place.partition(".")[0] for place in found}
     once = [place for place, values in found.items() if len(values) == 1]
-    # An environment without a delivery, and one without jobs, are among them; an accepted change makes no template.
-    assert [
-        place for place in once if place not in ("delivery", "jobs") and not place.startswith("accept_change")
-    ] == []
+    # Environments without clients, a delivery or jobs are among them; an accepted change makes no template.
+    empty = ("database.clients", "delivery", "jobs")
+    assert [place for place in once if place not in empty and not place.startswith("accept_change")] == []
 
 
 def test_proxy_login_snapshot_key_and_boundary_meet_each_other() -> None:
