@@ -18,7 +18,13 @@ from botocore.exceptions import UnknownServiceError
 GLOBAL = {"cli-binary-format", "cli-input-json", "cli-read-timeout", "output", "profile", "query", "region"}
 """Options of every command, as far as the documents use them.
 https://docs.aws.amazon.com/cli/latest/userguide/cli-configure-options.html"""
-OF_THE_CLI = {("configure", "get"), ("configure", "sso"), ("sso", "login")}
+OF_THE_CLI = {
+    ("configure", "get"),
+    ("configure", "sso"),
+    ("ec2-instance-connect", "ssh"),
+    ("rds", "generate-db-auth-token"),
+    ("sso", "login"),
+}
 """Commands of the CLI's own, which have no model."""
 FILES = {"invoke": 1}
 """How many file names an operation takes for its answer."""

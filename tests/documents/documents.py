@@ -1,6 +1,7 @@
 """The documents, read: their blocks of shell commands, and what each says of itself."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,9 +80,9 @@ class Block:
         return next((mark for mark in MARKS if self.text.startswith(mark)), "")
 
 
-def blocks() -> list[Block]:
-    """Return all blocks of all documents."""
-    return [block for file in DOCUMENTS for block in _blocks(file)]
+def blocks(documents: Iterable[Path] = DOCUMENTS) -> list[Block]:
+    """Return all blocks of `documents`, of all by default."""
+    return [block for file in documents for block in _blocks(file)]
 
 
 def commands() -> dict[str, str]:

@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from review.grants import grants
+from review.templates import SynthesizedEnvironment
+
 Resources = dict[str, dict[str, Any]]
 """A template's, by logical id."""
 Stacks = dict[str, Resources]
@@ -20,6 +23,15 @@ def the(resources: Resources, kind: str) -> dict[str, Any]:
     [resource] = of_type(resources, kind).values()
     properties: dict[str, Any] = resource["Properties"]
     return properties
+
+
+def groups(environment: SynthesizedEnvironment) -> dict[str, set[str]]:
+    """The paths of all that is in a security group, whatever stack it is in, by the group's path."""
+    found: dict[str, set[str]] = {}
+    for grant in grants(environment):
+        if grant.action == "be in the group":
+            found.setdefault(grant.on.strip("{}").removesuffix(".GroupId"), set()).add(grant.holder)
+    return found
 
 
 def ways(stacks: Stacks) -> set[tuple[str, str]]:

@@ -18,7 +18,7 @@ from settings.placement import FIRST, FURTHER, RESOURCES_PER_JOB, RESOURCES_PER_
 from settings.project import Project
 from tests.conftest import read_templates
 from tests.fixture import PROJECT
-from tests.stacks.templates import Resources, Stacks, of_type
+from tests.stacks.templates import Resources, Stacks, groups, of_type
 
 NAME, REGION = "longest0to16char", "ap-northeast-1"
 """Both as long as they can be: the policies name functions and queues by their ARNs."""
@@ -103,7 +103,9 @@ def test_the_first_stack_reads_none_of_the_others(stacks: Stacks) -> None:
     assert set(re.findall(rf'"StackName": "{NAME}-([\w-]+)"', json.dumps(stacks["Jobs"]))) == {"Network", "Database"}
 
 
-def test_the_jobs_of_all_stacks_share_one_security_group_and_its_rules(stacks: Stacks) -> None:
+def test_the_jobs_of_all_stacks_share_one_security_group_and_its_rules(stacks: Stacks, assembly: Path) -> None:
+    functions = {f"{'Jobs' if number < FIRST else 'Jobs-2'}/Job-{job}/Job/Function" for number, job in enumerate(JOBS)}
+    assert groups(read_environments(assembly)[NAME])["Jobs/SecurityGroup"] == functions
     assert of_type(stacks["Jobs-2"], "AWS::EC2::SecurityGroup") == {}
     for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"):
         assert of_type(stacks["Jobs-2"], kind) == {}

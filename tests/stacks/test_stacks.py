@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Template
 
+from review.templates import read_environments
 from settings.placement import FIRST, RESOURCES_PER_STACK
 from stacks.environment import Environment
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, PROJECT, load_file
 from tests.quick_app import quick_app
-from tests.stacks.templates import Resources, Synthesize, of_type, the
+from tests.stacks.templates import Resources, Synthesize, groups, of_type, the
 
 RUN = "def run(run): ...\n"
 
@@ -62,6 +63,14 @@ def test_every_job_of_the_file_has_a_function_a_schedule_and_a_dead_letter_queue
         }
         queue = jobs[schedule["Target"]["DeadLetterConfig"]["Arn"]["Fn::GetAtt"][0]]
         assert queue["Type"] == "AWS::SQS::Queue"
+
+
+def test_the_jobs_whose_needs_are_equal_share_a_security_group_and_nobody_else_is_in_it(assembly: Path) -> None:
+    for name, settings in ENVIRONMENTS.items():
+        members = groups(read_environments(assembly)[name])
+        functions = {f"Jobs/Job-{job.name}/Job/Function" for job in settings.jobs}
+        assert members["Jobs/SecurityGroup"] == functions
+        assert not functions & set().union(*(each for group, each in members.items() if group != "Jobs/SecurityGroup"))
 
 
 def test_the_migrations_are_told_the_rights_of_all_jobs(environment: str, jobs: Resources) -> None:
