@@ -25,6 +25,9 @@ WIDE = "⚠"
 NO_REASON = "no reason stated"
 Row = tuple[str, ...]
 
+NETWORK = re.compile(r"[\d.]+/\d+|[\da-f:]+/\d+|pl-[\da-f]+")
+"""Addresses, or a list of them: whoever has one."""
+
 REASONS: Mapping[str, str] = {
     r"ec2:.*NetworkInterface.*any resource": (
         "Lambda gives the function an address in the VPC in the role's name, and AWS knows no narrower resource. "
@@ -40,6 +43,9 @@ REASONS: Mapping[str, str] = {
     ),
     r"any address .* 443/tcp": (
         "The VPC is one that was there, with a way to Secrets Manager whose addresses nobody here knows."
+    ),
+    rf"^({NETWORK.pattern}) ⚠ \| Database/SecurityGroup \|": (
+        "A client of the database, let in by its addresses: the environment file says why, in `[[database.clients]]`."
     ),
     r"anyone ⚠ \| secretsmanager:GetSecretValue \| \S+ \| aws:PrincipalAccount is this account": (
         "Whoever the role's own policy lets: both have to agree, and the account has to be this one."
@@ -129,7 +135,9 @@ def _connections(environment: SynthesizedEnvironment) -> Iterator[Row]:
 
 
 def _address(text: str) -> str:
-    return f"any address {WIDE}" if text in ("0.0.0.0/0", "::/0") else text
+    if text in ("0.0.0.0/0", "::/0"):
+        return f"any address {WIDE}"
+    return f"{text} {WIDE}" if NETWORK.fullmatch(text) else text
 
 
 def _members(environment: SynthesizedEnvironment) -> Iterator[Row]:

@@ -80,6 +80,29 @@ def test_every_address_is_marked() -> None:
     assert found == [("Main/Jobs", f"any address {WIDE}", "443/tcp")]
 
 
+def test_clients_are_named_and_those_by_their_addresses_are_marked_with_the_reason() -> None:
+    clients = {
+        "Group": {"SourceSecurityGroupId": "sg-0123456789abcdef0"},
+        "List": {"SourcePrefixListId": "pl-0123456789abcdef0"},
+        "Network": {"CidrIp": "10.200.4.0/22"},
+    }
+    into = {"GroupId": of("SecurityGroup"), "IpProtocol": "tcp", "FromPort": 3306, "ToPort": 3306}
+    resources = {
+        name: {"Type": "AWS::EC2::SecurityGroupIngress", "Properties": {**into, **peer}}
+        for name, peer in clients.items()
+    }
+    resources["SecurityGroup"] = DATABASE
+    text = tables([read_templates("basic", ACCOUNT, "eu-central-1", {"Database": {"Resources": resources}}, {})])
+    connections = text.partition(f"## {WAYS}\n")[2].partition("\n## ")[0]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in connections.splitlines() if "3306" in line] == [
+        f"10.200.4.0/22 {WIDE}",
+        f"pl-0123456789abcdef0 {WIDE}",
+        "sg-0123456789abcdef0",
+    ]
+    assert connections.count(f"- {WIDE} A client of the database") == 1
+    assert NO_REASON not in connections
+
+
 def test_the_output_of_another_stack_is_followed() -> None:
     output = {"Fn::GetStackOutput": {"StackName": "basic-Other", "OutputName": "Group"}}
     other = {"Resources": {"Database": DATABASE}, "Outputs": {"Group": {"Value": of("Database")}}}
