@@ -18,6 +18,8 @@ PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
 DATABASE = "AWS::RDS::DBInstance"
 SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
+OF_DATABASE = ("alarm-watches", "events", "login", "other-database")
+"""What points to a database, and to the other one when it is replaced."""
 THROUGH = "All jobs connect another way; through a proxy, no statement is killed at the deadline: see `docs/proxy.md`"
 TIMES = ("alarm-later", "alarm-threshold", "alarm-watches")
 """What of a job's alarms follows from its schedule."""
@@ -42,7 +44,7 @@ def decided(
         if change.resource.kind == PROXY and change.resource.path in wholes:
             rest = _by_proxy(rest, wholes[change.resource.path], changes)
         if change.resource.kind == DATABASE and change.how in ("removed", "replaced"):
-            rest = _by_database(rest, change.resource.path, changes)
+            rest = _by_database(rest, change.resource.path)
     yield from rest
 
 
@@ -131,20 +133,12 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
     return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text="", then=THROUGH))
 
 
-def _by_database(found: Sequence[Danger], path: str, changes: Sequence[Change]) -> list[Danger]:
+def _by_database(found: Sequence[Danger], path: str) -> list[Danger]:
     """Return `found`, what a database that is another one brings with it as part of its own decision."""
     own = next((each for each in found if each.resource == path and each.kind == "data"), None)
     if own is None:
         return list(found)
-    others = [each.resource.path for each in changes if each.resource.kind == DATABASE and each.how == "added"]
-    names = tuple(f"{{{each}" for each in (path, *others))
-    belongs = [
-        danger
-        for danger in found
-        if danger.resource in (path, *others)
-        or danger.code in ("login", "other-database")
-        or any(name in danger.text for name in names)
-    ]
+    belongs = [each for each in found if each is own or (each.code in OF_DATABASE and each.resource != path)]
     return _as_one(found, belongs, own)
 
 

@@ -1,4 +1,4 @@
-"""Roles and security groups that a change gives another name: what had the one has the other, and no more access."""
+"""Roles, security groups and databases that get another name: what had the one has the other, and no more."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from dataclasses import replace
 from review.changes import Change
 from review.templates import Resource, SynthesizedEnvironment
 
-KINDS = ("AWS::EC2::SecurityGroup", "AWS::IAM::Role")
+KINDS = ("AWS::EC2::SecurityGroup", "AWS::IAM::Role", "AWS::RDS::DBInstance")
 
 
 def named_as_after(before: SynthesizedEnvironment, changes: Sequence[Change]) -> SynthesizedEnvironment:
-    """Return `before` with the names that its roles and groups have after `changes`.
+    """Return `before` with the names that these have after `changes`.
 
     A new one stands for one that goes if something that uses the old one uses the new one in its place.
     """

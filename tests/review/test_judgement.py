@@ -331,8 +331,7 @@ def test_the_dead_letters_of_a_job_that_is_taken_out_need_a_yes() -> None:
         (
             "data",
             "Jobs/Job-more",
-            "its `DeadLetters/Policy` would be removed. Services that it let in can't write any more, "
-            "and what it denied is denied no more",
+            "its `DeadLetters/Policy` would be removed",
         ),
         ("data", "Jobs/Job-more", "its `DeadLetters` would be deleted. Its data is lost"),
     ]
