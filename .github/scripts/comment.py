@@ -17,12 +17,18 @@ COMMENT_LIMIT = 65_536
 SUMMARY_LIMIT = 1_000_000
 """GitHub shows nothing of more than 1 MiB:
 https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#step-isolation-and-limits"""
-BESIDES = ("What it costs", "When the jobs run next", "What the migrations do besides", "Everything that changes")
+BESIDES = (
+    "What it costs",
+    "When the jobs run next",
+    "What the migrations do besides",
+    "Everything that changes",
+    "A yes of an earlier change, which may go once that is deployed",
+)
 """The headings of what is no danger, in their order: the last is left out first."""
 HOW_TO_ACCEPT = """
 ---
 To accept all of it here: a line `Accept-change: why` in the description, then the label `accept-change`. It counts for
-what is pushed so far. See docs/delivery.md.
+what is pushed so far, and the deploy asks again. See docs/delivery.md.
 """
 
 

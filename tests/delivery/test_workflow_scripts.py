@@ -73,6 +73,7 @@ def _report(*, dangers: int, lines: int = 1, changes: int = 1, name: str = "Data
     )
     basic = EnvironmentReview(
         name="basic",
+        done=["`environments/basic.toml`"],
         changes=compare(old, new),
         dangers=some,
         cost=changed_cost(old, new),
@@ -92,7 +93,7 @@ def test_it_knows_every_heading_of_a_report() -> None:
 @pytest.mark.parametrize(
     ("report", "headings"),
     [
-        (_report(dangers=4, changes=2_000), ["Loses data", "Widens access", *comment.BESIDES[:-1]]),
+        (_report(dangers=4, changes=2_000), ["Loses data", "Widens access", *comment.BESIDES[:-2]]),
         (_report(dangers=2, lines=800), ["Loses data", "Widens access", *comment.BESIDES]),
         (_report(dangers=300, lines=5), ["Loses data", "Widens access"]),
         (_report(dangers=600, lines=5), ["Loses data", "Widens access"]),
