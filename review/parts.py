@@ -1,8 +1,8 @@
-"""What of a change is one decision: a part that goes as a whole, like a job, and a proxy that comes or goes."""
+"""What of a change is one decision: a part that goes as a whole, a proxy that comes or goes, another database."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -162,7 +162,8 @@ def _wholes(changes: Sequence[Change], how: str, other: SynthesizedEnvironment) 
     there = {prefix for each in other.resources.values() for prefix in _prefixes(each.path)}
     paths = [each.resource.path for each in changes if each.how == how and "::" in each.resource.kind]
     wholes = {path: next((each for each in _prefixes(path) if each not in there), path) for path in paths}
-    return {path: whole for path, whole in wholes.items() if list(wholes.values()).count(whole) > 1}
+    parts = Counter(wholes.values())
+    return {path: whole for path, whole in wholes.items() if parts[whole] > 1}
 
 
 def _prefixes(path: str) -> Iterator[str]:
