@@ -42,7 +42,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *classified(changes, after),
         *of_parameters(changes),
         *widened_tables(in_one_stack(before), in_one_stack(after)),
-        *_widened(named_as_after(before, changes), after),
+        *(_widened(named_as_after(before, changes), after) if changes else ()),
     }
     return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))
 
