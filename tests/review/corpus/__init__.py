@@ -5,7 +5,7 @@ timeout, a snapshot at deletion that becomes Retain, a session that ends sooner;
 written anew beside itself, which EC2 refuses as a duplicate.
 """
 
-from tests.review.corpus import access, database, functions, network, rewrites, template, watching
+from tests.review.corpus import access, attacks, database, functions, network, rewrites, template, watching
 
 CASES = [
     *watching.CASES,
@@ -15,4 +15,5 @@ CASES = [
     *network.CASES,
     *template.CASES,
     *rewrites.CASES,
+    *attacks.CASES,
 ]
