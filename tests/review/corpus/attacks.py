@@ -6,6 +6,7 @@ Some edit what the CDK writes and a team does not, like the path in a resource's
 import json
 from typing import Any
 
+from settings.job_variables import TABLES_NOTE
 from tests.review.corpus.case import (
     ACCESS,
     ANY,
@@ -204,6 +205,39 @@ def _denies(kind: str, properties: dict[str, Any]) -> list[Case]:
     name = f"a denial removed with its {kind}"
     return given(add("Jobs", "Denies", kind, properties), _yes(name, drop(kind, "Jobs/Denies"), ANY, "Denies"))
 
+
+def _sweep(tables: dict[str, str], **parameters: int) -> Edit:
+    """Note these tables of the job sweep, and give it these parameters."""
+
+    def edit(draft: Draft) -> None:
+        _, _, body = draft.find(FUNCTION, FS)
+        body["Metadata"][TABLES_NOTE] = tables
+        body["Properties"]["Environment"]["Variables"]["PARAMETERS"] = json.dumps(parameters)
+
+    return edit
+
+
+def _reads(table: str) -> Edit:
+    """A new job that may read a table that no job had, and that no migration of this project made."""
+
+    def rights(text: str) -> str:
+        return json.dumps({**json.loads(text), table: "SELECT"})
+
+    def noted(_: Draft, new: Any) -> None:
+        next(each for each in new.values() if each["Type"] == "AWS::Lambda::Function")["Metadata"][TABLES_NOTE] = {
+            table: "SELECT"
+        }
+
+    return several(new_job(noted), change(FUNCTION, "Migrate/Function", "Environment.Variables.RIGHTS", rights))
+
+
+def _noted(draft: Draft) -> None:
+    for job in ("pulse", "tally", "sweep"):
+        _, _, body = draft.find(FUNCTION, f"Job-{job}/Job/Function")
+        body["Metadata"][TABLES_NOTE] = {"event": "SELECT"}
+
+
+METRICS = ("Runs", "Worked", "Duration", "Connect", "Destroy", "Attempts")
 
 CASES: list[Case] = [
     # Watching
@@ -596,7 +630,7 @@ CASES: list[Case] = [
             "Logs::ResourcePolicy",
             {
                 "PolicyName": "x",
-                "PolicyDocument": '{"\\u0053tatement":[{"Effect":"Allow","Principal":"*","Action":"logs:*","Resource":"*"}]}',
+                "PolicyDocument": json.dumps(doc({**DENY, "Effect": "Allow"})).replace('"S', '"\\u0053', 1),
             },
         ),
         ANY,
@@ -979,6 +1013,48 @@ CASES: list[Case] = [
     *_denies("Logs::ResourcePolicy", {"PolicyName": "p", "PolicyDocument": json.dumps(doc(DENY))}),
     *_denies(
         "IAM::RolePolicy", {"RoleName": "r", "PolicyName": "p", "PolicyDocument": doc({**DENY, "Action": "iam:*"})}
+    ),
+    *given(
+        _sweep({"event": "DELETE, SELECT"}, retention_days=400),
+        _yes(
+            "rows kept for less by a job that notes no DELETE any more",
+            _sweep({"event": "SELECT"}, retention_days=4),
+            DATA,
+            "Job-sweep",
+        ),
+    ),
+    *given(
+        _sweep({"event": "SELECT, UPDATE"}, anonymize_after_days=400),
+        _yes(
+            "rows overwritten sooner",
+            _sweep({"event": "SELECT, UPDATE"}, anonymize_after_days=4),
+            DATA,
+            "Job-sweep",
+        ),
+    ),
+    *given(
+        _noted,
+        _yes("new job reads a table of another schema", _reads("mysql.user"), ACCESS),
+        _yes("new job reads every table", _reads("*"), ACCESS),
+    ),
+    *given(
+        section("Database", "Parameters", {"Password": {"Type": "String", "NoEcho": True}}),
+        _yes(
+            "parameter that nobody should see as an output",
+            section("Database", "Outputs", {"Shown": {"Value": {"Ref": "Password"}}}),
+            ACCESS | UNCLASSIFIED,
+            "Shown",
+        ),
+    ),
+    _yes(
+        "alarms of a job that stays, where its metrics go",
+        several(
+            *(drop("Logs::MetricFilter", f"Job-pulse/Metrics/{each}") for each in METRICS),
+            drop(ALARM, "pulse/Missed"),
+            drop(ALARM, "pulse/NearTimeout"),
+        ),
+        PROTECTION,
+        "pulse/Missed",
     ),
     *_parameter("rows of later years expire", "expire_before_year", 2010, 2025),
     *_parameter("more of the rows that expire", "expired_rows_per_run", 100, 100000),
