@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from review.grants import grants
+from review.grants import OF_ANOTHER, grants
 from review.jobs_stacks import in_one_stack
 from review.new_jobs import unlike_other_jobs
 from review.rules import Rule, let_through, rules
@@ -37,11 +37,15 @@ def _more_granted(before: SynthesizedEnvironment, after: SynthesizedEnvironment)
         grant for grant in new if not grant.denies and grant not in same and not any(each.covers(grant) for each in old)
     ]
     added = unlike_other_jobs(added, old, new, before, after)
-    kept = {resource.path for resource in after.resources.values()}
+    paths = {resource.path for resource in before.resources.values() if resource.kind not in OF_ANOTHER}
+    gone = paths - {resource.path for resource in after.resources.values()}
     dropped = [
         grant
         for grant in old
-        if grant.denies and grant not in same and grant.holder in kept and not any(each.covers(grant) for each in new)
+        if grant.denies
+        and grant not in same
+        and grant.holder not in gone
+        and not any(each.covers(grant) for each in new)
     ]
     for word, words, some_grants in (("allows", "may now", added), ("undenied", "is no longer denied", dropped)):
         actions = defaultdict(list)

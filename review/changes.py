@@ -129,9 +129,17 @@ def _spread(
 
 
 def _differences(before: Resource, after: Resource) -> Iterator[Difference]:
-    defaults = known_type(after.kind).defaults
-    yield from differences({**defaults, **before.properties}, {**defaults, **after.properties})
+    yield from differences(_properties(before), _properties(after))
     yield from differences(_attributes(before), _attributes(after))
+
+
+def _properties(resource: Resource) -> dict[str, Any]:
+    """Its properties, with the defaults that are known; one in braces is another property's value."""
+    defaults = {
+        key: resource.properties.get(str(value).strip("{}")) if str(value).startswith("{") else value
+        for key, value in known_type(resource.kind).defaults.items()
+    }
+    return {**{key: value for key, value in defaults.items() if value is not None}, **resource.properties}
 
 
 def _attributes(resource: Resource) -> dict[str, Any]:

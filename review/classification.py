@@ -8,9 +8,10 @@ or is replaced (`replaced`). The property "*" is all others of its type, and the
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
@@ -19,11 +20,13 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from review.difference import Difference, Place
-from review.templates import REFERENCE, Resource, SynthesizedEnvironment
+from review.templates import REFERENCE, Resource, SynthesizedEnvironment, listed
+from settings import instance_class
 
 CLASSES = Path(__file__).parent / "classes"
-SIZES = ("nano", "micro", "small", "medium", "large", "xlarge")
-"""Of instance classes: db.r8g.2xlarge is twice an xlarge."""
+BY_ACCESS = "judged by the access that it gives"
+"""The reason of what review/access.py compares."""
+UNREADABLE = ('"Fn::Select"', '"Fn::FindInMap"', '"Fn::ImportValue"', '"Fn::Transform"', "{{resolve:", '"Fn::Split"')
 EVENTS = ("created", "removed", "replaced")
 ANY = "*"
 NONE = "none"
@@ -42,6 +45,14 @@ class Rule(BaseModel):
     """What happens if somebody says yes."""
     changes: bool = False
     """Any change."""
+    elsewhere: bool = False
+    """It becomes, or gets, the ARN of something in another account."""
+    shared: bool = False
+    """Only where another resource of the type makes the same metric."""
+    except_from: tuple[str, ...] = ()
+    """But not if it was one of these."""
+    unlike: str | None = None
+    """It becomes a text that does not match this regular expression."""
     alters: bool = False
     """It had a value, and has another or none."""
     off: tuple[str, ...] = ()
@@ -155,14 +166,30 @@ def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment) ->
     """Whether the rule is for resources like this one, in this environment."""
     if rule.mentioned is not None and rule.mentioned not in environment.policies:
         return False
+    if rule.shared and not _shared(resource, environment):
+        return False
     return all(fnmatchcase(str(resource.properties.get(key)), pattern) for key, pattern in rule.where.items())
+
+
+def _shared(resource: Resource, environment: SynthesizedEnvironment) -> bool:
+    others = [each for each in environment.of(resource.kind) if each.path != resource.path]
+    return bool(_metrics([resource]) & _metrics(others))
+
+
+def _metrics(filters: Iterable[Resource]) -> set[tuple[str, str]]:
+    return {
+        (str(each.get("MetricNamespace")), str(each.get("MetricName")))
+        for some in filters
+        for each in listed(some.properties.get("MetricTransformations", []))
+        if isinstance(each, Mapping)
+    }
 
 
 def applies(rule: Rule, difference: Difference) -> bool:
     """Whether a change of a property needs the rule's yes."""
     before, after = difference.before, difference.after
     directed = rule.off or rule.unless or rule.lower or rule.higher
-    return bool(
+    return _text(before) not in rule.except_from and bool(
         rule.changes
         or (rule.alters and before is not None)
         or (directed and _undecided(after))
@@ -170,12 +197,39 @@ def applies(rule: Rule, difference: Difference) -> bool:
         or (rule.unless and _text(after) not in [each.lower() for each in rule.unless])
         or (rule.lower and (_compared(rule, after, before) or _pinned(after, before)))
         or (rule.higher and _compared(rule, before, after))
-        or (rule.loses and before is not None and (after is None or isinstance(before, list)))
+        or (rule.loses and _lost(rule, difference))
         or (rule.gains and after is not None and (before is None or isinstance(after, list)))
         or (rule.narrows and before is None and not difference.elements)
         or (rule.foreign and _foreign(after))
         or (rule.like and fnmatchcase(str(after), rule.like))
+        or (rule.unlike and not re.fullmatch(rule.unlike, str(after)))
+        or (rule.elsewhere and _elsewhere(after))
     )
+
+
+def _lost(rule: Rule, difference: Difference) -> bool:
+    if difference.before is None or (rule.narrows and not difference.elements):  # unsaid, it means everything
+        return False
+    return difference.after is None or isinstance(difference.before, list)
+
+
+def unreadable(value: Any) -> bool:
+    """Whether what the value gives access to is known at the deploy only."""
+    text = json.dumps(value)
+    written = isinstance(value, str) and "tatement" in text  # a policy as a text
+    return any(sign in text for sign in UNREADABLE) or (written and not _json(value)) or _no_statement(value)
+
+
+def _no_statement(value: Any) -> bool:
+    """Whether something stands where statements do that is none."""
+    return isinstance(value, list) and any(isinstance(each, dict) and "effect" in each for each in value)
+
+
+def _json(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except json.JSONDecodeError:
+        return False
 
 
 def applies_to_new(rule: Rule, value: Any) -> bool:
@@ -189,8 +243,14 @@ def applies_to_new(rule: Rule, value: Any) -> bool:
         or (rule.unless and _text(value) not in [each.lower() for each in rule.unless])
         or (rule.foreign and _foreign(value))
         or (rule.like and fnmatchcase(str(value), rule.like))
+        or (rule.unlike and not re.fullmatch(rule.unlike, str(value)))
+        or (rule.elsewhere and _elsewhere(value))
         or (rule.kind == "access" and (rule.changes or rule.gains))
     )
+
+
+def _elsewhere(value: Any) -> bool:
+    return any(":<account>:" not in arn for arn in re.findall(r"arn:[^\s\"']+", json.dumps(value)))
 
 
 def _text(value: Any) -> str:
@@ -219,8 +279,9 @@ def _numbers(value: Any, parts: int | None) -> tuple[str, list[float]] | None:
     """A number or a version like python3.14, as the text before it and its numbers."""
     if isinstance(value, float | int):
         return "", [float(value)]
-    if size := re.fullmatch(r"db\.\w+\.(\d*)(\w+)", str(value)):
-        return "db", [SIZES.index(size[2]) if size[2] in SIZES else -1, float(size[1] or 1)]
+    if (name := str(value).removeprefix("db.")) in instance_class.CLASSES:
+        found = instance_class.CLASSES[name]
+        return "db", [found.memory_gb, found.vcpus, not found.burstable]
     match = re.fullmatch(r"(\D*)(\d+(?:\.\d+)*)\D*", str(value))
     return match and (match[1], [float(each) for each in match[2].split(".")[:parts]])
 

@@ -2,33 +2,49 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from review.changes import Change
-from review.classification import Known, Rule, Type, applies, applies_to_new, fits, known_type
+from review.classification import BY_ACCESS, Known, Rule, Type, applies, applies_to_new, fits, known_type, unreadable
 from review.danger import Danger, exact
-from review.difference import differences
+from review.difference import Difference, differences
+from review.new_jobs import as_of, job_of, part_of
 from review.schemas import stateful
 from review.templates import Resource, SynthesizedEnvironment, at, listed
 
-BY_DATA = ("DeletionPolicy", "UpdateReplacePolicy")
+BY_DATA = (("DeletionPolicy",), ("UpdateReplacePolicy",))
 """Judged by what becomes of data: review/losses.py."""
 
 
-def classified(changes: Sequence[Change], after: SynthesizedEnvironment) -> Iterator[Danger]:
-    """The dangers of `changes`, after which the environment is `after`."""
+OWN_CHOICE = ("less-memory", "less-time", "later", "retries")
+"""What each job chooses for itself."""
+ENOUGH = 50
+"""So many of the jobs that are there say what a job is like."""
+SHOWN = Rule(
+    kind="access", danger="secret-shown", then="The secret stands where whoever may describe the resource reads it"
+)
+
+
+def classified(
+    changes: Sequence[Change], before: SynthesizedEnvironment, after: SynthesizedEnvironment
+) -> Iterator[Danger]:
+    """The dangers of `changes`, from `before` to `after`."""
+    siblings = Siblings(before)
     for change in changes:
-        for rule, text in _asked(change, after):
+        for rule, text in _asked(change, after, siblings):
             if rule is None:
                 yield _unclassified(change.resource, text)
             elif fits(rule, change.resource, after):
                 yield _danger(change.resource, rule, text)
 
 
-def _asked(change: Change, after: SynthesizedEnvironment) -> Iterator[tuple[Rule | None, str]]:
+def _asked(change: Change, after: SynthesizedEnvironment, siblings: Siblings) -> Iterator[tuple[Rule | None, str]]:
     """What needs a yes, with the rule that says so; None: nobody has classified it."""
     known = known_type(change.resource.kind)
     match change.how:
+        case "added" if like := siblings.of(change.resource):
+            yield from min(([*_unlike(change.resource, each, known)] for each in like), key=len)
         case "added":
             yield from _event(change, known, "created", "is new")
             if known.events:  # else nobody knows its type, and that is said
@@ -54,8 +70,7 @@ def _of_new(resource: Resource, known: Type) -> Iterator[tuple[Rule | None, str]
     """A new resource is judged like one that is changed to what it is."""
     for each in differences({}, dict(resource.properties)):
         rules = known.of(each.place)
-        if rules is None:
-            yield None, f"{each.text}, and nobody has classified it"
+        yield from _unknown(each, rules)
         for rule in _rules(rules):
             if applies_to_new(rule, each.after):
                 yield rule, each.text
@@ -68,14 +83,54 @@ def _of_new(resource: Resource, known: Type) -> Iterator[tuple[Rule | None, str]
 def _of_differences(change: Change, known: Type, after: SynthesizedEnvironment) -> Iterator[tuple[Rule | None, str]]:
     for each in change.differences:
         gone = each.place == ("DependsOn",) and not after.has(*listed(each.before or []))  # nobody can wait for that
-        if gone or each.place[0] in BY_DATA:
+        if gone or each.place[:1] in BY_DATA:
             continue
         rules = known.of(each.place)
-        if rules is None:
-            yield None, f"{each.text}, and nobody has classified it"
+        yield from _unknown(each, rules)
         for rule in _rules(rules) if not each.order_only else ():
             if applies(rule, each):
                 yield rule, each.text
+
+
+def _unlike(resource: Resource, like: Resource, known: Type) -> Iterator[tuple[Rule | None, str]]:
+    """What needs a yes of a new job's resource, as an old job has another: of the same kind, with its own names."""
+    for each in differences(dict(like.properties), dict(resource.properties)):
+        rules = known.of(each.place)
+        yield from _unknown(each, rules)
+        for rule in _rules(rules):
+            directed = rule.lower or rule.higher or rule.danger in OWN_CHOICE
+            if not directed and applies(rule, each):
+                yield rule, each.text.replace("changes", "differs from other jobs':", 1)
+
+
+def _unknown(difference: Difference, known: Known | None) -> Iterator[tuple[Rule | None, str]]:
+    """What of a value nobody can know here."""
+    if known is None:
+        yield None, f"{difference.text}, and nobody has classified it"
+    elif known == BY_ACCESS and unreadable(difference.after):
+        yield None, f"{difference.text}: what it gives access to is known at the deploy only"
+    elif "{{resolve:secretsmanager" in str(difference.after) or "{{resolve:ssm-secure" in str(difference.after):
+        yield SHOWN, difference.text
+
+
+class Siblings:
+    """The same resources of other jobs, as a new job's are expected to be."""
+
+    def __init__(self, before: SynthesizedEnvironment) -> None:
+        """Take the jobs in `before` as those that are there."""
+        self._old = {job for each in before.resources.values() if (job := job_of(each.path))}
+        self._by_part: dict[tuple[str, str], list[tuple[str, Resource]]] = defaultdict(list)
+        for each in before.resources.values():
+            if job := job_of(each.path):
+                self._by_part[part_of(each.path), each.kind].append((job, each))
+
+    def of(self, resource: Resource) -> list[Resource]:
+        """Those of old jobs, with the names of the new one; none, if it is not of a new job."""
+        job = job_of(resource.path)
+        if not job or job in self._old:
+            return []
+        alike = self._by_part[part_of(resource.path), resource.kind][:ENOUGH]
+        return [as_of(each, old, job, stack=resource.stack) for old, each in alike]
 
 
 def _rules(known: Known | None) -> tuple[Rule, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,8 +45,17 @@ def differences(before: Any, after: Any, place: Place = ()) -> Iterator[Differen
             yield from differences(one.get(key), other.get(key), (*place, key))
     elif isinstance(before, list) or isinstance(after, list):
         yield from _of_lists(place, before, after)
-    elif _canonical(before) != _canonical(after):
+    elif _canonical(before) != _canonical(after) and not _same_number(before, after):
         yield Difference(place=place, before=before, after=after)
+
+
+def _same_number(before: Any, after: Any) -> bool:
+    """Whether a number is written as a text, like "3.0"; of two texts nobody knows that they are numbers."""
+    if not any(isinstance(each, int | float) and not isinstance(each, bool) for each in (before, after)):
+        return False
+    with suppress(TypeError, ValueError):
+        return float(before) == float(after)
+    return False
 
 
 def _object(value: Any, other: Any) -> bool:
@@ -57,7 +67,8 @@ def _object(value: Any, other: Any) -> bool:
 
 def _of_lists(place: Place, before: Any, after: Any) -> Iterator[Difference]:
     if before is None or after is None:
-        yield Difference(place=place, before=before, after=after)
+        if before or after:  # an empty list is as good as none
+            yield Difference(place=place, before=before, after=after)
         return
     one, other = listed(before), listed(after)  # a single element may stand alone
     gone, come = _without(one, other), _without(other, one)
@@ -85,7 +96,7 @@ def _canonical(value: Any, *, ordered: bool = False) -> str:
         case int() | float() | str():
             return str(value)
         case list():
-            texts = [json.dumps(_canonical(each)) for each in value]
+            texts = [json.dumps(_canonical(each, ordered=ordered)) for each in value]
             return f"[{','.join(texts if ordered else sorted(texts))}]"
         case dict():
             parts = [

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -14,6 +16,17 @@ from review.templates import Resource, SynthesizedEnvironment, listed
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
 
+HELD = ("Roles", "Users", "Groups", "Queues", "Topics")
+OF_ANOTHER = (
+    "AWS::IAM::RolePolicy",
+    "AWS::Logs::ResourcePolicy",
+    "AWS::S3::BucketPolicy",
+    "AWS::SecretsManager::ResourcePolicy",
+    "AWS::SNS::TopicInlinePolicy",
+    "AWS::SQS::QueueInlinePolicy",
+)
+"""Policies of something else, which stays when they go: then what they denied is denied no more."""
+
 WORN: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "AWS::EC2::VPCEndpoint": {("SecurityGroupIds",): "be in the group"},
     "AWS::Lambda::Function": {
@@ -21,7 +34,8 @@ WORN: Mapping[str, Mapping[tuple[str, ...], str]] = {
         ("VpcConfig", "SecurityGroupIds"): "be in the group",
         ("Layers",): "run the code of",
     },
-    "AWS::RDS::DBInstance": {("VPCSecurityGroups",): "be in the group"},
+    "AWS::EC2::FlowLog": {("DeliverLogsPermissionArn",): "work in the role"},
+    "AWS::RDS::DBInstance": {("VPCSecurityGroups",): "be in the group", ("MonitoringRoleArn",): "work in the role"},
     "AWS::RDS::DBProxy": {("RoleArn",): "work in the role", ("VpcSecurityGroupIds",): "be in the group"},
     "AWS::Scheduler::Schedule": {("Target", "RoleArn"): "work in the role"},
 }
@@ -84,8 +98,9 @@ def grants(environment: SynthesizedEnvironment) -> Iterator[Grant]:
 
 def _holders(resource: Resource) -> list[str]:
     """Whose policy it is: that of roles, users, groups, queues …, or the resource's own."""
-    named = ("Roles", "Users", "Groups", "Queues", "Topics")
-    holders = [str(each).strip("{}") for key in named for each in listed(resource.properties.get(key, []))]
+    if resource.kind in OF_ANOTHER:
+        return [f"{resource.path}, the policy"]  # as its path may be that of a role
+    holders = [str(each).strip("{}") for key in HELD for each in listed(resource.properties.get(key, []))]
     return holders or [resource.path]
 
 
@@ -100,8 +115,9 @@ def _statements(value: Any) -> Iterator[Mapping[str, Any]]:
         case list():
             for part in value:
                 yield from _statements(part)
-        case str() if value.lstrip().startswith("{") and '"Statement"' in value:
-            yield from _statements(json.loads(value))
+        case str() if value.lstrip().startswith("{"):
+            with suppress(json.JSONDecodeError):  # a text that begins like one; what can't be read is unclassified
+                yield from _statements(json.loads(value))
 
 
 def _of_statement(holder: str, statement: Mapping[str, Any], *, itself: str) -> Iterator[Grant]:
@@ -137,10 +153,23 @@ def _condition(value: Any) -> str:
     if not isinstance(value, dict) or not all(isinstance(keys, dict) for keys in value.values()):
         return json.dumps(value, sort_keys=True)
     found = {
-        operator: {key: _one(sorted(str(each) for each in listed(values))) for key, values in keys.items()}
+        _operator(operator, keys): {key: _one(sorted(map(_plain, listed(values)))) for key, values in keys.items()}
         for operator, keys in value.items()
     }
     return json.dumps(found, sort_keys=True)
+
+
+def _operator(name: str, keys: Mapping[str, Any]) -> str:
+    """The operator's name; two have another that means the same.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+    """
+    pattern = any(sign in str(values) for values in keys.values() for sign in "*?$")
+    return name.replace("ArnEquals", "ArnLike") if pattern else name.replace("Like", "Equals")
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _one(values: list[str]) -> list[str] | str:
@@ -155,6 +184,8 @@ def _holds_wherever(wider: str, narrower: str) -> bool:
         one, other = json.loads(wider), json.loads(narrower or "{}")
     except json.JSONDecodeError:
         return False
+    if not isinstance(one, dict) or not isinstance(other, dict):
+        return False
     return all(_narrower(operator, wanted, other.get(operator)) for operator, wanted in one.items())
 
 
@@ -163,7 +194,24 @@ def _narrower(operator: str, wanted: Any, there: Any) -> bool:
         return bool(wanted == there)
     if "Not" in operator:  # more values are narrower there, and a key that is missing is none
         return all(set(listed(values)) <= set(listed(there.get(key, []))) for key, values in wanted.items())
-    return all(set(listed(there.get(key))) <= set(listed(values)) for key, values in wanted.items())
+    said = {key.lower(): values for key, values in there.items()}
+    return all(
+        all(any(_matched(operator, each, one) for one in listed(values)) for each in listed(said.get(key.lower())))
+        for key, values in wanted.items()
+    )
+
+
+def _matched(operator: str, value: Any, wanted: Any) -> bool:
+    """Whether `value` is one that `wanted` lets through, or fewer of them."""
+    if value == wanted:
+        return True
+    if "Like" in operator:
+        return fnmatchcase(str(value), str(wanted).replace("[", "[[]"))
+    if operator == "IpAddress":
+        with suppress(ValueError, TypeError):
+            one, other = ipaddress.ip_network(str(value)), ipaddress.ip_network(str(wanted))
+            return one.version == other.version and one.subnet_of(other)  # type: ignore[arg-type]
+    return False
 
 
 def _worn(resource: Resource) -> Iterator[Grant]:

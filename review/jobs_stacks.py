@@ -12,16 +12,27 @@ FIRST = "Jobs"
 """See settings/placement.py."""
 PATH = f"{FIRST}/Job-"
 """Where jobs are: see stacks/jobs/jobs.py."""
+STARTS = "/ScheduleRole"
 ANY = re.compile(rf"\b{FIRST}-\d+(?=/|$)")
 
 
 def in_one_stack(environment: SynthesizedEnvironment) -> SynthesizedEnvironment:
     """Return `environment` with all of its jobs in the first stack of jobs."""
-    found = {key: _in_first(each) for key, each in environment.resources.items() if each.kind != "Stack"}
+    first = {each.path for each in environment.resources.values() if each.stack == FIRST}
+    found = {
+        key: each if _taken(each, first) else _in_first(each)
+        for key, each in environment.resources.items()
+        if each.kind != "Stack"
+    }
     stacks = {
         key: each for key, each in environment.resources.items() if each.kind == "Stack" and not ANY.match(each.stack)
     }
     return replace(environment, resources=stacks | found)
+
+
+def _taken(resource: Resource, first: set[str]) -> bool:
+    """Whether another resource has the place already; each stack has a role that starts its jobs."""
+    return bool(ANY.match(resource.stack)) and ANY.sub(FIRST, resource.path) in first and STARTS not in resource.path
 
 
 def _in_first(resource: Resource) -> Resource:

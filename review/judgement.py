@@ -5,14 +5,15 @@ What AWS will refuse is one of them: what is deployed may differ from the base, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from review.access import widened
-from review.changes import compare
+from review.changes import Change, compare
 from review.classified import classified
 from review.danger import Danger, exact
 from review.jobs_stacks import in_one_stack
 from review.losses import losses
+from review.markdown import code
 from review.parameters import of_parameters
 from review.parts import decided
 from review.refusal import refused
@@ -20,6 +21,7 @@ from review.renamed import named_as_after
 from review.schemas import stateful
 from review.table_rights import widened_tables
 from review.templates import SynthesizedEnvironment
+from settings.schedule import read_schedule
 
 KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
 """In the order that they are shown."""
@@ -39,8 +41,9 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *_moved(before, after),
         *refused(changes, after),
         *losses(changes, before, after),
-        *classified(changes, after),
+        *classified(changes, before, after),
         *of_parameters(changes),
+        *_never(changes),
         *widened_tables(in_one_stack(before), in_one_stack(after)),
         *(_widened(named_as_after(before, changes), after) if changes else ()),
     }
@@ -64,6 +67,20 @@ def _moved(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Ite
             text=f"moves from {before.account}, {before.region} to {after.account}, {after.region}",
             then="Everything is created there, empty; what is deployed stays where it is, and keeps running",
         )
+
+
+def _never(changes: Iterable[Change]) -> Iterator[Danger]:
+    """Schedules whose expression has no time, or none that is known here."""
+    for change in changes:
+        expression = change.resource.properties.get("ScheduleExpression")
+        if change.resource.kind != "AWS::Scheduler::Schedule" or change.how == "removed" or expression is None:
+            continue
+        try:
+            read_schedule(str(expression))
+        except ValueError as error:
+            text = f"`ScheduleExpression` is {code(expression)}: {error}"
+            then = "The job may never run"
+            yield Danger(kind="protection", resource=change.resource.path, code="never-runs", text=text, then=then)
 
 
 def _widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[Danger]:

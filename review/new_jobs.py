@@ -5,6 +5,7 @@ A job's own resources are those made with it (stacks/jobs/scheduled_job.py), rec
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,10 +15,12 @@ from typing import Any, TypeVar
 from review.grants import Grant
 from review.jobs_stacks import PATH
 from review.rules import Rule
-from review.templates import ENVIRONMENT, SynthesizedEnvironment
+from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment
 
 Access = TypeVar("Access", Grant, Rule)
 
+OF_JOB = re.compile(r"Jobs(?:-\d+)?/Job-([^/]+)")
+"""Where a job is, in whichever of the stacks: see settings/placement.py."""
 STARTS = "Jobs/ScheduleRole"
 """The role that starts the jobs of a stack: what it may do with a job's own is the job's."""
 
@@ -58,7 +61,20 @@ def _jobs(environment: SynthesizedEnvironment) -> set[str]:
 
 def job_of(path: str) -> str:
     """The job that a construct with this path is a part of; empty if of none."""
-    return path.removeprefix(PATH).partition("/")[0] if path.startswith(PATH) else ""
+    found = OF_JOB.match(path)
+    return found[1] if found else ""
+
+
+def part_of(path: str) -> str:
+    """Where in its job a construct is: Job/Function."""
+    return OF_JOB.sub("", path).removeprefix("/")
+
+
+def as_of(resource: Resource, old: str, new: str, *, stack: str) -> Resource:
+    """Return the resource of the job `old` as it would be of the job `new` in `stack`, one of those of jobs."""
+    text = re.sub(rf"(?<![A-Za-z0-9_]){re.escape(old)}(?![A-Za-z0-9_])", new, json.dumps(resource.properties))
+    text = re.sub(r"(?<=\{)Jobs(?:-\d+)?(?=/(?:Job-|ScheduleRole|SecurityGroup))", stack, text)
+    return replace(resource, properties=json.loads(text))
 
 
 def _by_job(some: Iterable[Access]) -> Mapping[str, list[Access]]:
@@ -78,7 +94,7 @@ def _owner(access: Grant | Rule) -> str:
 
 def _anonymous(access: Access, job: str) -> Access:
     """Return `access` with <job> instead of the path and the name of `job`; those of other jobs stay."""
-    own = re.compile(rf"({PATH}|{ENVIRONMENT}-){job}(?!\w)")
+    own = re.compile(rf"({PATH}|{ENVIRONMENT}-){re.escape(job)}(?!\w)")
     texts: dict[str, Any] = {
         field.name: own.sub(r"\1<job>", value)
         for field in fields(access)

@@ -18,7 +18,8 @@ from review.templates import Resource
 from settings.job_variables import TABLES_NOTE
 
 PARAMETERS = ("Environment", "Variables", "PARAMETERS")
-KEEPS = re.compile(r"retention|retain|keep|kept|max_age|ttl|expire|older")
+LOSES = ("DELETE", "UPDATE")
+KEEPS = re.compile(r"(^|_)(retention|retain|keep|kept|max_age|ttl)(_|$)")
 """Names of what says how long something is kept."""
 
 
@@ -27,14 +28,15 @@ def of_parameters(changes: Sequence[Change]) -> Iterator[Danger]:
     for change in changes:
         if change.how in ("changed", "replaced") and change.resource.kind == "AWS::Lambda::Function":
             for each in change.differences:
-                if each.place == PARAMETERS and _may_delete(change.resource):
+                before_or_after = [each for each in (change.before, change.after) if each]
+                if each.place == PARAMETERS and any(map(_may_delete, before_or_after)):
                     yield from _lost(change.resource, each)
 
 
 def _may_delete(function: Resource) -> bool:
-    """Whether the job has a right to delete rows; what is not known counts as one."""
+    """Whether the job has a right to delete rows, or to change them; what is not known counts as one."""
     tables = function.notes.get(TABLES_NOTE)
-    return tables is None or any("DELETE" in str(rights) for rights in tables.values())
+    return tables is None or any(right in str(rights) for rights in tables.values() for right in LOSES)
 
 
 def _lost(function: Resource, parameters: Difference) -> Iterator[Danger]:

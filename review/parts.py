@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 from review.changes import Change
 from review.danger import Danger, exact
+from review.jobs_stacks import PATH
 from review.new_jobs import job_of
 from review.templates import Resource, SynthesizedEnvironment
+from settings.schedule import read_schedule
 
 ALARM = "AWS::CloudWatch::Alarm"
 NAMES = ("DBInstanceIdentifier", "DBProxyName", "FunctionName", "QueueName")
@@ -21,8 +27,10 @@ SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("Flexibl
 OF_DATABASE = ("alarm-watches", "events", "login", "other-database")
 """What points to a database, and to the other one when it is replaced."""
 THROUGH = "All jobs connect another way; through a proxy, no statement is killed at the deadline: see `docs/proxy.md`"
-TIMES = ("alarm-later", "alarm-threshold", "alarm-watches")
+TIMES = ("alarm-later", "alarm-watches")
 """What of a job's alarms follows from its schedule."""
+BY_CLASS = ("DatabaseConnections", "FreeableMemory")
+"""Metrics whose thresholds follow from the instance class."""
 
 
 def decided(
@@ -60,15 +68,38 @@ def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tu
         if resource.kind == "AWS::Scheduler::Schedule" and places & SCHEDULED:
             job = resource.path.rpartition("/")[0]
             found |= {(f"{job}/Retry", "retries"), (resource.path, "retries")}
-            found |= {(path, code) for path in _alarms(after, job_of(resource.path)) for code in TIMES}
+            found |= _of_schedule(changes, resource)
         if resource.kind == DATABASE and ("DBInstanceClass",) in places:
-            found |= {(path, "alarm-threshold") for path in _alarms(after, *_names(resource))}
+            names = {f"{{{resource.path}}}", *_names(resource)}
+            found |= {
+                (each.path, "alarm-threshold")
+                for each in after.of(ALARM)
+                if each.properties.get("MetricName") in BY_CLASS and _watched(each.properties) & names
+            }
     return found
 
 
-def _alarms(environment: SynthesizedEnvironment, *names: str) -> list[str]:
-    """The paths of the alarms that watch what is called so."""
-    return [each.path for each in environment.of(ALARM) if _watched(each.properties) & set(names)]
+def _of_schedule(changes: Sequence[Change], schedule: Resource) -> set[tuple[str, str]]:
+    """What of the alarms of its job follows from the schedule: how long a run may be missing, and no longer."""
+    job = job_of(schedule.path)
+    try:
+        longest = read_schedule(str(schedule.properties["ScheduleExpression"])).longest_interval
+    except ValueError:  # it never runs, or nobody knows when: asked about itself
+        return set()
+    found = set()
+    for change in changes:
+        alarm = change.resource.properties
+        if change.resource.kind != ALARM or change.how != "changed" or job not in _watched(alarm):
+            continue
+        if _length(alarm) <= 3 * longest + timedelta(hours=2):
+            found |= {(change.resource.path, code) for code in TIMES}
+    return found
+
+
+def _length(alarm: Mapping[str, Any]) -> timedelta:
+    """How long what an alarm watches has to be so until it goes off."""
+    periods = [int(each) for each in re.findall(r'"Period": "?(\d+)', json.dumps(alarm))]
+    return timedelta(seconds=max(periods, default=0) * int(alarm.get("EvaluationPeriods", 1)))
 
 
 def _with_what_it_watches(changes: Sequence[Change], gone: Mapping[str, str]) -> dict[str, str]:
@@ -90,7 +121,8 @@ def _with_what_it_watches(changes: Sequence[Change], gone: Mapping[str, str]) ->
 def _names(resource: Resource) -> Iterator[str]:
     """What a dimension calls it by."""
     yield f"{{{resource.path}}}"
-    if job := job_of(resource.path):
+    job = job_of(resource.path)
+    if resource.path == f"{PATH}{job}/Schedule":  # its alarms go with the job, and not with a part of it
         yield job
     yield from (str(value) for key, value in resource.properties.items() if key in NAMES)
 
@@ -129,7 +161,7 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
         or f"{whole}/" in danger.text
         or (danger.code == "other-database" and danger.resource in moved)
     ]
-    code = exact("proxy", "\n".join(sorted(f"{each.resource}: {each.text}" for each in of_proxy)))
+    code = exact("proxy", _all_of(of_proxy))
     return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text="", then=THROUGH))
 
 
@@ -138,8 +170,19 @@ def _by_database(found: Sequence[Danger], path: str) -> list[Danger]:
     own = next((each for each in found if each.resource == path and each.kind == "data"), None)
     if own is None:
         return list(found)
-    belongs = [each for each in found if each is own or (each.code in OF_DATABASE and each.resource != path)]
-    return _as_one(found, belongs, own)
+    of_it = [each for each in found if each.code in OF_DATABASE and each.resource != path and _points(each, path)]
+    if not of_it:
+        return list(found)
+    return _as_one(found, [own, *of_it], replace(own, code=exact(own.code, _all_of(of_it))))
+
+
+def _points(danger: Danger, path: str) -> bool:
+    """Whether the danger is that something points to another database."""
+    return f"{{{path}" in danger.text or any(name in danger.text for name in ("DATABASE_NAME", "DATABASE_PORT"))
+
+
+def _all_of(dangers: Iterable[Danger]) -> str:
+    return "\n".join(sorted(f"{each.resource}: {each.text}" for each in dangers))
 
 
 def _as_one(found: Sequence[Danger], belongs: Sequence[Danger], decision: Danger) -> list[Danger]:

@@ -22,7 +22,7 @@ def _growth(change: Change) -> Iterator[Danger]:
     if change.resource.kind != "AWS::RDS::DBInstance" or change.how != "changed":
         return
     for each in change.differences:
-        stated = each.place == ("AllocatedStorage",) and None not in (each.before, each.after)
+        stated = each.place == ("AllocatedStorage",) and all(str(it).isdecimal() for it in (each.before, each.after))
         if stated and (why := growth_mistake(int(each.before), int(each.after))):
             yield _refused(change, "storage", each.text, f"AWS will refuse, as {why}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -25,6 +26,8 @@ def named_as_after(before: SynthesizedEnvironment, changes: Sequence[Change]) ->
         old, new = _meant(difference.before, gone), _meant(difference.after, come)
         if len(old) == len(new) == 1 and old[0].kind == new[0].kind:
             names[old[0].path] = new[0].path
+    times = Counter(names.values())  # one that takes the place of two has the access of both
+    names = {old: new for old, new in names.items() if times[new] == 1}
     if not names:
         return before
     resources = {key: _renamed(each, names) for key, each in before.resources.items()}

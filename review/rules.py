@@ -98,7 +98,7 @@ def rules(environment: SynthesizedEnvironment) -> Iterator[Rule]:
                 yield from (_rule(resource.path, "in", each) for each in _rules(properties.get("SecurityGroupIngress")))
                 # Without any, all is open: https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-ec2-securitygroup.html
                 default = [] if resource.path in ruled else [{"CidrIp": "0.0.0.0/0", "IpProtocol": "-1"}]
-                egress = properties.get("SecurityGroupEgress", default)
+                egress = properties.get("SecurityGroupEgress") or default
                 yield from (_rule(resource.path, "out", each) for each in _rules(egress))
 
 
@@ -116,16 +116,25 @@ def _rules(value: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def _rule(group: str, way: Literal["in", "out"], rule: Mapping[str, Any]) -> Rule:
-    peers = [str(value) for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
     protocol = NUMBERS.get(str(rule["IpProtocol"]), str(rule["IpProtocol"]).lower())
+    if protocol.startswith("icmp") and str(rule.get("FromPort", "-1")) != "-1":  # a type and a code
+        kind, code = str(rule["FromPort"]), str(rule.get("ToPort", "-1"))
+        return Rule(
+            group=_group(group), way=way, peer=_peers(rule), protocol=protocol, ports=(f"type {kind}", f"code {code}")
+        )
     every = protocol == "-1" or "FromPort" not in rule  # others than tcp, udp and icmp have no ports
     return Rule(
         group=_group(group),
         way=way,
-        peer=" ".join(sorted(f"`{_group(peer)}`" for peer in peers)),
+        peer=_peers(rule),
         protocol=protocol,
         ports=ANY_PORT if every else (_port(rule["FromPort"]), _port(rule.get("ToPort"))),
     )
+
+
+def _peers(rule: Mapping[str, Any]) -> str:
+    peers = [str(value) for key, value in rule.items() if key.startswith(("Cidr", "Source", "Destination"))]
+    return " ".join(sorted(f"`{_group(peer)}`" for peer in peers))
 
 
 def _group(reference: Any) -> str:

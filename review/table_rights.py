@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -35,7 +36,8 @@ def widened_tables(before: SynthesizedEnvironment, after: SynthesizedEnvironment
 
 def _of_new_table(right: Right, known: frozenset[Right]) -> bool:
     table, action = right
-    return action in HARMLESS and table not in {each for each, _ in known}
+    plain = re.fullmatch(r"\w+", table) is not None  # neither all tables, nor one of another schema
+    return plain and action in HARMLESS and table not in {each for each, _ in known}
 
 
 def _may(path: str, who: str, rights: frozenset[Right]) -> Iterator[Danger]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,6 +21,10 @@ ENVIRONMENT = "<environment>"
 
 IGNORED = ("AWS::CDK::Metadata", "AWS::Lambda::Version")
 """What follows from everything else: the CDK's statistics, and the number of a function's code."""
+
+NO_VALUE = {"Ref": "AWS::NoValue"}
+"""A property that is left out.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/pseudo-parameter-reference.html"""
 
 REFERENCE = re.compile(r"\{([^{}\"\\]+)\}")
 """A reference in what was read."""
@@ -35,6 +40,8 @@ BOOTSTRAP = {"BootstrapVersion": "CDK parameter", "CheckBootstrapVersion": "CDK 
 SAID = ("AWSTemplateFormatVersion", "Description", "Metadata", "Outputs", "Resources", *SECTIONS)
 """Any other part may change everything: Transform names a macro that rewrites the template."""
 
+UNIQUE = r"\1"
+"""What is left of a name that the CDK made."""
 WIRE = "PublishOutput"
 """The CDK's outputs that lead from stack to stack begin so; who uses one is read as using what it means."""
 
@@ -171,8 +178,9 @@ class _Reader:
             # Not after a dot: an instance class ends in small, medium, large …, and so may an environment be named.
             (re.compile(rf"(?<![\w.-]){file_name(name)}(?=-|$)"), ENVIRONMENT),
             # The CDK's unique ids: the whole path, without slashes, and a hash of it.
-            (re.compile(rf"\b{name.replace('-', '')}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), r"\1"),
+            (re.compile(rf"\b{name.replace('-', '')}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), UNIQUE),
         )
+        self._paths = self._all_paths()
 
     def resource(self, stack: str, logical_id: str, resource: Mapping[str, Any]) -> Resource:
         return Resource(
@@ -204,7 +212,7 @@ class _Reader:
                 properties = read if section == "Parameters" else {"value": read}
                 yield self._part(stack, f"{section}/{name}", BOOTSTRAP.get(name, kind), properties)
         for output, value in template.get("Outputs", {}).items():
-            if not output.startswith(WIRE) or "Export" in value:
+            if not output.startswith(WIRE) or "Export" in value or "{{resolve:" in json.dumps(value):
                 yield self._part(stack, output, "Output", self.read(stack, value))
         for section in template.keys() - set(SAID):
             yield self._part(stack, section, section, {"value": self.read(stack, template[section])})
@@ -223,10 +231,8 @@ class _Reader:
             case {"Fn::GetAtt": str(whole)}:
                 name, _, attribute = whole.partition(".")
                 return f"{{{self._path(stack, name)}.{attribute}}}"
-            case {"Fn::GetStackOutput": {"StackName": str(name), "OutputName": str(output)}}:
-                other = name.removeprefix(f"{self._name}-")
-                outputs = self._templates.get(other, {}).get("Outputs", {})
-                return self.read(other, outputs[output]["Value"]) if output in outputs else f"{{{name}: {output}}}"
+            case {"Fn::GetStackOutput": {"StackName": str(), "OutputName": str()} as wire}:
+                return self._wired(wire)
             case {"Fn::Join": [str(separator), list(parts)]}:
                 texts = [self.read(stack, part) for part in parts]
                 return separator.join(text if isinstance(text, str) else json.dumps(text) for text in texts)
@@ -235,15 +241,27 @@ class _Reader:
             case {"Fn::Sub": [str(text), dict(values)]}:
                 return self._substituted(stack, text, values)
             case dict():
-                return {key: self.read(stack, part) for key, part in value.items()}
+                return {key: self.read(stack, part) for key, part in value.items() if part != NO_VALUE}
             case list():
-                return [self.read(stack, part) for part in value]
+                return [self.read(stack, part) for part in value if part != NO_VALUE]
             case str():
-                return self._text(value)
+                return self._text(REFERENCE.sub(r"{literally: \1}", value) if "/" in value else value)
             case _:
                 return value
 
+    def _wired(self, wire: Mapping[str, str]) -> Any:
+        """What a value of another stack means; of somebody else's, or one in another region, only its name is known."""
+        name, output = wire["StackName"], wire["OutputName"]
+        other = name.removeprefix(f"{self._name}-")
+        outputs = self._templates.get(other, {}).get("Outputs", {})
+        ours = name != other and wire.get("Region", self._pseudo["AWS::Region"]) == self._pseudo["AWS::Region"]
+        if ours and output in outputs:
+            return self.read(other, outputs[output]["Value"])
+        return f"{{{wire.get('Region', '')} {name}: {output}}}"
+
     def _referred(self, stack: str, name: str) -> str:
+        if name in self._templates[stack].get("Parameters", {}):
+            return f"{{parameter {stack}/{name}}}"
         return self._text(self._pseudo[name]) if name in self._pseudo else f"{{{self._path(stack, name)}}}"
 
     def _substituted(self, stack: str, text: str, values: Mapping[str, Any]) -> str:
@@ -259,14 +277,41 @@ class _Reader:
         return self._text(re.sub(r"\$\{([^}]+)\}", value, text))
 
     def _path(self, stack: str, logical_id: str) -> str:
+        if logical_id.startswith("AWS::"):
+            return logical_id
+        resource = self._templates[stack].get("Resources", {}).get(logical_id, {})
+        match resource:
+            case {"Type": "AWS::Lambda::Version", "Properties": {"FunctionName": {"Ref": str(function)}}}:
+                return f"{self._path(stack, function)}/Version"  # its own name has a hash of the code
+        return self._paths.get((stack, logical_id)) or self._said_path(stack, logical_id)
+
+    def _all_paths(self) -> dict[tuple[str, str], str]:
+        """The paths of all resources. Two can say the same one, as it is metadata: then none of them is believed."""
+        said = {
+            (stack, logical_id): self._said_path(stack, logical_id)
+            for stack, template in self._templates.items()
+            for logical_id in template.get("Resources", {})
+        }
+        times = Counter((path, self._templates[key[0]]["Resources"][key[1]]["Type"]) for key, path in said.items())
+        return {
+            key: path
+            if times[path, self._templates[key[0]]["Resources"][key[1]]["Type"]] == 1
+            else f"{path} ({key[0]}, {key[1]})"
+            for key, path in said.items()
+        }
+
+    def _said_path(self, stack: str, logical_id: str) -> str:
         resource = self._templates[stack].get("Resources", {}).get(logical_id, {})
         path = resource.get("Metadata", {}).get("aws:cdk:path", f"{self._name}/{stack}/{logical_id}")
-        shorter = re.sub(r"(/(Resource|Default))+$", "", path.removeprefix(f"{self._name}/"))
-        return logical_id if logical_id.startswith("AWS::") else self._text(shorter)
+        below = path.removeprefix(f"{self._name}/")
+        if not below.startswith(f"{stack}/"):
+            below = f"{stack}/{below}"  # a path in another stack is a forged one
+        return self._text(re.sub(r"(/(Resource|Default))+$", "", below))
 
     def _text(self, text: str) -> str:
         for pattern, word in self._neutral:
-            text = pattern.sub(word, text)
+            if word != UNIQUE or "arn:" not in text:  # an ARN names what was made by somebody else
+                text = pattern.sub(word, text)
         return text
 
 

@@ -159,7 +159,7 @@ def test_a_rule_with_a_resource_of_its_own_widens_the_group_that_it_is_for() -> 
 
 def test_a_group_without_egress_rules_reaches_everything() -> None:
     before, after = _group(), _group()
-    del after["Group"]["Properties"]["SecurityGroupEgress"]
+    before["Group"]["Properties"]["SecurityGroupEgress"] = [_rule("255.255.255.255/32", 252, 86, "icmp")]
     assert found(before, after) == [("access", "Jobs/Group", "lets it reach `0.0.0.0/0`, on every port and protocol")]
 
 

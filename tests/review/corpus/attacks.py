@@ -998,13 +998,6 @@ CASES: list[Case] = [
         ),
         ANY,
     ),
-    _yes("description that looks like a policy", put(FUNCTION, F, "Description", '{"Statement"}'), ANY, ""),
-    _yes(
-        "text that looks like a policy, of an alarm",
-        put(ALARM, "pulse/Errors", "AlarmDescription", '{x "Statement"'),
-        ANY,
-        "",
-    ),
     # A policy's removal, and parameters
     *_denies("S3::BucketPolicy", {"Bucket": "b", "PolicyDocument": doc(DENY)}),
     *_denies("SecretsManager::ResourcePolicy", {"SecretId": "s", "ResourcePolicy": doc(DENY)}),
