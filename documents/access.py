@@ -74,7 +74,7 @@ RELEVANT = re.compile(
     r"|AWS::Lambda::(Url|LayerVersionPermission)|.*Policy$"
 )
 """The types that say who can reach what."""
-ANY_JOB = re.compile(rf"(?:{re.escape(JOB)}|{ENVIRONMENT}-)(\w+)")
+ANY_JOB = re.compile(rf"(?:{re.escape(JOB)}|{ENVIRONMENT}-|job_{ENVIRONMENT}_|the database user of )(\w+)")
 """The path or the name of a job's resource."""
 SAID = {
     "be in the group": "is in the group",
@@ -170,11 +170,11 @@ def _policies(environment: SynthesizedEnvironment) -> Iterator[Row]:
 
 
 def _tables(environment: SynthesizedEnvironment) -> Iterator[Row]:
-    rights: dict[str, list[str]] = defaultdict(list)
-    for table, right in sorted(granted(environment)):
-        rights[table].append(right)
-    for table, some in rights.items():
-        yield "the jobs' database user", ", ".join(some), f"table {table}"
+    for job, rights in granted(environment).items():
+        tables = sorted({table for table, _ in rights})
+        for table in tables:
+            some = sorted(right for each, right in rights if each == table)
+            yield f"the database user of {job or 'all jobs'}", ", ".join(some), f"table {table}"
 
 
 def _secrets(environment: SynthesizedEnvironment) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from review.parameters import of_parameters
 from review.refusal import refused
 from review.renamed import named_as_after
 from review.schemas import stateful
-from review.table_rights import widened_tables
+from review.table_rights import other_users, widened_tables
 from review.templates import SynthesizedEnvironment
 
 KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
@@ -35,6 +35,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *classified(changes, after),
         *of_parameters(changes),
         *widened_tables(in_one_stack(before), in_one_stack(after)),
+        *other_users(in_one_stack(before), in_one_stack(after)),
         *_widened(named_as_after(before, changes), after),
     }
     return sorted(decided(found, changes, after), key=lambda each: (KINDS.index(each.kind), each))

@@ -81,13 +81,13 @@ class ScheduledJob(Construct):
             timeout_seconds=settings.timeout_seconds,
             memory_mb=settings.memory_mb,
             reserved_concurrency=settings.concurrency,
-            variables={**settings.variables, **database.job_variables()},
+            variables={**settings.variables, **database.job_variables(settings.name)},
             network=network,
             security_group=security_group,
             encryption_key=encryption_key,
         )
         self._note_tables(job.function)
-        database.grant_jobs_login(job.role)
+        database.grant_job_login(job.role, settings.name)
         self.function = job.function
         self.function_arn = job.function.function_arn
         self.log_group = job.log_group
@@ -98,7 +98,7 @@ class ScheduledJob(Construct):
         self.schedule = self._schedule(schedule_role)
 
     def _note_tables(self, function: lambda_.Function) -> None:
-        # For review/: the rights in the migrations are those of all jobs together.
+        # For review/: what the migrations are told may be in the zip, and a job is reviewed where it is.
         resource = function.node.default_child
         assert isinstance(resource, cdk.CfnResource)  # noqa: S101 - for mypy
         resource.add_metadata(TABLES_NOTE, tables_note(self.settings.rights))

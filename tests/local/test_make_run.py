@@ -243,7 +243,7 @@ def test_a_new_job_runs_as_it_is_saved_and_keeps_its_data(kept: KeptRun) -> None
     edit(module, '"SELECT", "INSERT"', '"SELECT",')
     refused = kept.typed("python -m local.try_job archive")
     assert refused.returncode == 1
-    assert "INSERT command denied to user 'jobs'" in refused.stdout
+    assert "INSERT command denied to user 'job_middle_archive'" in refused.stdout
     edit(migration, "number INT", "number BIGINT")
     edited = kept.typed("python -m local.try_job archive")
     migration.write_text("CREATE TABLE archive (number INT);\n")
