@@ -38,6 +38,9 @@ REASONS: Mapping[str, str] = {
     rf"^Roles/.*cloudformation:Describe.*stack/{ENVIRONMENT}-\*/\*": (
         "An ARN of a stack ends in an id that CloudFormation makes up. The actions only describe."
     ),
+    rf"(secretsmanager:GetSecretValue|rds-db:connect) .*({ENVIRONMENT}-mysql-jobs/|job_{ENVIRONMENT}_)\*": (
+        "The logins of the environment's jobs, and no others have such names: a list of them would outgrow a policy."
+    ),
     r"any address .* 443/tcp": (
         "The VPC is one that was there, with a way to Secrets Manager whose addresses nobody here knows."
     ),
@@ -334,8 +337,8 @@ def _collapsed(rows: Iterable[Row], jobs: Sequence[str]) -> Iterator[Row]:
 
 
 def _named(job: str) -> str:
-    """A pattern of the path or the name of a job's resource."""
-    return rf"({re.escape(JOB)}|{ENVIRONMENT}-){re.escape(job)}(?!\w)"
+    """A pattern of the path or the name of a job's resource, or of its database user."""
+    return rf"({re.escape(JOB)}|{ENVIRONMENT}-|job_{ENVIRONMENT}_|the database user of ){re.escape(job)}(?!\w)"
 
 
 def _table(headings: Row, rows: Iterable[Row]) -> Iterator[str]:

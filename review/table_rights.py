@@ -49,6 +49,12 @@ def other_users(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -
             text = f"it logs in as `{user}`, which is not the user that the migrations make for it"
             then = "It works with another user's rights"
             yield Danger(kind="access", resource=each.path, code=exact("login", text), text=text, then=then)
+    for migrate in _migrate(after):
+        for job, known in _users(before).items():
+            if users.get(job, known) != known:
+                text = f"makes `{users[job]}` the database user of the job {job}, instead of `{known}`"
+                then = "That user gets the job's rights"
+                yield Danger(kind="access", resource=migrate.path, code=exact("login", text), text=text, then=then)
 
 
 def _of_new_table(right: Right, known: frozenset[Right]) -> bool:
