@@ -73,8 +73,8 @@ def refuse_others(cursor: Cursor, users: Sequence[JobUser], schema: str) -> None
     names = {each.login.user for each in users}
     if foreign := sorted({name for name, each in known if name in names and not _is_ours(each, schema)}):
         raise MigrationError(
-            f"this server has the users {', '.join(foreign)} already, and the migrations of the schema {schema} did "
-            "not make them: they are left as they are. Rename or drop them, if nobody needs them, or rename the jobs"
+            f"this server has the users {', '.join(foreign)} already, and they are not of the migrations of the schema "
+            f"{schema}: they are left as they are. Rename or drop them, if nobody needs them, or rename the jobs"
         )
 
 

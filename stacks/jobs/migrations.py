@@ -69,7 +69,7 @@ class Migrations(Construct):
             encryption_key=encryption_key,
         )
         if not fits_variable(rights):
-            # For the reader, and for review/grants.py: what is in the zip, no template shows.
+            # For the reader, and for review/table_rights.py: what is in the zip, no template shows.
             _resource(migrate.function).add_metadata(RIGHTS_FILE, json.loads(rights))
         database.allow_migrations_from(security_group)
         database.grant_migrations_login(migrate.role)

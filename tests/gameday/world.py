@@ -193,7 +193,7 @@ class World(Aws):
             self.lines.append({**line, "outcome": "failed", "error": "DeadlineExceeded: …", "duration_ms": 28_000})
             return
         self.traces += 1
-        result = {"traces": {"beat": self.traces}, "sessions": 1}
+        result = {"traces": {"beat": self.traces}}
         window = {"window_start": self.last_end.isoformat(), "window_end": time.isoformat()}
         self.last_end = time
         self.lines.append({**line, **window, "outcome": "done", "result": result})
