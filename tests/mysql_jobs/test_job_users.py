@@ -176,6 +176,22 @@ def test_a_user_stays_for_a_week_after_its_job_and_goes_then(
     assert users.all() == {"sweep", "theirs"}
 
 
+def test_the_user_that_all_jobs_had_is_not_touched(users: Users, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions of version 0.1 run on during the deploy, and after it is rolled back."""
+    [(schema,)] = query("SELECT DATABASE()")
+    query("CREATE USER jobs IDENTIFIED BY 'a password' REQUIRE SSL")
+    try:
+        users.deploy(tally={"event": "SELECT"})
+        query(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {schema}.ledger TO jobs")
+        before = query("SHOW GRANTS FOR jobs")
+        for days in (0, 8):
+            _later(monkeypatch, days=days)
+            users.deploy(tally={"event": "SELECT"})
+        assert query("SHOW GRANTS FOR jobs") == before
+    finally:
+        query("DROP USER jobs")
+
+
 def test_a_job_that_comes_back_keeps_its_user(users: Users, query: Query, monkeypatch: pytest.MonkeyPatch) -> None:
     users.deploy(tally={"event": "SELECT"})
     users.deploy()
