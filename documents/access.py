@@ -41,6 +41,9 @@ REASONS: Mapping[str, str] = {
     rf"^Roles/.*cloudformation:Describe.*stack/{ENVIRONMENT}-\*/\*": (
         "An ARN of a stack ends in an id that CloudFormation makes up. The actions only describe."
     ),
+    rf"(secretsmanager:GetSecretValue|rds-db:connect) .*({ENVIRONMENT}-mysql-jobs/|job_{ENVIRONMENT}_)\*": (
+        "The logins of the environment's jobs, and no others have such names: a list of them would outgrow a policy."
+    ),
     r"any address .* 443/tcp": (
         "The VPC is one that was there, with a way to Secrets Manager whose addresses nobody here knows."
     ),
@@ -80,7 +83,7 @@ RELEVANT = re.compile(
     r"|AWS::Lambda::(Url|LayerVersionPermission)|.*Policy$"
 )
 """The types that say who can reach what."""
-ANY_JOB = re.compile(rf"(?:{re.escape(JOB)}|{ENVIRONMENT}-)(\w+)")
+ANY_JOB = re.compile(rf"(?:{re.escape(JOB)}|{ENVIRONMENT}-|job_{ENVIRONMENT}_|the database user of )(\w+)")
 """The path or the name of a job's resource."""
 SAID = {
     "be in the group": "is in the group",
@@ -178,11 +181,11 @@ def _policies(environment: SynthesizedEnvironment) -> Iterator[Row]:
 
 
 def _tables(environment: SynthesizedEnvironment) -> Iterator[Row]:
-    rights: dict[str, list[str]] = defaultdict(list)
-    for table, right in sorted(granted(environment)):
-        rights[table].append(right)
-    for table, some in rights.items():
-        yield "the jobs' database user", ", ".join(some), f"table {table}"
+    for job, rights in granted(environment).items():
+        tables = sorted({table for table, _ in rights})
+        for table in tables:
+            some = sorted(right for each, right in rights if each == table)
+            yield f"the database user of {job or 'all jobs'}", ", ".join(some), f"table {table}"
 
 
 def _secrets(environment: SynthesizedEnvironment) -> Iterator[Row]:
@@ -342,8 +345,8 @@ def _collapsed(rows: Iterable[Row], jobs: Sequence[str]) -> Iterator[Row]:
 
 
 def _named(job: str) -> str:
-    """A pattern of the path or the name of a job's resource."""
-    return rf"({re.escape(JOB)}|{ENVIRONMENT}-){re.escape(job)}(?!\w)"
+    """A pattern of the path or the name of a job's resource, or of its database user."""
+    return rf"({re.escape(JOB)}|{ENVIRONMENT}-|job_{ENVIRONMENT}_|the database user of ){re.escape(job)}(?!\w)"
 
 
 def _table(headings: Row, rows: Iterable[Row]) -> Iterator[str]:

@@ -24,7 +24,8 @@ def main() -> None:
     arguments = parser.parse_args()
     project = Project(arguments.project)
     # What AWS would refuse is looked for by `make synth` and `make test`: here it would take most of the time.
-    app = cdk.App(builtin_cloud_formation_validation=False)
+    # Nor is there a limit of 500 resources: with a secret for each of 1,000 jobs, the Database stack has more.
+    app = cdk.App(builtin_cloud_formation_validation=False, context={"@aws-cdk/core:stackResourceLimit": 0})
     try:
         settings = load_environment(project, arguments.environment)
         environment = Environment(app, settings=localized(settings), project=project)

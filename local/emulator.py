@@ -88,20 +88,8 @@ class Emulator:
         }
 
     def client(self, service: str, *, read_timeout: float = 60) -> Any:
-        """Return a botocore client of `service`, which waits for each answer `read_timeout` seconds and never retries.
-
-        A call that is sent again after a timeout would run a function a second time.
-        """
-        keys = credentials(self.region)
-        with _creating:
-            return _session().create_client(
-                service,
-                endpoint_url=self.url,
-                region_name=self.region,
-                aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
-                aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
-                config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
-            )
+        """Return a botocore client of `service`: see the function of this name."""
+        return client(service, url=self.url, region=self.region, read_timeout=read_timeout)
 
     def stop(self) -> None:
         """Stop it and the functions it runs."""
@@ -113,6 +101,23 @@ class Emulator:
             if process.poll() is not None or time.monotonic() > end:
                 raise EmulatorError(f"MiniStack did not start on port {self.port}:\n{log.read_text()[-2000:]}")
             time.sleep(0.1)
+
+
+def client(service: str, *, url: str, region: str, read_timeout: float = 60) -> Any:
+    """Return a botocore client of `service` of the emulator at `url`, which waits `read_timeout` s and never retries.
+
+    A call that is sent again after a timeout would run a function a second time.
+    """
+    keys = credentials(region)
+    with _creating:
+        return _session().create_client(
+            service,
+            endpoint_url=url,
+            region_name=region,
+            aws_access_key_id=keys["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=keys["AWS_SECRET_ACCESS_KEY"],
+            config=Config(read_timeout=read_timeout, retries={"total_max_attempts": 1}),
+        )
 
 
 @cache

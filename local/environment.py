@@ -96,10 +96,9 @@ class LocalEnvironment:
             **configuration["Environment"]["Variables"],
         }
 
-    def leftovers(self) -> Leftovers:
-        """Return what tells how many connections of the jobs' user the next run leaves open."""
-        migrate = self.variables(self.function_name(names.MIGRATE))
-        return Leftovers(self.server.connect, migrate["JOBS_USER"])
+    def leftovers(self, job: str) -> Leftovers:
+        """Return what tells how many connections of the job's user its next run leaves open."""
+        return Leftovers(self.server.connect, names.database_user(self.settings.name, job))
 
     def execution_environment(self, function: str) -> ExecutionEnvironment:
         """Return the official runtime client with code and variables of the deployed `function`, not yet started."""

@@ -160,7 +160,7 @@ def _in_emulator(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -
         first = _scheduled_times(job, 1 + RUNS_FROZEN if job is jobs[0] else 1)[0]
         sent = delivery(environment.emulator, environment.function_name(job.name), first)
         for start in ("cold", "warm"):
-            leftovers = environment.leftovers()
+            leftovers = environment.leftovers(job.name)
             yield Row(
                 job=job.name,
                 where="emulator",
@@ -177,7 +177,7 @@ def _frozen(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Ite
         with environment.execution_environment(function) as client:
             for scheduled_time in _scheduled_times(job, 1 + RUNS_FROZEN)[1:]:
                 sent = delivery(environment.emulator, function, scheduled_time)
-                leftovers = environment.leftovers()
+                leftovers = environment.leftovers(job.name)
                 run = client.invoke(sent.event)
                 yield Row(
                     job=job.name,

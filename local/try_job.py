@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import secrets
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -19,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from local import kept, run_report, sql
+from local import emulator, kept, run_report, sql
 from local.ending import end_as_on_ctrl_c
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.guardian import guarded
@@ -27,12 +29,14 @@ from local.leftovers import Leftovers
 from settings import names
 from settings.environment import JobSettings
 from settings.files import SettingsError, load_environment
-from settings.job_variables import rights_text
+from settings.job_users import JobUser, job_user, rights_text
 from settings.migrations import migration_mistakes
 from settings.project import ROOT, Project
 from stacks.jobs.bundle import bundle
 
 MIGRATE_SECONDS = 600
+TOLD_MIGRATIONS = {"JOBS_AUTH", "JOBS_SECRETS", "RIGHTS"}
+"""The variables that only the migrate function has."""
 TIMES = ("connect_ms", "work_ms", "destroy_ms", "duration_ms")
 DETAILS = ("scheduled_time", "window_start", "window_end", "result", "progress", "killed", "leaked")
 """What is shown of the run's log line, besides its outcome and its times."""
@@ -61,7 +65,7 @@ class Functions:
         return self.folder / "code"
 
     def migrate(self, rights: str) -> ExecutionEnvironment:
-        """Return what applies new migrations, and gives the jobs' user these `rights`."""
+        """Return what applies new migrations, and makes the jobs' users with these `rights`."""
         return self._function(
             names.MIGRATE,
             handler="mysql_jobs.migrate.lambda_handler",
@@ -70,17 +74,29 @@ class Functions:
         )
 
     def job(self, settings: JobSettings) -> ExecutionEnvironment:
-        """Return what runs the job, with the login of the jobs' user."""
+        """Return what runs the job, with the login of its user."""
         migrate = self.environment.variables
-        login = {name: value for name, value in migrate.items() if name.startswith("JOBS_")}
-        common = {name: value for name, value in migrate.items() if name not in {*login, "RIGHTS"}}
-        as_jobs_user = {f"DATABASE_{name.removeprefix('JOBS_')}": value for name, value in login.items()}
+        common = {name: value for name, value in migrate.items() if name not in TOLD_MIGRATIONS}
+        login = {
+            "DATABASE_USER": names.database_user(self.environment.environment, settings.name),
+            "DATABASE_AUTH": migrate["JOBS_AUTH"],
+            "DATABASE_SECRET": migrate["JOBS_SECRETS"] + settings.name,
+        }
         return self._function(
             settings.name,
             handler="mysql_jobs.handler.lambda_handler",
-            variables={**common, **as_jobs_user, **settings.variables},
+            variables={**common, **login, **settings.variables},
             timeout_seconds=settings.timeout_seconds,
         )
+
+    def make_secrets(self, users: Iterable[JobUser]) -> None:
+        """Make the secrets of jobs that are not deployed: those that are have theirs, which stay."""
+        migrate = self.environment.variables
+        aws = emulator.client("secretsmanager", url=migrate["AWS_ENDPOINT_URL"], region=migrate["AWS_REGION"])
+        for each in users:
+            value = json.dumps({"username": each.user, "password": secrets.token_urlsafe(30)})
+            with suppress(aws.exceptions.ResourceExistsException):
+                aws.create_secret(Name=migrate["JOBS_SECRETS"] + each.job, SecretString=value)
 
     def _function(
         self, name: str, *, handler: str, variables: Mapping[str, str], timeout_seconds: float
@@ -142,13 +158,18 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
     with guarded() as folder:
         functions = Functions(environment=environment, folder=folder)
         bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
-        with functions.migrate(rights_text(each.rights for each in {**entered, name: job}.values())) as function:
+        users = [
+            job_user(each, environment=environment.environment, proxy=False) for each in {**entered, name: job}.values()
+        ]
+        functions.make_secrets(users)
+        with functions.migrate(rights_text(users)) as function:
             migrated = function.invoke({})
         if migrated.error is not None:
             raise CannotTry(f"the migrations failed: {run_report.error_text(migrated.error)}")
         for applied in run_report.returned(migrated)["applied"]:
             console.print(f"applied {applied}", markup=False)
-        leftovers = Leftovers(partial(sql.connect, Path(environment.folder)), environment.variables["JOBS_USER"])
+        user = names.database_user(environment.environment, name)
+        leftovers = Leftovers(partial(sql.connect, Path(environment.folder)), user)
         with functions.job(job) as function:
             run = function.invoke(event)
             report, left_open = run_report.report(event, run), leftovers.count()

@@ -17,8 +17,8 @@ BY_DATA = (("DeletionPolicy",), ("UpdateReplacePolicy",))
 """Judged by what becomes of data: review/losses.py."""
 
 
-OWN_CHOICE = ("less-memory", "less-time", "later", "retries")
-"""What each job chooses for itself."""
+OWN_CHOICE = ("less-memory", "less-time", "later", "login", "retries")
+"""What each job chooses for itself, or is judged as access: which user it is."""
 ENOUGH = 50
 """So many of the jobs that are there say what a job is like."""
 SHOWN = Rule(

@@ -19,7 +19,7 @@ from review.parts import decided
 from review.refusal import refused
 from review.renamed import named_as_after
 from review.schemas import stateful
-from review.table_rights import widened_tables
+from review.table_rights import other_users, widened_tables
 from review.templates import SynthesizedEnvironment
 from settings.schedule import read_schedule
 
@@ -45,6 +45,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *of_parameters(changes),
         *_never(changes),
         *widened_tables(in_one_stack(before), in_one_stack(after)),
+        *other_users(in_one_stack(before), in_one_stack(after)),
         *(_widened(named_as_after(before, changes), after) if changes else ()),
     }
     return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))

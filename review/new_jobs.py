@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 from review.grants import Grant
 from review.jobs_stacks import PATH
 from review.rules import Rule
-from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment
+from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, file_name
+from settings import names
 
 Access = TypeVar("Access", Grant, Rule)
 
@@ -38,21 +39,27 @@ def unlike_other_jobs(
     change that widens the access of all jobs would pass.
     """
     others = _jobs(before)
-    of_old, of_new = _by_job(old), _by_job(new)
+    environment = file_name(after.name)
+    of_old, of_new = _by_job(old, environment), _by_job(new, environment)
     rest = list(added)
     for job in _jobs(after) - others:
         of_job = [each for each in rest if _owner(each) == job]
-        unlike = [_unlike(of_job, job, of_new[job], of_old[other]) for other in sorted(others)]
+        unnamed = [_anonymous(each, job, environment) for each in of_job]
+        unlike = [_unlike(of_job, unnamed, of_new[job], of_old[other]) for other in sorted(others)]
         excess = min(unlike, key=len, default=of_job)
         rest = [each for each in rest if each not in of_job or each in excess]
     return rest
 
 
-def _unlike(added: Sequence[Access], job: str, own: Sequence[Access], theirs: Sequence[Access]) -> list[Access]:
-    """Return those of `added` that are not like `theirs`; these, and `own`, are without the jobs' names."""
+def _unlike(
+    added: Sequence[Access], unnamed: Sequence[Access], own: Sequence[Access], theirs: Sequence[Access]
+) -> list[Access]:
+    """Return those of `added` that are not like `theirs`; all but these are without the jobs' names."""
     if not all(any(each.covers(denial) for each in own) for denial in theirs if denial.denies):
         return list(added)  # the other is restricted where this one is not
-    return [each for each in added if not any(one.covers(_anonymous(each, job)) for one in theirs)]
+    return [
+        each for each, without in zip(added, unnamed, strict=True) if not any(one.covers(without) for one in theirs)
+    ]
 
 
 def _jobs(environment: SynthesizedEnvironment) -> set[str]:
@@ -77,12 +84,12 @@ def as_of(resource: Resource, old: str, new: str, *, stack: str) -> Resource:
     return replace(resource, properties=json.loads(text))
 
 
-def _by_job(some: Iterable[Access]) -> Mapping[str, list[Access]]:
+def _by_job(some: Iterable[Access], environment: str) -> Mapping[str, list[Access]]:
     """Each job's own access, without its name."""
     found: dict[str, list[Access]] = defaultdict(list)
     for each in some:
         if job := _owner(each):
-            found[job].append(_anonymous(each, job))
+            found[job].append(_anonymous(each, job, environment))
     return found
 
 
@@ -92,11 +99,12 @@ def _owner(access: Grant | Rule) -> str:
     return job_of(whose)
 
 
-def _anonymous(access: Access, job: str) -> Access:
-    """Return `access` with <job> instead of the path and the name of `job`; those of other jobs stay."""
-    own = re.compile(rf"({PATH}|{ENVIRONMENT}-){re.escape(job)}(?!\w)")
+def _anonymous(access: Access, job: str, environment: str) -> Access:
+    """Return `access` with <job> instead of path, name, secret and user of `job`; those of other jobs stay."""
+    own = re.compile(rf"({PATH}|{ENVIRONMENT}-|{re.escape(names.job_secrets(ENVIRONMENT))}){re.escape(job)}(?!\w)")
+    user = names.database_user(environment, job).replace(f"job_{environment}", f"job_{ENVIRONMENT}", 1)
     texts: dict[str, Any] = {
-        field.name: own.sub(r"\1<job>", value)
+        field.name: re.sub(rf"{re.escape(user)}(?![\w-])", "<user>", own.sub(r"\1<job>", value))
         for field in fields(access)
         if isinstance(value := getattr(access, field.name), str)
     }

@@ -1,4 +1,4 @@
-"""What a change lets jobs do with tables: by the TABLES that each states, and by what the migrations grant for all."""
+"""What a change lets jobs do with tables: by the TABLES that each states, and by what the migrations grant its user."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Any
 
 from review.danger import Danger, exact
 from review.new_jobs import job_of
-from review.templates import Resource, SynthesizedEnvironment, at
-from settings.job_variables import RIGHTS_FILE, TABLES_NOTE
+from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, at, file_name
+from settings.job_users import RIGHTS_FILE
+from settings.job_variables import TABLES_NOTE
 
 Right = tuple[str, str]
 """A table, and what may be done with it."""
+SHARED = ""
+"""In the place of a job's name: the user that all jobs had up to version 0.1."""
+USER = ("Environment", "Variables", "DATABASE_USER")
 HARMLESS = ("SELECT", "INSERT")
 """What a new job may do with a table that no job had: most likely its own, which comes in the same change."""
 
@@ -21,17 +25,36 @@ HARMLESS = ("SELECT", "INSERT")
 def widened_tables(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[Danger]:
     """The dangers of rights to tables that only `after` gives."""
     old, new = _by_job(before), _by_job(after)
-    known = granted(before)
+    known = _all(granted(before))
     for path, rights in new.items():
         more = rights - old.get(path, frozenset()) if old else frozenset()
         if job_of(path) not in {job_of(each) for each in old}:
             more = frozenset(each for each in more if each not in known and not _of_new_table(each, known))
         yield from _may(path, "it", more)
-    added = granted(after) - known
-    if old or _come(before, after):  # what jobs state is asked about of them
-        added -= {right for rights in new.values() for right in rights}
+    stated = {job_of(path): rights for path, rights in new.items()}
+    asked_about = bool(old) or _come(before, after)  # what jobs state, above
     for migrate in _migrate(after):
-        yield from _may(migrate.path, "the jobs' database user", added)
+        for job, rights in granted(after).items():
+            more = rights - granted(before).get(job, known if SHARED in granted(before) else frozenset())
+            yield from _may(migrate.path, _whose(job), more - stated.get(job, frozenset()) if asked_about else more)
+
+
+def other_users(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[Danger]:
+    """The dangers of functions that newly log in as another user than the one that the migrations make for them."""
+    old = {each.path: at(each, *USER) for each in _functions(before)}
+    users = _users(after)
+    for each in _functions(after):
+        user, job = at(each, *USER), job_of(each.path)
+        if (job or each.path in old) and user not in (old.get(each.path), users.get(job)):
+            text = f"it logs in as `{user}`, which is not the user that the migrations make for it"
+            then = "It works with another user's rights"
+            yield Danger(kind="access", resource=each.path, code=exact("login", text), text=text, then=then)
+    for migrate in _migrate(after):
+        for job, known in _users(before).items():
+            if users.get(job, known) != known:
+                text = f"makes `{users[job]}` the database user of the job {job}, instead of `{known}`"
+                then = "That user gets the job's rights"
+                yield Danger(kind="access", resource=migrate.path, code=exact("login", text), text=text, then=then)
 
 
 def _of_new_table(right: Right, known: frozenset[Right]) -> bool:
@@ -58,12 +81,35 @@ def _by_job(environment: SynthesizedEnvironment) -> Mapping[str, frozenset[Right
     }
 
 
-def granted(environment: SynthesizedEnvironment) -> frozenset[Right]:
-    """What the migrations grant: see settings/job_variables.py."""
-    return frozenset(right for each in _migrate(environment) for right in _rights(_told(each)))
+def granted(environment: SynthesizedEnvironment) -> Mapping[str, frozenset[Right]]:
+    """What the migrations grant the user of each job; up to version 0.1, of all jobs: `SHARED`."""
+    told = _told(environment)
+    if tables := {table: rights for table, rights in told.items() if isinstance(rights, str)}:
+        return {SHARED: _rights(tables)}
+    return {job: _rights(each.get("tables", {})) for job, each in told.items()}
 
 
-def _told(migrate: Resource) -> Mapping[str, Any]:
+def _all(users: Mapping[str, frozenset[Right]]) -> frozenset[Right]:
+    return frozenset(right for rights in users.values() for right in rights)
+
+
+def _users(environment: SynthesizedEnvironment) -> Mapping[str, Any]:
+    name = file_name(environment.name)
+    found = {job: each.get("user") for job, each in _told(environment).items() if isinstance(each, Mapping)}
+    # In a note, the name of the environment stands as it is.
+    return {job: re.sub(rf"^job_{name}(?=_)", f"job_{ENVIRONMENT}", str(user)) for job, user in found.items()}
+
+
+def _whose(job: str) -> str:
+    return f"the database user of the job {job}" if job else "the jobs' database user"
+
+
+def _told(environment: SynthesizedEnvironment) -> Mapping[str, Any]:
+    """What the migrations are told: see settings/job_users.py."""
+    return {key: value for each in _migrate(environment) for key, value in _read(each).items()}
+
+
+def _read(migrate: Resource) -> Mapping[str, Any]:
     text = at(migrate, "Environment", "Variables", "RIGHTS")
     if text == RIGHTS_FILE:
         noted: Mapping[str, Any] = migrate.notes.get(RIGHTS_FILE, {})

@@ -177,6 +177,7 @@ class _Reader:
             (re.compile(rf"\b{account}\b"), "<account>"),
             # Not after a dot: an instance class ends in small, medium, large …, and so may an environment be named.
             (re.compile(rf"(?<![\w.-]){file_name(name)}(?=-|$)"), ENVIRONMENT),
+            (re.compile(rf"\bjob_{file_name(name)}(?=_)"), f"job_{ENVIRONMENT}"),  # the jobs' database users
             # The CDK's unique ids: the whole path, without slashes, and a hash of it.
             (re.compile(rf"\b{name.replace('-', '')}([A-Z]\w*?)[0-9A-F]{{8}}(?![0-9A-Za-z])"), UNIQUE),
         )

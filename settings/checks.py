@@ -33,6 +33,12 @@ GP3_STEP_GB = 400
 GP3_IOPS = 12_000
 """The speed of gp3 from GP3_STEP_GB on, unless the file says otherwise."""
 
+MOST_SECRETS = 400
+"""The jobs whose logins are secrets: those are in the Database stack, which has 500 resources at most."""
+MOST_SECRETS_OF_A_PROXY = 150
+"""RDS Proxy takes 200, and each is an output of the Database stack, of which there may be 200, too.
+https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy.html#rds-proxy.limitations"""
+
 SOME = 20
 """How many jobs a message names."""
 
@@ -336,6 +342,20 @@ def _connections_suffice(
         )
 
 
+def _logins_have_room(database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]) -> Iterator[str]:
+    if database.auth != "secret":
+        return
+    most = MOST_SECRETS_OF_A_PROXY if proxy.enabled else MOST_SECRETS
+    if len(jobs) > most:
+        through = ", and RDS Proxy takes few" if proxy.enabled else ""
+        yield (
+            f'database.auth = "secret": each of the {len(jobs)} jobs has a secret of its own{through}: '
+            f'write {most} jobs at most, or auth = "iam"'
+        )
+    if proxy.enabled and not jobs:
+        yield 'proxy.enabled = true: with auth = "secret" it logs in as the jobs do, and there is none: write false'
+
+
 def _at_most(number: int) -> str:
     return f"write {number} at most" if number > 0 else "remove it"
 
@@ -368,4 +388,5 @@ CHECKS: tuple[Check, ...] = (
     _name_is_free,
     _jobs_are_there_once,
     _connections_suffice,
+    _logins_have_room,
 )

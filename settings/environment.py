@@ -329,7 +329,8 @@ class DatabaseSettings(Settings):
     port: Annotated[int, Field(ge=1150, le=65535)] = 13306
     """Where MySQL listens; 1150 is the lowest that RDS allows."""
     auth: Literal["iam", "secret"] = "iam"
-    """How the jobs log in: with a token of their role, or with a password from Secrets Manager."""
+    """How the jobs log in, each as a database user of its own: with a token of its role, or with a password from
+    Secrets Manager, a secret for each job."""
     clients: Annotated[tuple[ClientSettings, ...], Field(strict=False)] = ()
     """Who else may connect to it; by default, nobody."""
 

@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+
+USER_LENGTH = 32
+"""Of a MySQL user's name, at most: https://dev.mysql.com/doc/refman/8.4/en/user-names.html"""
+SHARED_USER = "jobs"
+"""Whom all jobs logged in as up to version 0.1: it stays for code of then that still runs, or that comes back."""
+
 MIGRATE = "migrate"
 """Takes the place of a job's name in the names of the migrations' resources."""
 
@@ -38,6 +45,33 @@ def database(environment: str) -> str:
 def database_log(environment: str, log: str) -> str:
     """Return the name of the log group that RDS exports `log` (error, slowquery) to."""
     return f"/aws/rds/instance/{database(environment)}/{log}"
+
+
+def database_user(environment: str, job: str) -> str:
+    """Return the name of the MySQL user that a job logs in as: job_<environment>_<job>, where that fits.
+
+    Else its end is a hash, after a hyphen, which no job's name has.
+    """
+    name = f"job_{environment}_{job}"
+    if len(name) <= USER_LENGTH:
+        return name
+    ending = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: USER_LENGTH - 9]}-{ending}"
+
+
+def database_users(environment: str) -> str:
+    """Return a pattern that takes in the users of an environment's jobs, and of no other's."""
+    return f"job_{environment}_*"
+
+
+def job_secret(environment: str, job: str) -> str:
+    """Return the name of the secret that holds the password of a job's user."""
+    return f"{job_secrets(environment)}{job}"
+
+
+def job_secrets(environment: str) -> str:
+    """Return what the names of these secrets begin with."""
+    return f"{database(environment)}/"
 
 
 def proxy_log(environment: str) -> str:

@@ -3,6 +3,7 @@
 A finding that is not acknowledged here stops the synthesis. An acknowledgement that is not needed fails a test.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
+from settings import names
 from settings.environment import EnvironmentSettings
 from settings.placement import Places
 from stacks.delivery import Delivery
@@ -52,6 +54,7 @@ def acknowledgements(settings: EnvironmentSettings, places: Places) -> Iterator[
     """The acknowledgements for the environment that `settings` describe, with its jobs in these stacks."""
     yield from _network(settings)
     yield from _database(settings)
+    yield from _logins(settings)
     yield _any_network_interface("Jobs/Migrations/Migrate")
     for stack, jobs in places.items():
         for job in jobs:
@@ -118,12 +121,37 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
             f"AwsSolutions::AwsSolutions-IAM4[Policy::{policy}]",
             "AWS keeps this policy for this one purpose, and RDS checks that the role has what it needs",
         )
+
+
+def _logins(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
     if settings.database.auth == "secret":
-        yield Acknowledgement(
-            "Database/JobsSecret/Resource",
-            "AwsSolutions::AwsSolutions-SMG4",
-            "Rotated by hand, where IAM login can't be used: write a new value, then invoke the function migrate",
+        for secret in ("JobsSecret", *(f"Login/Secret-{job.name}" for job in settings.jobs)):
+            yield Acknowledgement(
+                f"Database/{secret}/Resource",
+                "AwsSolutions::AwsSolutions-SMG4",
+                "Rotated by hand, where IAM login can't be used: write a new value, then invoke the function migrate",
+            )
+        secrets = (
+            f"arn:aws:secretsmanager:{settings.region}:{settings.account}:secret:{names.job_secrets(settings.name)}*"
         )
+        yield _all_logins("Migrations/Migrate/Role", secrets)
+        if settings.proxy.enabled:
+            yield _all_logins("Proxy/Role", secrets)
+    elif settings.proxy.enabled:
+        # The instance's resource id, as cdk-nag reads the reference to it from another stack.
+        output = "PublishOutputFnGetAttInstanceC1063A87DbiResourceId13D472BC"
+        stack = {"StackName": f"{settings.name}-Database", "Region": settings.region, "OutputName": output}
+        instance = json.dumps({"Fn::GetStackOutput": stack}, separators=(",", ":"))
+        users = f"arn:aws:rds-db:{settings.region}:{settings.account}:dbuser:{instance}"
+        yield _all_logins("Proxy/Role", f"{users}/{names.database_users(settings.name)}")
+
+
+def _all_logins(role: str, pattern: str) -> Acknowledgement:
+    return Acknowledgement(
+        f"Jobs/{role}/DefaultPolicy/Resource",
+        f"AwsSolutions::AwsSolutions-IAM5[Resource::{pattern}]",
+        "The logins of the environment's jobs, and no others have such names: a list of them would outgrow a policy",
+    )
 
 
 def _find(path: str, found: dict[str, Construct]) -> Construct:

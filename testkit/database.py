@@ -15,7 +15,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, migration_files
 from mysql_jobs.credentials import Credentials
 from settings.job_module import Rights
-from settings.job_variables import rights_text
+from settings.job_users import JobUser, rights_text
 from settings.project import Project
 from testkit.function import Context, configured
 
@@ -37,29 +37,29 @@ def new_database(server: MySQLServer, project: Project) -> Iterator[Database]:
 
 
 class Database:
-    """A schema, as the administrator sees it, and the jobs' user in it.
+    """A schema, as the administrator sees it, and a job's user in it: one job works with it at a time.
 
     Attributes:
         name: the schema's.
-        user: whom the jobs log in as; it has the rights that `migrate` gave it last.
+        user: whom the job logs in as; it has the rights that `migrate` gave it last.
     """
 
     def __init__(self, server: MySQLServer, project: Project, name: str) -> None:
         """The schema `name` on `server`, whose tables the migrations of `project` make."""
         self.name = name
-        self.user = f"{name}_jobs"
+        self.user = f"{name}_job"
         self._server = server
         self._project = project
         self._rights: Rights | None = None
         self._secrets = {
             "administrator": Credentials(server.user, server.password),
-            "jobs": Credentials(self.user, secrets.token_urlsafe(24)),
+            "secret of/job": Credentials(self.user, secrets.token_urlsafe(24)),
         }
 
     @property
     def login(self) -> Credentials:
-        """What the jobs log in with."""
-        return self._secrets["jobs"]
+        """What the job logs in with."""
+        return self._secrets["secret of/job"]
 
     def insert(self, table: str, rows: Iterable[Mapping[str, object]]) -> None:
         """Insert `rows`, each with its values by column."""
@@ -89,7 +89,7 @@ class Database:
         return connection
 
     def migrate(self, rights: Rights) -> None:
-        """Apply the migrations, and give the jobs' user exactly `rights`, as the deployment does.
+        """Apply the migrations, and give the job's user exactly `rights`, as the deployment does.
 
         Raises:
             MigrationError: a migration failed, or there is no table for a right.
@@ -100,10 +100,9 @@ class Database:
         variables = {
             "DATABASE_USER": self._server.user,
             "DATABASE_SECRET": "administrator",
-            "RIGHTS": rights_text([rights]),
-            "JOBS_USER": self.user,
+            "RIGHTS": rights_text([JobUser(job="job", user=self.user, connections=0, rights=rights)]),
             "JOBS_AUTH": "secret",
-            "JOBS_SECRET": "jobs",
+            "JOBS_SECRETS": "secret of/",
         }
         self._rights = None  # as long as it is not known what was granted
         with self.function(variables), mock.patch.dict(migration_files.FOLDERS, project=self._project.migrations):
@@ -111,7 +110,7 @@ class Database:
         self._rights = rights
 
     def function(self, variables: Mapping[str, str]) -> AbstractContextManager[None]:
-        """Within, this process is a function on this database, which logs in as the jobs do."""
+        """Within, this process is a function on this database, which logs in as the job does."""
         database = {
             "AWS_REGION": "eu-central-1",
             "DATABASE_HOST": self._server.host,
@@ -121,6 +120,6 @@ class Database:
             "DATABASE_CERTIFICATES": str(self._server.certificate_authority),
             "DATABASE_USER": self.user,
             "DATABASE_AUTH": "secret",
-            "DATABASE_SECRET": "jobs",
+            "DATABASE_SECRET": "secret of/job",
         }
         return configured({**database, **variables}, self._secrets)

@@ -96,7 +96,11 @@ def accepted(settings: EnvironmentSettings) -> Iterator[Accepted]:
 def _by_setting(settings: EnvironmentSettings) -> Iterator[Accepted]:
     instance = "Database/Instance/Resource"
     if settings.encryption_key is None:
-        yield Accepted("CKV_AWS_149", "Database/JobsSecret/Resource", "encrypted with AWS's key: encryption_key")
+        yield Accepted(
+            "CKV_AWS_149",
+            r"Database/(JobsSecret|Login/Secret-\w+)/Resource",
+            "encrypted with AWS's key: encryption_key",
+        )
         yield Accepted("CKV_AWS_158", ".*Log(Group)?/Resource", "encrypted with CloudWatch's own key: encryption_key")
         yield Accepted("CKV_AWS_27", r"Jobs/Job-\w+/DeadLetters/Resource", "encrypted with SQS's own key")
     if settings.database.snapshot is not None:

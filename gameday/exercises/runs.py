@@ -13,6 +13,7 @@ from gameday.waiting import now, require, until
 
 OVERRUN = timedelta(minutes=5)
 """Longer than any time that the job nap has."""
+SHORT_NAP = timedelta(seconds=1)
 ON_PURPOSE = "as every run of this job"
 """The error of the job fail."""
 REFUSAL_SECONDS = 60
@@ -49,9 +50,9 @@ def overrun(ground: Ground) -> str:
     require(naps[0] == naps[1], "the trace of the run that failed was not rolled back")
     if ground.settings.proxy.enabled:
         return "DeadlineExceeded; rolled back. The sessions of a proxy can't be told apart: not counted"
-    sessions = after["result"]["sessions"]
-    require(sessions == 1, f"the next run saw {sessions} sessions of the jobs' user, its own included")
-    return "DeadlineExceeded; rolled back; the next run saw no session but its own"
+    sessions = ground.start("nap", window(SHORT_NAP))["result"]["sessions"]
+    require(sessions == 1, f"its next run saw {sessions} sessions of its user, its own included")
+    return "DeadlineExceeded; rolled back; its next run saw no session but its own"
 
 
 def stopped(ground: Ground) -> str:

@@ -7,13 +7,14 @@ import os
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 CODE = os.path.dirname(os.path.dirname(__file__))
 """The function's zip, unpacked."""
 CERTIFICATES = os.path.join(CODE, "mysql_jobs", "certificates")
 RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-"""The privileges that the jobs' user may have: it changes rows, never tables."""
+"""The privileges that a job's user may have: it changes rows, never tables."""
+EXAMPLE = '{"archive": {"user": "job_dev_archive", "connections": 3, "tables": {"event": "INSERT, SELECT"}}}'
 
 
 class ConfigurationError(Exception):
@@ -26,7 +27,18 @@ class Login(NamedTuple):
     user: str
     auth: Literal["iam", "secret"]
     secret: str
-    """ARN of the Secrets Manager secret with the password; empty for `iam`."""
+    """Name or ARN of the Secrets Manager secret with the password; empty for `iam`."""
+
+
+class JobUser(NamedTuple):
+    """The database user of one job."""
+
+    job: str
+    login: Login
+    connections: int
+    """How many it may have at once; 0 for no limit."""
+    rights: Mapping[str, frozenset[str]]
+    """Per table."""
 
 
 class Database(NamedTuple):
@@ -67,21 +79,16 @@ def read_database(variables: Mapping[str, str]) -> Database:
     )
 
 
-def read_login(variables: Mapping[str, str], prefix: str = "DATABASE") -> Login:
-    """Return the login that <prefix>_USER, <prefix>_AUTH and, for `secret`, <prefix>_SECRET describe.
+def read_login(variables: Mapping[str, str]) -> Login:
+    """Return the login that DATABASE_USER, _AUTH and, for `secret`, _SECRET describe.
 
     Raises:
         ConfigurationError: a variable is missing or malformed.
     """
-    user = _identifier(variables, f"{prefix}_USER")
-    match _text(variables, f"{prefix}_AUTH", "iam or secret"):
-        case "iam":
-            return Login(user=user, auth="iam", secret="")
-        case "secret":
-            secret = _text(variables, f"{prefix}_SECRET", "the ARN of the secret that holds the password")
-            return Login(user=user, auth="secret", secret=secret)
-        case other:
-            raise ConfigurationError(f"{prefix}_AUTH is {other!r}: write iam or secret")
+    user = _user("DATABASE_USER", _text(variables, "DATABASE_USER", "the name of a database user"))
+    auth = _auth(variables, "DATABASE_AUTH")
+    secret = _text(variables, "DATABASE_SECRET", "the secret that holds the password") if auth == "secret" else ""
+    return Login(user=user, auth=auth, secret=secret)
 
 
 def read_job(variables: Mapping[str, str]) -> str:
@@ -105,13 +112,32 @@ def read_max_window(variables: Mapping[str, str]) -> timedelta:
     return timedelta(minutes=int(value))
 
 
-def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
-    """Return, per table, the rights that all jobs of the environment need, from RIGHTS, or from the file that it names.
+def read_job_users(variables: Mapping[str, str]) -> list[JobUser]:
+    """Return the database user of each job of the environment, from RIGHTS, or from the file that it names.
+
+    JOBS_AUTH says how they log in, and, for `secret`, JOBS_SECRETS what the names of their secrets begin with.
 
     Raises:
-        ConfigurationError: it is missing, or is not JSON like {"event": "INSERT, SELECT"}.
+        ConfigurationError: a variable is missing or malformed.
     """
-    text = _text(variables, "RIGHTS", 'the rights per table, like {"event": "INSERT, SELECT"}')
+    auth = _auth(variables, "JOBS_AUTH")
+    secrets = _text(variables, "JOBS_SECRETS", "how the names of the jobs' secrets begin") if auth == "secret" else ""
+    try:
+        return [
+            JobUser(
+                job=job,
+                login=Login(user=_user("RIGHTS", told["user"]), auth=auth, secret=secrets + job if secrets else ""),
+                connections=_connections(told["connections"]),
+                rights=_rights(job, told["tables"]),
+            )
+            for job, told in _told_rights(variables).items()
+        ]
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ConfigurationError(f"RIGHTS is malformed ({error!r}): write JSON like {EXAMPLE}") from error
+
+
+def _told_rights(variables: Mapping[str, str]) -> dict[str, Any]:
+    text = _text(variables, "RIGHTS", f"the jobs' users, like {EXAMPLE}")
     if text.endswith(".json"):
         file = os.path.join(CODE, text)
         if not os.path.isfile(file):
@@ -119,15 +145,48 @@ def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
         with open(file, encoding="utf-8") as opened:
             text = opened.read()
     try:
-        rights = {table: frozenset(wanted.split(", ")) for table, wanted in json.loads(text).items()}
-    except (ValueError, AttributeError) as error:
-        raise ConfigurationError(f'RIGHTS is {text!r}: write JSON like {{"event": "INSERT, SELECT"}}') from error
+        told = json.loads(text)
+    except ValueError as error:
+        raise ConfigurationError(f"RIGHTS is {text!r}: write JSON like {EXAMPLE}") from error
+    if not isinstance(told, dict):
+        raise ConfigurationError(f"RIGHTS is {text!r}: write JSON like {EXAMPLE}")
+    return told
+
+
+def _rights(job: str, tables: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    rights = {table: frozenset(wanted.split(", ")) for table, wanted in tables.items()}
     for table, wanted in rights.items():
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
-            raise ConfigurationError(f"RIGHTS has {table!r}: write the name of a table")
+            raise ConfigurationError(f"RIGHTS has {table!r} for the job {job}: write the name of a table")
         if not wanted <= RIGHTS:
-            raise ConfigurationError(f"RIGHTS[{table!r}] has {sorted(wanted)}: write some of {sorted(RIGHTS)}")
+            raise ConfigurationError(f"RIGHTS has {sorted(wanted)} for {job}, {table}: write some of {sorted(RIGHTS)}")
     return rights
+
+
+def _connections(number: object) -> int:
+    if not isinstance(number, int) or number < 0:
+        raise ConfigurationError(f"RIGHTS has {number!r} connections: write a whole number from 0")
+    return number
+
+
+def _user(name: str, value: str) -> str:
+    # https://dev.mysql.com/doc/refman/8.4/en/user-names.html
+    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,31}", value):
+        raise ConfigurationError(
+            f"{name} has the user {value!r}: write at most 32 small letters, digits, underscores and hyphens, "
+            "a letter first"
+        )
+    return value
+
+
+def _auth(variables: Mapping[str, str], name: str) -> Literal["iam", "secret"]:
+    match _text(variables, name, "iam or secret"):
+        case "iam":
+            return "iam"
+        case "secret":
+            return "secret"
+        case other:
+            raise ConfigurationError(f"{name} is {other!r}: write iam or secret")
 
 
 def _text(variables: Mapping[str, str], name: str, what: str) -> str:

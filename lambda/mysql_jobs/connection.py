@@ -278,16 +278,19 @@ class Connection:
     def kill(self, session: int) -> bool:
         """Kill a session of the same user by its number; return False if that can't be done from here.
 
-        Through a proxy, the numbers of sessions are not the server's.
+        Through a proxy, the numbers of sessions are not the server's. And the session may be another user's: up to
+        version 0.1, all jobs had one.
 
         Raises:
-            DeadlineExceeded, pymysql.MySQLError: the connection failed, or the session is another user's.
+            DeadlineExceeded, pymysql.MySQLError: the connection failed.
         """
         if self._database.endpoint == "proxy":
             return False
         try:
             self._execute(f"KILL CONNECTION {session}")
         except pymysql.MySQLError as error:
+            if _code(error) == ER.KILL_DENIED_ERROR:
+                return False
             if _code(error) != ER.NO_SUCH_THREAD:  # it has just ended
                 raise
         return True

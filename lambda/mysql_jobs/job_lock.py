@@ -172,8 +172,8 @@ class JobLock:
         self.orphan = f"session {holder.session}, {overdue_seconds:.0f} s beyond its time"
         if not self._connection.kill(holder.session):
             raise OrphanError(
-                f"{self.orphan}, still holds the lock {self.name}, and can't be killed through a proxy: kill it at the "
-                "instance (docs/operations.md, “A job's lock is held”)"
+                f"{self.orphan}, still holds the lock {self.name}, and can't be killed through a proxy, or as another "
+                "user's: kill it at the instance (docs/operations.md, “A job's lock is held”)"
             )
         self.orphan += ": killed"
         rows = self._taken(then, min(ROLLBACK_SECONDS, self._deadline.remaining() / 2))

@@ -1,4 +1,4 @@
-"""The handler that migrates the database at deploy: applies each migration once, in order, and grants the jobs' rights.
+"""The handler that migrates the database at deploy: applies each migration once, in order, and makes the jobs' users.
 
 It runs before any schedule is live, with the master user's secret. A migration is never edited once applied: MySQL
 commits each DDL statement by itself, so nothing can be rolled back; a further migration corrects it.
@@ -20,12 +20,11 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from mysql_jobs import interrupted_statement
-from mysql_jobs.configuration import RIGHTS, read_database, read_login, read_rights
+from mysql_jobs import interrupted_statement, job_users
+from mysql_jobs.configuration import read_database, read_job_users, read_login
 from mysql_jobs.connection import OutcomeUnknownError, connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, LambdaContext
-from mysql_jobs.jobs_user import grant
 from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, checksum, file_of, read_migrations
 from mysql_jobs.migration_log import Applied, Marker, MigrationLog, Statement
 
@@ -37,8 +36,6 @@ METADATA_LOCK_SECONDS = 5
 https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html"""
 PAUSE_SECONDS = 10.0
 """How long those get then, before it is tried again."""
-LEDGER = {"ledger": RIGHTS}
-"""The rights that every run needs: it records itself, and deletes old records."""
 IN_EFFECT_ALREADY = {
     ER.BAD_TABLE_ERROR,
     ER.CANT_DROP_FIELD_OR_KEY,
@@ -60,12 +57,12 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
     Raises:
         MigrationError: a file was changed after it was applied, a statement failed, or one was interrupted and nobody
-            knows what became of it; what was applied before it stays, and the next run continues there.
+            knows what became of it; what was applied before it stays, and the next run continues there. Or a user
+            that should be a job's is somebody else's: then nothing was changed.
     """
     deadline = Deadline.of(context)
     migrations = [each for origin, folder in FOLDERS.items() for each in read_migrations(folder, origin)]
-    rights = {**read_rights(os.environ), **LEDGER}
-    jobs = read_login(os.environ, prefix="JOBS")
+    users = read_job_users(os.environ)
     database = read_database(os.environ)
     connection = connect(
         database=database,
@@ -83,8 +80,9 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
                 if isinstance(event, Mapping) and "resolve" in event:
                     done = resolve(log, event)
                 else:
+                    job_users.refuse_others(cursor, users, database.name)
                     done = {"applied": apply(migrations, log, cursor, deadline)}
-                    grant(cursor, jobs, rights, database, deadline)
+                    job_users.update(cursor, users, database, deadline)
     finally:
         connection.destroy()
     logger.info("migrated" if "applied" in done else "resolved", extra=done)

@@ -13,7 +13,7 @@ from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.clients import let_clients_in
 from stacks.database.events import tell_of_events
 from stacks.database.instance import add_instance
-from stacks.database.login import JOBS_USER, Login
+from stacks.database.login import Login
 from stacks.network.network import Network
 from stacks.network.secrets_endpoint import SecretsEndpoint
 
@@ -26,7 +26,7 @@ class Database(cdk.Stack):
         port: where it listens. Not the instance's own attribute: where the value of an output changes, the templates
             of the stacks that use it don't, and the CDK CLI skips them.
         master_secret: made and rotated by RDS; only the migrations read it.
-        jobs_secret: the password of the jobs' user with auth = "secret", else None.
+        login: how the jobs' users log in.
         alarm_topic: notifies the people on call; RDS publishes its events to it.
         name: the schema that the jobs work in.
     """
@@ -43,16 +43,22 @@ class Database(cdk.Stack):
         )
         let_clients_in(self, "Clients", instance=self.instance, port=self.port, clients=settings.database.clients)
         self.master_secret = _given(self.instance.secret)
-        self._login = Login(self, "Login", auth=settings.database.auth, encryption_key=key)
-        self.jobs_secret = self._login.secret
+        self.login = Login(
+            self,
+            "Login",
+            environment=settings.name,
+            auth=settings.database.auth,
+            jobs=[job.name for job in settings.jobs],
+            encryption_key=key,
+        )
         self._endpoint = self._secrets_endpoint() if settings.network.secrets_endpoint else None
         topic = AlarmTopic(self, "Alarms", name=names.alarm_topic(settings.name), email=settings.alarms.email)
         self.alarm_topic = topic.topic
         tell_of_events(self, "Events", instance=self.instance, topic=topic)
 
-    def job_variables(self) -> dict[str, str]:
+    def job_variables(self, job: str) -> dict[str, str]:
         """Return the environment variables that tell a job where the instance is, and how to log in."""
-        return {**self.migration_variables(), **self.login_variables("DATABASE")}
+        return {**self.migration_variables(), **self.login.variables(job)}
 
     def migration_variables(self) -> dict[str, str]:
         """Return the environment variables that tell the migrations where the instance is."""
@@ -63,21 +69,16 @@ class Database(cdk.Stack):
             "DATABASE_ENDPOINT": "instance",
         }
 
-    def login_variables(self, prefix: str) -> dict[str, str]:
-        """Return the environment variables <prefix>_… that tell a function how the jobs' user logs in."""
-        return self._login.variables(prefix)
-
-    def grant_jobs_login(self, role: iam.IRole) -> None:
-        """Grant `role` the login as the jobs' user."""
-        if self.jobs_secret is None:
-            self.instance.grant_connect(role, JOBS_USER)
+    def grant_job_login(self, role: iam.IRole, job: str) -> None:
+        """Grant `role` the login as a job's user."""
+        if self.login.auth == "iam":
+            self.instance.grant_connect(role, self.login.user_of(job))
         else:
-            self._login.grant_read(self.jobs_secret, role)
+            self.login.grant_read(role, [self.login.secret_of(job)])
 
     def grant_migrations_login(self, role: iam.IRole) -> None:
-        """Grant `role` the login as the master user, and reading the password for the jobs' user."""
-        for secret in self._secrets():
-            self._login.grant_read(secret, role)
+        """Grant `role` the login as the master user, and reading the passwords for the jobs' users."""
+        self.login.grant_read(role, [self.master_secret.secret_arn, *self.login.all_secrets()])
 
     # The rules of security groups are made in the consumer's stack: here, the two stacks would depend on each other.
 
@@ -87,8 +88,8 @@ class Database(cdk.Stack):
         self.allow_login_from(security_group)
 
     def allow_login_from(self, security_group: ec2.ISecurityGroup) -> None:
-        """Allow the connections that a login as the jobs' user needs besides the one to the database."""
-        if self.jobs_secret is not None:
+        """Allow the connections that a login as a job's user needs besides the one to the database."""
+        if self.login.auth == "secret":
             self._allow_secrets_from(security_group)
 
     def allow_migrations_from(self, security_group: ec2.ISecurityGroup) -> None:
@@ -114,16 +115,13 @@ class Database(cdk.Stack):
             # Through an endpoint or a NAT that the VPC has already, whose addresses are not known here.
             security_group.connections.allow_to_any_ipv4(ec2.Port.tcp(443), "Secrets Manager")
 
-    def _secrets(self) -> list[secretsmanager.ISecret]:
-        return [secret for secret in (self.master_secret, self.jobs_secret) if secret is not None]
-
     def _secrets_endpoint(self) -> SecretsEndpoint:
         return SecretsEndpoint(
             self,
             "SecretsEndpoint",
             vpc=self._network.vpc,
             subnets=self._network.subnets,
-            secrets=self._secrets(),
+            secrets=[self.master_secret.secret_arn, *self.login.secrets_in_use()],
         )
 
 

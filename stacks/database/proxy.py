@@ -11,7 +11,6 @@ from constructs import Construct
 from settings import names
 from stacks.database.database import Database
 from stacks.database.instance import ENGINE
-from stacks.database.login import JOBS_USER
 from stacks.network.network import Network
 
 PORT = 3306
@@ -21,17 +20,17 @@ SHARE_PERCENT = 90
 
 
 class DatabaseProxy(Construct):
-    """A proxy for the jobs' user: with its IAM token all the way, or with its secret.
+    """A proxy for the jobs' users: with their IAM tokens all the way, or with their secrets.
 
     It is in the stack that uses it. CloudFormation waits until a proxy's target is available, and that asks for a login
-    as the only user that the proxy knows: one that the migrations make. And what is turned off is only deleted when
+    as a user that the proxy knows: those that the migrations make. And what is turned off is only deleted when
     nothing uses it any more.
     https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-troubleshooting.html
     https://github.com/aws/aws-cdk/issues/8919
 
     Attributes:
         proxy: the proxy.
-        target: makes it connect to the instance, which has to have the jobs' user by then.
+        target: makes it connect to the instance, which has to have the jobs' users by then.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class DatabaseProxy(Construct):
         """Build the proxy of `database` for runs that take `longest_run_seconds` at most."""
         super().__init__(scope, construct_id)
         self._database = database
-        secret = database.jobs_secret
+        secrets = list(database.login.secrets.values())
         log_group = logs.LogGroup(
             self,
             "LogGroup",
@@ -66,10 +65,14 @@ class DatabaseProxy(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(self).account}},
             ),
         )
-        if secret is None:
-            # The CDK gives a proxy with end-to-end IAM no right; with a secret, the right to read it.
-            # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-iam-setup.html
-            database.instance.grant_connect(role, JOBS_USER)
+        # GetSecretValue is all that it needs, though the CDK would grant DescribeSecret, too:
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-iam-setup.html
+        if secrets:
+            database.login.grant_read(role, database.login.all_secrets())
+        else:
+            # And as the one that all jobs had up to version 0.1, for its jobs, which are updated after this.
+            for user in (names.database_users(environment), names.SHARED_USER):
+                database.instance.grant_connect(role, user)
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The proxy", allow_all_outbound=False
         )
@@ -82,13 +85,12 @@ class DatabaseProxy(Construct):
             vpc=network.vpc,
             vpc_subnets=network.subnets,
             security_groups=[security_group],
-            role=role,
-            default_auth_scheme=rds.DefaultAuthScheme.IAM_AUTH if secret is None else rds.DefaultAuthScheme.NONE,
-            secrets=None if secret is None else [secret],
+            # The CDK would grant it each secret by itself, which outgrows a policy.
+            role=role.without_policy_updates(),
+            default_auth_scheme=rds.DefaultAuthScheme.NONE if secrets else rds.DefaultAuthScheme.IAM_AUTH,
+            secrets=secrets or None,
             # MySQL 8.4's own; the proxy's default, mysql_native_password, is gone there.
-            client_password_auth_type=None
-            if secret is None
-            else rds.ClientPasswordAuthType.MYSQL_CACHING_SHA2_PASSWORD,
+            client_password_auth_type=rds.ClientPasswordAuthType.MYSQL_CACHING_SHA2_PASSWORD if secrets else None,
             require_tls=True,
             borrow_timeout=cdk.Duration.seconds(borrow_timeout_seconds),
             idle_client_timeout=cdk.Duration.seconds(max(60, longest_run_seconds)),  # default 30 minutes
@@ -100,22 +102,23 @@ class DatabaseProxy(Construct):
         # With the rules that let it reach the instance.
         self.target.node.add_dependency(security_group, *instance.connections.security_groups)
 
-    def job_variables(self) -> dict[str, str]:
+    def job_variables(self, job: str) -> dict[str, str]:
         """Return the environment variables that tell a job where the proxy is, and how to log in."""
         return {
             "DATABASE_HOST": self.proxy.endpoint,
             "DATABASE_PORT": str(PORT),
             "DATABASE_NAME": self._database.name,
             "DATABASE_ENDPOINT": "proxy",
-            **self._database.login_variables("DATABASE"),
+            **self._database.login.variables(job),
         }
 
-    def grant_jobs_login(self, role: iam.IRole) -> None:
-        """Grant `role` the login as the jobs' user."""
-        if self._database.jobs_secret is None:
-            self.proxy.grant_connect(role, JOBS_USER)
+    def grant_job_login(self, role: iam.IRole, job: str) -> None:
+        """Grant `role` the login as a job's user."""
+        login = self._database.login
+        if login.auth == "iam":
+            self.proxy.grant_connect(role, login.user_of(job))
         else:
-            self._database.grant_jobs_login(role)
+            self._database.grant_job_login(role, job)
 
     def allow_jobs_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that jobs in `security_group` need."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
-from settings.job_variables import RIGHTS_FILE
+from settings.job_users import RIGHTS_FILE
 from settings.project import ENGINE, Project
 from stacks.jobs.pinned_wheel import pinned_wheel
 

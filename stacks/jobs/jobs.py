@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, JobSettings
-from settings.job_variables import fits_variable, rights_text
+from settings.job_users import fits_variable, job_user, rights_text
 from settings.project import Project
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
@@ -47,7 +47,9 @@ class Jobs(cdk.Stack):
         super().__init__(scope, construct_id)
         code = function_code(project, settings.region)
         key = _key(self, settings)
-        rights = rights_text(job.rights for job in settings.jobs)
+        rights = rights_text(
+            job_user(job, environment=settings.name, proxy=settings.proxy.enabled) for job in settings.jobs
+        )
         migrations = Migrations(
             self,
             "Migrations",

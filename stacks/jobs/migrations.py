@@ -10,7 +10,7 @@ from aws_cdk import triggers
 from constructs import Construct
 
 from settings import names
-from settings.job_variables import RIGHTS_FILE, fits_variable
+from settings.job_users import RIGHTS_FILE, fits_variable
 from stacks.database.database import Database
 from stacks.database.login import MASTER_USER
 from stacks.jobs.function import DatabaseFunction
@@ -38,7 +38,7 @@ class Migrations(Construct):
         database: Database,
         encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the function that migrates `database` and grants its jobs' user these `rights`.
+        """Build the function that migrates `database` and makes its jobs' users, with these `rights`.
 
         Where they don't fit a variable, they are in `code`. `encryption_key` encrypts its log, else CloudWatch's own.
         """
@@ -51,7 +51,7 @@ class Migrations(Construct):
             "Migrate",
             name=names.function(environment, names.MIGRATE),
             code=code,
-            description="Applies the migrations and makes the jobs' database user",
+            description="Applies the migrations and makes the jobs' database users",
             handler="mysql_jobs.migrate.lambda_handler",
             timeout_seconds=TIMEOUT_SECONDS,
             memory_mb=256,
@@ -62,14 +62,14 @@ class Migrations(Construct):
                 "DATABASE_AUTH": "secret",
                 "DATABASE_SECRET": database.master_secret.secret_arn,
                 "RIGHTS": rights if fits_variable(rights) else RIGHTS_FILE,
-                **database.login_variables("JOBS"),
+                **database.login.migration_variables(),
             },
             network=network,
             security_group=security_group,
             encryption_key=encryption_key,
         )
         if not fits_variable(rights):
-            # For the reader, and for review/grants.py: what is in the zip, no template shows.
+            # For the reader, and for review/table_rights.py: what is in the zip, no template shows.
             _resource(migrate.function).add_metadata(RIGHTS_FILE, json.loads(rights))
         database.allow_migrations_from(security_group)
         database.grant_migrations_login(migrate.role)

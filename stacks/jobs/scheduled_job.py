@@ -1,5 +1,6 @@
 """ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from datetime import timedelta
@@ -81,13 +82,14 @@ class ScheduledJob(Construct):
             timeout_seconds=settings.timeout_seconds,
             memory_mb=settings.memory_mb,
             reserved_concurrency=settings.concurrency,
-            variables={**settings.variables, **database.job_variables()},
+            variables={**settings.variables, **database.job_variables(settings.name)},
             network=network,
             security_group=security_group,
             encryption_key=encryption_key,
         )
         self._note_tables(job.function)
-        database.grant_jobs_login(job.role)
+        database.grant_job_login(job.role, settings.name)
+        self._policy_beside_that_of_before(job.role)
         self.function = job.function
         self.function_arn = job.function.function_arn
         self.log_group = job.log_group
@@ -98,10 +100,20 @@ class ScheduledJob(Construct):
         self.schedule = self._schedule(schedule_role)
 
     def _note_tables(self, function: lambda_.Function) -> None:
-        # For review/: the rights in the migrations are those of all jobs together.
+        # For review/: what the migrations are told may be in the zip, and a job is reviewed where it is.
         resource = function.node.default_child
         assert isinstance(resource, cdk.CfnResource)  # noqa: S101 - for mypy
         resource.add_metadata(TABLES_NOTE, tables_note(self.settings.rights))
+
+    def _policy_beside_that_of_before(self, role: iam.Role) -> None:
+        # Up to version 0.1 this policy let the job log in as the user of all jobs. Changed in place, before the
+        # function is, it would lock out the code of before. With another id, CloudFormation makes it beside the old
+        # one, which it deletes last; or keeps, where it rolls back.
+        policy = role.node.find_child("DefaultPolicy").node.default_child
+        assert isinstance(policy, cdk.CfnResource)  # noqa: S101 - for mypy
+        name = self.settings.name
+        unique = hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+        policy.override_logical_id(f"Job{name.replace('_', '')}JobRolePolicy{unique}")
 
     def errors(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
         """Return the number of runs that failed, as Lambda counts them: also those that were killed, or never began."""

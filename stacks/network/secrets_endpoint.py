@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 
@@ -19,9 +18,12 @@ class SecretsEndpoint(Construct):
         *,
         vpc: ec2.IVpc,
         subnets: ec2.SubnetSelection,
-        secrets: Sequence[secretsmanager.ISecret],
+        secrets: Sequence[str],
     ) -> None:
-        """Build an endpoint through which this account's roles may read `secrets`, if their own policies allow it."""
+        """Build an endpoint through which this account's roles may read the secrets with these ARNs.
+
+        Their own policies have to allow it, too.
+        """
         super().__init__(scope, construct_id)
         security_group = ec2.SecurityGroup(
             self,
@@ -45,7 +47,7 @@ class SecretsEndpoint(Construct):
             iam.PolicyStatement(
                 principals=[iam.AnyPrincipal()],
                 actions=["secretsmanager:GetSecretValue"],
-                resources=[secret.secret_arn for secret in secrets],
+                resources=list(secrets),
                 conditions={"StringEquals": {"aws:PrincipalAccount": cdk.Stack.of(self).account}},
             )
         )

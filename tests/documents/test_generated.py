@@ -56,7 +56,7 @@ def test_snapshots_hold_every_stack_and_no_hash(assembly: Path) -> None:
         assert {f"{name}-Network.json", f"{name}-Database.json", f"{name}-Jobs.json"} | delivery <= files.keys()
     assert {"function-code.json", "architecture.svg", "access.md"} <= files.keys()
     assert "aws:cdk:path" not in "".join(files.values())
-    assert "The environment large" in files["architecture.svg"]
+    assert "The environment local" in files["architecture.svg"]
 
 
 def test_without_environments_there_are_no_snapshots(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ reason = "anew"
 
 def test_an_environment_with_every_key_has_a_game_day(tmp_path: Path) -> None:
     file = tmp_path / "every.toml"
-    file.write_text(EVERY_KEY)
+    file.write_text(EVERY_KEY + '\n[[jobs]]\nname = "pulse"\nschedule = "rate(1 hour)"\n')
     source = load_file(file)
     assert source.database.model_fields_set == DatabaseSettings.model_fields.keys()
     settings = made(source, tmp_path).settings

@@ -170,7 +170,7 @@ class World(Aws):
         kind = self._error(job, event)
         if kind:
             return _payload({"errorType": kind, "errorMessage": "as every run of this job"}, FunctionError="Unhandled")
-        return _payload({"outcome": "duplicate" if job == "beat" else "done"})
+        return _payload({"outcome": "duplicate" if job == "beat" else "done", "result": {"sessions": 1}})
 
     def GetFunctionConcurrency(self, _: Mapping[str, Any]) -> Answer:  # noqa: N802
         return {} if self.concurrency is None else {"ReservedConcurrentExecutions": self.concurrency}
@@ -193,7 +193,7 @@ class World(Aws):
             self.lines.append({**line, "outcome": "failed", "error": "DeadlineExceeded: …", "duration_ms": 28_000})
             return
         self.traces += 1
-        result = {"traces": {"beat": self.traces}, "sessions": 1}
+        result = {"traces": {"beat": self.traces}}
         window = {"window_start": self.last_end.isoformat(), "window_end": time.isoformat()}
         self.last_end = time
         self.lines.append({**line, **window, "outcome": "done", "result": result})

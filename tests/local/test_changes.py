@@ -21,7 +21,6 @@ from local.cdk_cli import CommandFailed
 from local.environment import LocalEnvironment, deployed
 from local.scheduler import delivery
 from settings.project import Project
-from stacks.database.login import JOBS_USER
 from tests.fixture import PROJECT
 from tests.working_copy import edit
 
@@ -57,7 +56,7 @@ class State:
     schedules: dict[str, str]
     """Expressions, by job."""
     functions: set[str]
-    rights: set[tuple[str, str]]
+    rights: set[tuple[str, str, str]]
     """Of the jobs' user: table and right."""
     migrations: list[tuple[str, int, int]]
     """Name, statements applied, and whether that is all."""
@@ -187,7 +186,9 @@ def test_an_added_job_has_its_tables_and_rights_before_it_has_a_schedule(mended:
         "greeting": "rate(1 hour)",
         "pulse": "rate(20 minutes)",
     }
-    assert mended.after.rights - mended.before.rights == {("greeting", "INSERT")}
+    user = "'job_local_greeting'@'%'"
+    ledger = {(user, "ledger", right) for right in ("DELETE", "INSERT", "SELECT", "UPDATE")}
+    assert mended.after.rights - mended.before.rights == {(user, "greeting", "INSERT"), *ledger}
     *_, migrated = (index for index, (kind, _) in enumerate(mended.events) if kind == "Custom::Trigger")
     scheduled = [index for index, (_, name) in enumerate(mended.events) if name.startswith("JobgreetingSchedule")]
     assert migrated < min(scheduled)
@@ -204,12 +205,11 @@ def test_an_added_job_runs(removed: Stage) -> None:
     assert ("greeting", FIRST_RUN + timedelta(hours=3)) in removed.before.runs
 
 
-def test_a_removed_job_takes_its_schedule_and_rights_along_and_leaves_its_ledger(removed: Stage) -> None:
+def test_a_removed_job_takes_its_schedule_along_and_leaves_its_ledger_and_for_a_week_its_user(removed: Stage) -> None:
     before, after = removed.before, removed.after
     assert before.schedules.keys() - after.schedules.keys() == {"greeting"}
     assert before.functions - after.functions == {"local-greeting"}
-    assert before.rights - after.rights == {("greeting", "INSERT")}
-    assert (after.runs, after.migrations) == (before.runs, before.migrations)
+    assert (after.rights, after.runs, after.migrations) == (before.rights, before.runs, before.migrations)
 
 
 def test_a_stack_whose_jobs_are_gone_has_nothing_in_it_and_differs_no_more(
@@ -286,8 +286,9 @@ def _state(environment: LocalEnvironment) -> State:
         rights=set(
             _query(
                 environment,
-                "SELECT table_name, privilege_type FROM information_schema.table_privileges WHERE grantee = %s",
-                f"'{JOBS_USER}'@'%'",
+                "SELECT grantee, table_name, privilege_type FROM information_schema.table_privileges"
+                " WHERE grantee LIKE %s",
+                "'job%'@'%'",
             )
         ),
         migrations=_query(environment, "SELECT name, statements, complete FROM migration ORDER BY origin, number"),

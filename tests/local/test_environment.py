@@ -11,7 +11,7 @@ from local import processes
 from local.cdk_cli import CommandFailed
 from local.environment import JobFailed, LocalEnvironment, deployed
 from local.scheduler import delivery
-from stacks.database.login import JOBS_USER
+from settings.names import database_user
 from tests.fixture import PROJECT
 
 pytestmark = pytest.mark.deployment
@@ -26,7 +26,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvir
         yield environment
 
 
-def test_the_migrations_ran_and_gave_the_jobs_their_user(environment: LocalEnvironment) -> None:
+def test_the_migrations_ran_and_gave_each_job_its_user(environment: LocalEnvironment) -> None:
     assert {table for (table,) in _query(environment, "SHOW TABLES")} == {
         "event",
         "event_hourly",
@@ -35,16 +35,16 @@ def test_the_migrations_ran_and_gave_the_jobs_their_user(environment: LocalEnvir
         "migration",
         "migration_statement",
     }
-    assert {grant for (grant,) in _query(environment, f"SHOW GRANTS FOR {JOBS_USER}")} == {
-        f"GRANT {rights} TO `{JOBS_USER}`@`%`"
-        for rights in (
-            "USAGE ON *.*",
-            "SELECT, DELETE ON `jobs`.`event`",
-            "SELECT, INSERT, DELETE ON `jobs`.`event_hourly`",
-            "SELECT, INSERT, DELETE ON `jobs`.`pulse`",
-            "SELECT, INSERT, UPDATE, DELETE ON `jobs`.`ledger`",
-        )
-    }
+    for job, rights in {
+        "pulse": {"SELECT, INSERT ON `jobs`.`pulse`"},
+        "tally": {"SELECT ON `jobs`.`event`", "SELECT, INSERT, DELETE ON `jobs`.`event_hourly`"},
+        "sweep": {"SELECT, DELETE ON `jobs`.`event`", "SELECT, DELETE ON `jobs`.`pulse`"},
+    }.items():
+        user = database_user("local", job)
+        ledger = "SELECT, INSERT, UPDATE, DELETE ON `jobs`.`ledger`"
+        assert {grant for (grant,) in _query(environment, f"SHOW GRANTS FOR {user}")} == {
+            f"GRANT {each} TO `{user}`@`%`" for each in ("USAGE ON *.*", ledger, *rights)
+        }
 
 
 def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEnvironment) -> None:
@@ -70,7 +70,7 @@ def test_frozen_and_thawed_runs_leave_nothing_open(environment: LocalEnvironment
         for number in range(3):
             time = SCHEDULED_TIME + (number + 1) * FIVE_MINUTES
             sent = delivery(environment.emulator, "local-pulse", time)
-            leftovers = environment.leftovers()
+            leftovers = environment.leftovers("pulse")
             run = client.invoke(sent.event)
             assert (run.error, run.cold) == (None, number == 0)
             assert isinstance(run.result, dict)

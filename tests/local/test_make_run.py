@@ -65,6 +65,16 @@ def run(run):
         cursor.execute("SELECT COUNT(*) FROM archive")
         return {"archived": cursor.fetchone()[0]}
 '''
+STRAY = '''"""Reads what only other jobs may read."""
+
+TABLES = {"pulse": ("SELECT",)}
+
+
+def run(run):
+    with run.cursor() as cursor:
+        cursor.execute("SELECT COUNT(*) FROM pulse")
+        cursor.execute("SELECT COUNT(*) FROM event")
+'''
 JOBS = """
 [[jobs]]
 name = "failing"
@@ -243,12 +253,22 @@ def test_a_new_job_runs_as_it_is_saved_and_keeps_its_data(kept: KeptRun) -> None
     edit(module, '"SELECT", "INSERT"', '"SELECT",')
     refused = kept.typed("python -m local.try_job archive")
     assert refused.returncode == 1
-    assert "INSERT command denied to user 'jobs'" in refused.stdout
+    assert "INSERT command denied to user 'job_middle_archive'" in refused.stdout
     edit(migration, "number INT", "number BIGINT")
     edited = kept.typed("python -m local.try_job archive")
     migration.write_text("CREATE TABLE archive (number INT);\n")
     assert edited.returncode == 1
     assert "0003_archive.sql differs from the 0003_archive.sql that was applied" in edited.stderr
+
+
+def test_a_job_may_not_use_the_table_of_another(kept: KeptRun) -> None:
+    module = kept.project / "lambda" / "jobs" / "stray.py"
+    module.write_text(STRAY)
+    stray = kept.typed("python -m local.try_job stray")
+    assert stray.returncode == 1
+    assert "(1142, \"SELECT command denied to user 'job_middle_stray'@'localhost' for table 'event'\")" in stray.stdout
+    edit(module, '"pulse": ', '"event": ("SELECT",), "pulse": ')
+    assert kept.typed("python -m local.try_job stray").returncode == 0
 
 
 def test_a_tried_job_that_fails_shows_where(kept: KeptRun) -> None:

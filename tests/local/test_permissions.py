@@ -8,7 +8,7 @@ login (rds-db:connect): MySQL outside RDS knows none.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +31,7 @@ NETWORK = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
+ALL_SECRETS = f"{ACCOUNT.format(service='secretsmanager')}secret:local-mysql-jobs/*"
 READ = "secretsmanager:GetSecretValue"
 """Part of what the CDK calls reading a secret; nothing here does it."""
 
@@ -102,35 +103,45 @@ def test_with_their_grants_alone_the_migrations_and_the_jobs_run(environment: Lo
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
 def test_a_job_that_may_not_read_its_secret_is_refused(environment: LocalEnvironment, job: str) -> None:
     function = f"local-{job}"
+    secret = _variables(environment, function)["DATABASE_SECRET"]
     role = _role_of_function(environment, function)
-    [secret] = {resource for action, resource in role.grants() if action == "secretsmanager:GetSecretValue"}
-    with role.without(("secretsmanager:GetSecretValue", secret)):
+    with role.without((READ, f"{ACCOUNT.format(service='secretsmanager')}secret:{secret}-??????")):
         with pytest.raises(JobFailed, match=f"Secrets Manager refused {secret}: AccessDenied"):
             environment.invoke(function, {"dry_run": True})
     assert environment.invoke(function, {"dry_run": True})["outcome"] == "dry_run"
 
 
-@pytest.mark.parametrize("variable", ["DATABASE_SECRET", "JOBS_SECRET"])
+@pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
+def test_a_job_may_read_no_other_jobs_secret(environment: LocalEnvironment, job: str) -> None:
+    role = _role_of_function(environment, f"local-{job}")
+    may = {each.name for each in environment.settings.jobs if role.may(READ, _secret(environment, each.name))}
+    assert may == {job}
+
+
+@pytest.mark.parametrize("secret", ["master", "jobs"])
 def test_migrations_that_may_not_read_one_of_their_secrets_are_refused(
-    environment: LocalEnvironment, variable: str
+    environment: LocalEnvironment, secret: str
 ) -> None:
-    secret = _variables(environment, "local-migrate")[variable]
+    master = _variables(environment, "local-migrate")["DATABASE_SECRET"]
     role = _role_of_function(environment, "local-migrate")
-    with role.without(("secretsmanager:GetSecretValue", secret)):
-        with pytest.raises(JobFailed, match=f"Secrets Manager refused {secret}: AccessDenied"):
+    with role.without((READ, master if secret == "master" else ALL_SECRETS)):
+        refused = master if secret == "master" else "local-mysql-jobs/"
+        with pytest.raises(JobFailed, match=f"Secrets Manager refused {refused}[a-z]*: AccessDenied"):
             environment.invoke("local-migrate", {})
     assert environment.invoke("local-migrate", {})["applied"] == []
 
 
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
 def test_every_grant_of_a_job_is_needed_and_none_is_missing(environment: LocalEnvironment, job: str) -> None:
-    needed = _needed_by_function(environment, f"local-{job}", secrets=("DATABASE_SECRET",))
+    needed = _needed_by_function(f"local-{job}", secrets=[_secret(environment, job)])
     needed.add(("sqs:SendMessage", ACCOUNT.format(service="sqs") + f"local-{job}-dead-letters"))
     _check(_role_of_function(environment, f"local-{job}"), needed)
 
 
 def test_every_grant_of_the_migrations_is_needed_and_none_is_missing(environment: LocalEnvironment) -> None:
-    needed = _needed_by_function(environment, "local-migrate", secrets=("DATABASE_SECRET", "JOBS_SECRET"))
+    master = _variables(environment, "local-migrate")["DATABASE_SECRET"]
+    secrets = [master, *(_secret(environment, job.name) for job in environment.settings.jobs)]
+    needed = _needed_by_function("local-migrate", secrets=secrets)
     _check(_role_of_function(environment, "local-migrate"), needed)
 
 
@@ -154,11 +165,11 @@ def test_every_grant_of_the_schedules_is_needed_and_none_is_missing(environment:
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
 def test_a_jobs_role_has_these_statements_and_no_others(templates: Any, name: str, job: str) -> None:
     login: dict[str, Grants] = {
-        "local": {(READ, "Database.JobsSecret")},
+        "local": {(READ, f"arn:aws:secretsmanager:eu-central-1:000000000000:secret:local-mysql-jobs/{job}-??????")},
         "basic": {
             (
                 "rds-db:connect",
-                "arn:aws:rds-db:eu-central-1:111111111111:dbuser:Database.Instance.DbiResourceId/jobs",
+                "arn:aws:rds-db:eu-central-1:111111111111:dbuser:Database.Instance.DbiResourceId/job_basic_" + job,
             )
         },
     }
@@ -174,7 +185,7 @@ def test_a_jobs_role_has_these_statements_and_no_others(templates: Any, name: st
 @pytest.mark.parametrize("name", ["local", "basic"])
 def test_the_migrations_role_has_these_statements_and_no_others(templates: Any, name: str) -> None:
     secrets = {
-        "local": {"Database.Instance.MasterUserSecret.SecretArn", "Database.JobsSecret"},
+        "local": {"Database.Instance.MasterUserSecret.SecretArn", ALL_SECRETS},
         "basic": {"Database.Instance.MasterUserSecret.SecretArn"},
     }
     assert _stated(templates[name], f"{name}-migrate") == {
@@ -194,18 +205,24 @@ def _check(role: Role, needed: Grants) -> None:
     assert not unused
 
 
-def _needed_by_function(environment: LocalEnvironment, function: str, *, secrets: tuple[str, ...]) -> Grants:
+def _secret(environment: LocalEnvironment, job: str) -> str:
+    """The ARN of a job's secret."""
+    manager = environment.emulator.client("secretsmanager")
+    arn: str = manager.describe_secret(SecretId=f"local-mysql-jobs/{job}")["ARN"]
+    return arn
+
+
+def _needed_by_function(function: str, *, secrets: Sequence[str]) -> Grants:
     """What Lambda does in the role's name, and what the code does.
 
     https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html#configuration-vpc-permissions
     https://docs.aws.amazon.com/lambda/latest/dg/lambda-intro-execution-role.html
     """
     stream = ACCOUNT.format(service="logs") + f"log-group:/aws/lambda/{function}:log-stream:2026/11/23/[$LATEST]0123"
-    variables = _variables(environment, function)
     return {
         *((action, stream) for action in LOG),
         *((action, "*") for action in NETWORK),
-        *(("secretsmanager:GetSecretValue", variables[name]) for name in secrets),
+        *((READ, secret) for secret in secrets),
     }
 
 

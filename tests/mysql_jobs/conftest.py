@@ -12,6 +12,7 @@ import pytest
 from local.emulator import Emulator, credentials
 from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, migration_files
+from settings.job_users import JobUser, rights_text
 from testkit.job_modules import jobs_of
 from tests.fixture import PROJECT
 from tests.mysql_jobs.function import Function
@@ -41,16 +42,16 @@ def variables(server: MySQLServer, emulator: Emulator, monkeypatch: pytest.Monke
         "DATABASE_USER": server.user,
         "DATABASE_AUTH": "secret",
         "DATABASE_SECRET": _secret(emulator, f"{name}/master", server.user, server.password),
-        "RIGHTS": '{"pulse":"INSERT, SELECT"}',
-        "JOBS_USER": f"jobs_{name}",
+        "RIGHTS": rights_text([JobUser("pulse", f"job_{name}", 3, {"pulse": frozenset({"INSERT", "SELECT"})})]),
         "JOBS_AUTH": "secret",
-        "JOBS_SECRET": _secret(emulator, f"{name}/jobs", f"jobs_{name}", "a password of 2 parts"),
+        "JOBS_SECRETS": f"{name}/",
     }
+    _secret(emulator, f"{name}/pulse", f"job_{name}", "a password of 2 parts")
     for variable, value in variables.items():
         monkeypatch.setenv(variable, value)
     yield variables
     _execute(server, f"DROP DATABASE {name}")
-    _execute(server, f"DROP USER IF EXISTS jobs_{name}")
+    _execute(server, f"DROP USER IF EXISTS job_{name}")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A missing or malformed environment variable is named, with what to write."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Literal
@@ -12,12 +13,13 @@ from mysql_jobs.configuration import (
     RIGHTS,
     ConfigurationError,
     Database,
+    JobUser,
     Login,
     read_database,
     read_job,
+    read_job_users,
     read_login,
     read_max_window,
-    read_rights,
 )
 
 DATABASE = {
@@ -45,8 +47,8 @@ def test_the_database_is_the_one_described_and_the_regions_own_certificates_are_
 
 
 def test_a_login_is_by_token_or_by_the_named_secret() -> None:
-    by_token = {"JOBS_USER": "jobs", "JOBS_AUTH": "iam", "JOBS_SECRET": "of nobody"}
-    assert read_login(by_token, "JOBS") == Login(user="jobs", auth="iam", secret="")
+    by_token = {"DATABASE_USER": "jobs", "DATABASE_AUTH": "iam", "DATABASE_SECRET": "of nobody"}
+    assert read_login(by_token) == Login(user="jobs", auth="iam", secret="")
     by_secret = {"DATABASE_USER": "master", "DATABASE_AUTH": "secret", "DATABASE_SECRET": "arn:of-the-secret"}
     assert read_login(by_secret) == Login(user="master", auth="secret", secret="arn:of-the-secret")
 
@@ -81,7 +83,7 @@ def test_a_wrong_database_variable_is_named(variable: str, value: str, message: 
         ({}, "DATABASE_USER is missing"),
         ({"DATABASE_USER": "jobs"}, "DATABASE_AUTH is missing: write iam or secret"),
         ({"DATABASE_USER": "jobs", "DATABASE_AUTH": "password"}, "DATABASE_AUTH is 'password': write iam or secret"),
-        ({"DATABASE_USER": "jobs", "DATABASE_AUTH": "secret"}, "DATABASE_SECRET is missing: write the ARN"),
+        ({"DATABASE_USER": "jobs", "DATABASE_AUTH": "secret"}, "DATABASE_SECRET is missing: write the secret"),
     ],
 )
 def test_a_wrong_login_variable_is_named(variables: dict[str, str], message: str) -> None:
@@ -122,18 +124,38 @@ def test_a_wrong_longest_window_is_named(value: str, message: str) -> None:
     assert message in str(caught.value)
 
 
-def test_rights_are_read_per_table() -> None:
-    assert read_rights({"RIGHTS": '{"event":"SELECT","event_hourly":"DELETE, INSERT, SELECT"}'}) == {
-        "event": {"SELECT"},
-        "event_hourly": {"DELETE", "INSERT", "SELECT"},
-    }
+RIGHTS_OF_TALLY = (
+    '{"tally": {"user": "job_basic_tally", "connections": 3, '
+    '"tables": {"event": "SELECT", "event_hourly": "DELETE, INSERT, SELECT"}}}'
+)
+
+
+def test_each_job_has_a_user_with_rights_per_table() -> None:
+    [found] = read_job_users({"RIGHTS": RIGHTS_OF_TALLY, "JOBS_AUTH": "iam"})
+    rights = {"event": frozenset({"SELECT"}), "event_hourly": frozenset({"DELETE", "INSERT", "SELECT"})}
+    login = Login(user="job_basic_tally", auth="iam", secret="")
+    assert found == JobUser(job="tally", login=login, connections=3, rights=rights)
+
+
+def test_each_job_has_a_secret_named_after_it() -> None:
+    variables = {"RIGHTS": RIGHTS_OF_TALLY, "JOBS_AUTH": "secret", "JOBS_SECRETS": "basic/"}
+    [found] = read_job_users(variables)
+    assert found.login == Login(user="job_basic_tally", auth="secret", secret="basic/tally")
+    with pytest.raises(ConfigurationError, match="JOBS_SECRETS is missing"):
+        read_job_users({**variables, "JOBS_SECRETS": ""})
 
 
 def test_a_job_may_have_all_rights_on_rows_and_a_table_the_longest_name() -> None:
     table = "t" * 64
-    assert read_rights({"RIGHTS": f'{{"{table}":"DELETE, INSERT, SELECT, UPDATE"}}'}) == {table: RIGHTS}
+    assert _rights(f'{{"{table}":"DELETE, INSERT, SELECT, UPDATE"}}') == {table: RIGHTS}
     with pytest.raises(ConfigurationError, match="write the name of a table"):
-        read_rights({"RIGHTS": f'{{"{table}t":"SELECT"}}'})
+        _rights(f'{{"{table}t":"SELECT"}}')
+
+
+def _rights(tables: str, user: str = '"job_a"', connections: str = "1") -> Mapping[str, frozenset[str]]:
+    rights = f'{{"a": {{"user": {user}, "connections": {connections}, "tables": {tables}}}}}'
+    [found] = read_job_users({"RIGHTS": rights, "JOBS_AUTH": "iam"})
+    return found.rights
 
 
 def test_rights_too_many_for_a_variable_are_in_a_file_of_the_zip(
@@ -141,32 +163,59 @@ def test_rights_too_many_for_a_variable_are_in_a_file_of_the_zip(
 ) -> None:
     monkeypatch.setattr(configuration, "CODE", str(tmp_path))
     with pytest.raises(ConfigurationError, match=r"RIGHTS is 'rights\.json', and there is no such file in the zip"):
-        read_rights({"RIGHTS": "rights.json"})
-    (tmp_path / "rights.json").write_text('{"event":"INSERT, SELECT"}')
-    assert read_rights({"RIGHTS": "rights.json"}) == {"event": frozenset({"INSERT", "SELECT"})}
+        read_job_users({"RIGHTS": "rights.json", "JOBS_AUTH": "iam"})
+    (tmp_path / "rights.json").write_text(RIGHTS_OF_TALLY)
+    in_variable, in_file = (
+        read_job_users({"RIGHTS": told, "JOBS_AUTH": "iam"}) for told in (RIGHTS_OF_TALLY, "rights.json")
+    )
+    assert in_file == in_variable
 
 
-def test_jobs_may_need_no_rights_at_all() -> None:
-    assert read_rights({"RIGHTS": "{}"}) == {}
+def test_there_may_be_no_jobs_and_no_rights() -> None:
+    assert read_job_users({"RIGHTS": "{}", "JOBS_AUTH": "iam"}) == []
+    assert _rights("{}") == {}
 
 
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        ("", "RIGHTS is missing: write the rights per table"),
+        ("", "RIGHTS is missing: write the jobs' users, like"),
         ("pulse", "RIGHTS is 'pulse': write JSON like"),
         ("[]", "RIGHTS is '[]': write JSON like"),
-        ('{"a":["SELECT"]}', "write JSON like"),
-        ('{"a`; DROP":"SELECT"}', "RIGHTS has 'a`; DROP': write the name of a table"),
-        ('{"A":"SELECT"}', "RIGHTS has 'A': write the name of a table"),
-        ('{"a\\n":"SELECT"}', "RIGHTS has 'a\\n': write the name of a table"),
-        ('{"a":""}', "RIGHTS['a'] has ['']: write some of ['DELETE', 'INSERT', 'SELECT', 'UPDATE']"),
-        ('{"a":"SELECT, DROP"}', "RIGHTS['a'] has ['DROP', 'SELECT']: write some of"),
-        ('{"a":"ALL PRIVILEGES"}', "RIGHTS['a'] has ['ALL PRIVILEGES']: write some of"),
-        ('{"a":"select"}', "RIGHTS['a'] has ['select']: write some of"),
+        ('{"pulse": "SELECT"}', "RIGHTS is malformed"),
+        ('{"pulse": {"user": "job_pulse"}}', "RIGHTS is malformed (KeyError('connections')): write JSON like"),
     ],
 )
-def test_wrong_rights_are_named(value: str, message: str) -> None:
+def test_what_are_no_rights_is_said(value: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        read_rights({"RIGHTS": value})
+        read_job_users({"RIGHTS": value, "JOBS_AUTH": "iam"})
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rights", "message"),
+    [
+        ({"tables": '{"a": ["SELECT"]}'}, "RIGHTS is malformed"),
+        ({"tables": '{"a`; DROP": "SELECT"}'}, "RIGHTS has 'a`; DROP' for the job a: write the name of a table"),
+        ({"tables": '{"A": "SELECT"}'}, "RIGHTS has 'A' for the job a: write the name of a table"),
+        ({"tables": '{"a\\n": "SELECT"}'}, "RIGHTS has 'a\\n' for the job a: write the name of a table"),
+        ({"tables": '{"a": ""}'}, "RIGHTS has [''] for a, a: write some of ['DELETE', 'INSERT', 'SELECT', 'UPDATE']"),
+        ({"tables": '{"a": "SELECT, DROP"}'}, "RIGHTS has ['DROP', 'SELECT'] for a, a: write some of"),
+        ({"tables": '{"a": "ALL PRIVILEGES"}'}, "RIGHTS has ['ALL PRIVILEGES'] for a, a: write some of"),
+        ({"tables": '{"a": "select"}'}, "RIGHTS has ['select'] for a, a: write some of"),
+        ({"tables": "{}", "user": '"job`a"'}, "RIGHTS has the user 'job`a': write at most 32 small letters"),
+        ({"tables": "{}", "user": f'"{"j" * 33}"'}, "write at most 32 small letters"),
+        ({"tables": "{}", "user": '""'}, "RIGHTS has the user ''"),
+        ({"tables": "{}", "connections": '"3"'}, "RIGHTS has '3' connections: write a whole number from 0"),
+        ({"tables": "{}", "connections": "-1"}, "RIGHTS has -1 connections"),
+    ],
+)
+def test_wrong_rights_are_named(rights: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _rights(**rights)
+    assert message in str(caught.value)
+
+
+def test_a_user_may_have_32_characters_and_a_hyphen() -> None:
+    name = f"job-{'j' * 28}"
+    assert read_login({"DATABASE_USER": name, "DATABASE_AUTH": "iam"}).user == name

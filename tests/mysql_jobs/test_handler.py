@@ -20,6 +20,7 @@ from mysql_jobs.deadline import DeadlineExceeded
 from mysql_jobs.handler import lambda_handler
 from mysql_jobs.request import EventError
 from mysql_jobs.run import Run
+from tests.mysql_jobs.job_login import job_login
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 EVENT = {"job": "pulse", "scheduled_time": "2026-11-23T08:00:00Z", "execution_id": "one"}
@@ -30,8 +31,8 @@ SCHEDULED_TIME = datetime(2026, 11, 23, 8)  # noqa: DTZ001 (MySQL's DATETIME has
 def _migrated(variables: dict[str, str], context: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The database is migrated, and this process is the job's function."""
     migrate.lambda_handler({}, context)
-    for name in ("USER", "AUTH", "SECRET"):
-        monkeypatch.setenv(f"DATABASE_{name}", variables[f"JOBS_{name}"])
+    for name, value in job_login(variables).items():
+        monkeypatch.setenv(name, value)
     monkeypatch.setenv("JOB", "pulse")
     monkeypatch.setenv("MAX_WINDOW_MINUTES", "60")
 
@@ -60,7 +61,7 @@ def test_nothing_of_a_run_is_left(variables: dict[str, str], server: MySQLServer
     threads = threading.enumerate()
     lambda_handler(EVENT, context)
     assert threading.enumerate() == threads
-    assert _left_open(server, variables["JOBS_USER"]) == 0
+    assert _left_open(server, job_login(variables)["DATABASE_USER"]) == 0
 
 
 def test_a_failing_job_is_rolled_back_destroyed_and_raised(
@@ -86,7 +87,7 @@ def test_a_failing_job_is_rolled_back_destroyed_and_raised(
     with pytest.raises(ValueError, match="no such customer"):
         lambda_handler(EVENT, context)
     assert query("SELECT COUNT(*) FROM pulse") == [(0,)]
-    assert _left_open(server, variables["JOBS_USER"]) == 0
+    assert _left_open(server, job_login(variables)["DATABASE_USER"]) == 0
     [line] = [vars(record) for record in caplog.records if record.name == "mysql_jobs" and record.message == "run"]
     assert line["levelno"] == logging.ERROR
     assert (line["outcome"], line["error"], line["destroyed"]) == ("failed", "ValueError: no such customer", "polite")
@@ -149,8 +150,8 @@ def test_a_wrong_password_is_shown_without_it(
     variables: dict[str, str], emulator: Emulator, context: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     emulator.client("secretsmanager").put_secret_value(
-        SecretId=variables["JOBS_SECRET"],
-        SecretString=json.dumps({"username": variables["JOBS_USER"], "password": "hunter2"}),
+        SecretId=job_login(variables)["DATABASE_SECRET"],
+        SecretString=json.dumps({"username": job_login(variables)["DATABASE_USER"], "password": "hunter2"}),
     )
     with pytest.raises(pymysql.err.OperationalError, match="Access denied"):
         lambda_handler(EVENT, context)
@@ -161,7 +162,9 @@ def test_a_wrong_password_is_shown_without_it(
 def test_a_malformed_secret_is_named_and_not_shown(
     secret: str, variables: dict[str, str], emulator: Emulator, context: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    emulator.client("secretsmanager").put_secret_value(SecretId=variables["JOBS_SECRET"], SecretString=secret)
+    emulator.client("secretsmanager").put_secret_value(
+        SecretId=job_login(variables)["DATABASE_SECRET"], SecretString=secret
+    )
     with pytest.raises(Exception, match="is not a JSON object with username and password"):
         lambda_handler(EVENT, context)
     assert "hunter2" not in caplog.text
@@ -170,8 +173,8 @@ def test_a_malformed_secret_is_named_and_not_shown(
 def test_a_secret_that_is_not_there_is_named(
     context: Any, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]
 ) -> None:
-    monkeypatch.setenv("DATABASE_SECRET", variables["JOBS_SECRET"] + "x")
-    with pytest.raises(Exception, match=r"Secrets Manager refused arn:.*ResourceNotFoundException"):
+    monkeypatch.setenv("DATABASE_SECRET", job_login(variables)["DATABASE_SECRET"] + "x")
+    with pytest.raises(Exception, match=r"Secrets Manager refused .*/pulsex: .*ResourceNotFoundException"):
         lambda_handler(EVENT, context)
 
 

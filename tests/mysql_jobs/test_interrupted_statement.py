@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mysql_jobs import migrate, migration_files
+from mysql_jobs import job_users, migrate, migration_files
 from mysql_jobs.migration_files import MigrationError
 from mysql_jobs.migration_log import APPLIED, MigrationLog, Statement
 
@@ -95,7 +95,7 @@ def test_a_deploy_goes_on_where_a_statement_s_fate_is_certain_and_asks_where_it_
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(migrate, "grant", lambda *_: None)  # on a table that is gone, no right can be granted
+    monkeypatch.setattr(job_users, "update", lambda *_: None)  # on a table that is gone, no right can be granted
     for table in (
         "whole (a INT)",
         "same (a INT)",

@@ -14,6 +14,7 @@ from local.mysql_server import MySQLServer
 from mysql_jobs.connection import Connection
 from mysql_jobs.job_lock import STEP_SECONDS, OrphanError, deadline_lock, invocation_lock
 from tests.mysql_jobs.function import EIGHT, Function
+from tests.mysql_jobs.job_login import job_login
 
 pytestmark = pytest.mark.integration
 
@@ -119,7 +120,23 @@ def test_through_a_proxy_an_orphan_fails_the_run(
 ) -> None:
     monkeypatch.setenv("DATABASE_ENDPOINT", "proxy")
     number = hold(-STEP_SECONDS)
-    with pytest.raises(OrphanError, match="can't be killed through a proxy: kill it at the instance"):
+    with pytest.raises(OrphanError, match="can't be killed through a proxy, or as another user's: kill it at"):
+        function.deliver()
+    assert _is_there(query, number)
+
+
+def test_an_orphan_of_another_user_fails_the_run(
+    function: Function,
+    hold: Callable[..., int],
+    query: Query,
+    variables: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As one of version 0.1, when all jobs had one user."""
+    number = hold(-STEP_SECONDS)
+    for name, value in job_login(variables).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OrphanError, match="can't be killed through a proxy, or as another user's: kill it at"):
         function.deliver()
     assert _is_there(query, number)
 

@@ -17,6 +17,7 @@ from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, migration_files
 from mysql_jobs.configuration import ConfigurationError
+from tests.mysql_jobs.job_login import job_login
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 
@@ -185,14 +186,14 @@ def test_new_rights_are_granted(
     variables: dict[str, str], context: Any, query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     migrate.lambda_handler({}, context)
-    monkeypatch.setenv("RIGHTS", '{"pulse":"DELETE, SELECT"}')
+    monkeypatch.setenv("RIGHTS", variables["RIGHTS"].replace("INSERT", "DELETE"))
     migrate.lambda_handler({}, context)
     assert _grants(variables, query) == {"pulse": "SELECT, DELETE", "ledger": "SELECT, INSERT, UPDATE, DELETE"}
 
 
 def test_rights_that_no_job_needs_are_revoked(variables: dict[str, str], context: Any, query: Query) -> None:
     migrate.lambda_handler({}, context)
-    query(f"GRANT DELETE ON pulse TO {variables['JOBS_USER']}")
+    query(f"GRANT DELETE ON pulse TO {job_login(variables)['DATABASE_USER']}")
     migrate.lambda_handler({}, context)
     assert _grants(variables, query) == {"pulse": "SELECT, INSERT", "ledger": "SELECT, INSERT, UPDATE, DELETE"}
 
@@ -201,10 +202,12 @@ def test_a_new_password_replaces_the_old_one(
     variables: dict[str, str], emulator: Emulator, server: MySQLServer, context: Any
 ) -> None:
     migrate.lambda_handler({}, context)
-    value = json.dumps({"username": variables["JOBS_USER"], "password": "another one"})
-    emulator.client("secretsmanager").put_secret_value(SecretId=variables["JOBS_SECRET"], SecretString=value)
+    value = json.dumps({"username": job_login(variables)["DATABASE_USER"], "password": "another one"})
+    emulator.client("secretsmanager").put_secret_value(
+        SecretId=job_login(variables)["DATABASE_SECRET"], SecretString=value
+    )
     migrate.lambda_handler({}, context)
-    replace(server, user=variables["JOBS_USER"], password="another one").connect().close()
+    replace(server, user=job_login(variables)["DATABASE_USER"], password="another one").connect().close()
 
 
 @pytest.mark.usefixtures("variables")
@@ -237,7 +240,7 @@ def test_the_jobs_user_has_the_least_privilege(
     variables: dict[str, str], server: MySQLServer, context: Any, query: Query
 ) -> None:
     migrate.lambda_handler({}, context)
-    user, schema = variables["JOBS_USER"], variables["DATABASE_NAME"]
+    user, schema = job_login(variables)["DATABASE_USER"], variables["DATABASE_NAME"]
     assert {grant for (grant,) in query(f"SHOW GRANTS FOR {user}")} == {
         f"GRANT USAGE ON *.* TO `{user}`@`%`",
         f"GRANT SELECT, INSERT ON `{schema}`.`pulse` TO `{user}`@`%`",
@@ -269,7 +272,7 @@ def test_it_leaves_no_connection(server: MySQLServer, context: Any, query: Query
 def _grants(variables: dict[str, str], query: Query) -> dict[str, str]:
     """What the jobs' user may do with which table of the schema."""
     granted = {}
-    for (grant,) in query(f"SHOW GRANTS FOR {variables['JOBS_USER']}"):
+    for (grant,) in query(f"SHOW GRANTS FOR {job_login(variables)['DATABASE_USER']}"):
         if match := re.fullmatch(rf"GRANT (.*) ON `{variables['DATABASE_NAME']}`\.`(.*)` TO .*", grant):
             granted[match[2]] = match[1]
     return granted

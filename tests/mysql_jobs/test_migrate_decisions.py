@@ -287,13 +287,11 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Any:
     calls.read_migrations.side_effect = lambda _folder, origin: (_migration("X", origin=origin),)
     calls.apply.return_value = ["a.sql"]
     calls.lock.return_value = mock.MagicMock()
-    calls.read_login.side_effect = lambda _variables, prefix="DATABASE": prefix
-    for name in ("connect", "Authentication", "read_migrations", "read_rights", "read_login", "read_database"):
+    for name in ("connect", "Authentication", "read_migrations", "read_job_users", "read_login", "read_database"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
     monkeypatch.setattr(migrate, "_lock", calls.lock)
-    for name in ("MigrationLog", "resolve", "apply", "grant", "logger"):
+    for name in ("MigrationLog", "resolve", "apply", "job_users", "logger"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
-    calls.read_rights.return_value = {"pulse": frozenset({"SELECT"})}
     calls.resolve.return_value = {"resolved": "it"}
     return calls
 
@@ -321,16 +319,21 @@ def test_a_deploy_migrates_grants_and_is_gone(event: object, deployed: Any, invo
     }
     deadline = deployed.connect.call_args.kwargs["deadline"]
     assert 50 < deadline.remaining() <= 58
-    assert deployed.Authentication.call_args == mock.call(login="DATABASE", database=database)
+    assert deployed.Authentication.call_args == mock.call(login=deployed.read_login.return_value, database=database)
     assert deployed.MigrationLog.call_args == mock.call(connection, cursor)
     assert log.create.called
     assert deployed.lock.call_args == mock.call(cursor, log, deadline)
     [migrations, *others] = deployed.apply.call_args.args
     assert [each.origin for each in migrations] == ["engine", "project"]
     assert others == [log, cursor, deadline]
-    ledger = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-    rights = {"pulse": frozenset({"SELECT"}), "ledger": ledger}
-    assert deployed.grant.call_args == mock.call(cursor, "JOBS", rights, database, deadline)
+    users = deployed.read_job_users.return_value
+    assert [
+        each for each in deployed.mock_calls if each[0] in {"apply", "job_users.refuse_others", "job_users.update"}
+    ] == [
+        mock.call.job_users.refuse_others(cursor, users, database.name),
+        mock.call.apply(migrations, *others),
+        mock.call.job_users.update(cursor, users, database, deadline),
+    ]
     assert deployed.logger.info.call_args == mock.call("migrated", extra={"applied": ["a.sql"]})
     assert connection.destroy.call_count == 1
 

@@ -23,7 +23,7 @@ ROWS = {
     "proxy": "proxy.enabled = true",
     "NAT gateway": "a NAT gateway",
     "public IPv4 address": "a public IPv4 address",
-    "secret": 'the master\'s secret; one more with auth = "secret"',
+    "secret": 'the master\'s secret; with auth = "secret" one for each job, and one of version 0.1',
     "KMS key": "encryption_key",
     "alarm metrics": "alarms",
     "metrics": "metrics of the runs",

@@ -10,8 +10,9 @@ import pytest
 from mysql_jobs.deadline import MARGIN_SECONDS as DEADLINE_MARGIN_SECONDS
 from settings import checks
 from settings.connection_budget import connection_budget
+from settings.environment import ProxySettings
 from settings.files import SettingsError
-from tests.fixture import PROJECT, load_file
+from tests.fixture import ENVIRONMENTS, PROJECT, load_file
 
 PULSE = '[[jobs]]\nname = "pulse"\nschedule = "rate(5 minutes)"\n'
 TALLY = '[[jobs]]\nname = "tally"\nschedule = "rate(15 minutes)"\n'
@@ -303,6 +304,27 @@ def test_too_many_connections_name_some_of_many_jobs(tmp_path: Path) -> None:
     [mistake] = _mistakes(tmp_path, jobs=jobs)
     assert "job00 2, job01 2, " in mistake
     assert "job19 2 and 1 others) + " in mistake
+
+
+@pytest.mark.parametrize(
+    ("auth", "proxy", "jobs", "right"),
+    [
+        ("secret", False, 400, True),
+        ("secret", False, 401, False),
+        ("secret", True, 150, True),
+        ("secret", True, 151, False),
+        ("secret", True, 0, False),
+        ("secret", False, 0, True),
+        ("iam", True, 1000, True),
+        ("iam", True, 0, True),
+    ],
+)
+def test_the_logins_of_the_jobs_have_room(auth: str, proxy: bool, jobs: int, right: bool) -> None:
+    settings = ENVIRONMENTS["basic"]
+    database = settings.database.model_copy(update={"auth": auth})
+    found = list(checks._logins_have_room(database, ProxySettings(enabled=proxy), settings.jobs[:1] * jobs))
+    assert (found == []) == right
+    assert all("write" in each for each in found)
 
 
 def test_the_margin_is_that_of_the_runs() -> None:

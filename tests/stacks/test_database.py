@@ -175,8 +175,10 @@ def test_the_master_password_is_made_by_rds_and_in_no_template(database: Resourc
 def test_the_endpoint_lets_nobody_read_any_other_secret(stated: EnvironmentSettings, database: Resources) -> None:
     [instance] = of_type(database, "AWS::RDS::DBInstance")
     secrets: list[Any] = [{"Fn::GetAtt": [instance, "MasterUserSecret.SecretArn"]}]
-    secrets += [{"Ref": name} for name in of_type(database, "AWS::SecretsManager::Secret")]
-    assert len(secrets) == (2 if stated.database.auth == "secret" else 1)
+    if stated.database.auth == "secret":
+        [shared] = [name for name in of_type(database, "AWS::SecretsManager::Secret") if name.startswith("JobsSecret")]
+        pattern = f"arn:aws:secretsmanager:{stated.region}:{stated.account}:secret:{stated.name}-mysql-jobs/*"
+        secrets = [pattern, *secrets, {"Ref": shared}]
     endpoint = the(database, "AWS::EC2::VPCEndpoint")
     assert endpoint["ServiceName"] == f"com.amazonaws.{stated.region}.secretsmanager"
     assert endpoint["PolicyDocument"]["Statement"] == [
@@ -333,7 +335,9 @@ def test_an_own_key_encrypts_everything_that_the_database_keeps(
     assert instance["PerformanceInsightsKMSKeyId"] == KEY
     assert instance["MasterUserSecret"] == {"KmsKeyId": KEY}
     secrets = of_type(stacks["Database"], "AWS::SecretsManager::Secret").values()
-    assert [secret["Properties"]["KmsKeyId"] for secret in secrets] == ([KEY] if auth == "secret" else [])
+    assert [secret["Properties"]["KmsKeyId"] for secret in secrets] == (
+        [KEY] * (1 + len(large.jobs)) if auth == "secret" else []
+    )
 
 
 def test_who_may_read_a_secret_may_use_its_key_for_that(large: EnvironmentSettings, synthesize: Synthesize) -> None:

@@ -97,23 +97,24 @@ def test_the_proxy_sets_what_a_run_sets_by_itself_without_one(jobs: Resources) -
     assert set(re.findall(r"SESSION (\w+) =", instance_only)) == set(re.findall(r"(\w+) =", pool(jobs)["InitQuery"]))
 
 
-def test_the_proxy_logs_in_as_the_jobs_do(auth: str, jobs: Resources) -> None:
+def test_the_proxy_logs_in_as_the_jobs_do(auth: str, jobs: Resources, large: EnvironmentSettings) -> None:
     proxy = the(jobs, "AWS::RDS::DBProxy")
     if auth == "iam":
         assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
         assert "Auth" not in proxy
     else:
-        [login] = proxy["Auth"]
-        assert "JobsSecret" in json.dumps(login.pop("SecretArn"))
-        assert login == {
-            "AuthScheme": "SECRETS",
-            "ClientPasswordAuthType": "MYSQL_CACHING_SHA2_PASSWORD",
-            "IAMAuth": "DISABLED",
-        }
+        assert len(proxy["Auth"]) == len(large.jobs)
+        for job, login in zip(large.jobs, proxy["Auth"], strict=True):
+            assert f"LoginSecret{job.name}" in json.dumps(login.pop("SecretArn"))
+            assert login == {
+                "AuthScheme": "SECRETS",
+                "ClientPasswordAuthType": "MYSQL_CACHING_SHA2_PASSWORD",
+                "IAMAuth": "DISABLED",
+            }
         assert proxy.get("DefaultAuthScheme", "NONE") == "NONE"
 
 
-def test_the_proxy_may_log_in_as_the_jobs_user_and_do_nothing_else(
+def test_the_proxy_may_log_in_as_the_jobs_users_and_do_nothing_else(
     auth: str, jobs: Resources, large: EnvironmentSettings
 ) -> None:
     role = the(jobs, "AWS::RDS::DBProxy")["RoleArn"]["Fn::GetAtt"][0]
@@ -129,11 +130,12 @@ def test_the_proxy_may_log_in_as_the_jobs_user_and_do_nothing_else(
     [statement] = policy["Properties"]["PolicyDocument"]["Statement"]
     if auth == "iam":
         assert statement["Action"] == "rds-db:connect"
-        user = json.dumps(statement["Resource"])
-        assert ("DbiResourceId" in user, user.endswith('"/jobs"]]}')) == (True, True)
+        assert all("DbiResourceId" in json.dumps(each) for each in statement["Resource"])
+        # "jobs" for functions of version 0.1, which are updated after it.
+        assert [each["Fn::Join"][1][-1] for each in statement["Resource"]] == ["/job_large_*", "/jobs"]
     else:
-        assert set(statement["Action"]) == {"secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
-        assert "JobsSecret" in statement["Resource"]["Fn::GetStackOutput"]["OutputName"]
+        assert statement["Action"] == "secretsmanager:GetSecretValue"
+        assert statement["Resource"].endswith(":333333333333:secret:large-mysql-jobs/*")
     [proxy] = of_type(jobs, "AWS::RDS::DBProxy").values()
     assert name in proxy["DependsOn"]
 
@@ -176,7 +178,11 @@ def test_turning_the_proxy_on_changes_no_job(without: Stacks, stacks: Stacks) ->
     for name, function in before.items():
         changed = differing(function["Properties"], after[name]["Properties"])
         is_job = name.startswith("Job")
-        assert changed == ({"Environment"} if is_job else set())
+        migrates = function["Properties"].get("FunctionName") == "large-migrate"
+        assert changed == ({"Environment"} if is_job or migrates else set())
+        if migrates:  # how many connections the jobs' users may have
+            variables = [each[name]["Properties"]["Environment"]["Variables"] for each in (before, after)]
+            assert differing(*variables) == {"RIGHTS"}
         if is_job:
             variables = [each[name]["Properties"]["Environment"]["Variables"] for each in (before, after)]
             assert differing(*variables) == {"DATABASE_HOST", "DATABASE_PORT", "DATABASE_ENDPOINT"}
@@ -197,8 +203,10 @@ def test_turning_the_proxy_on_changes_nothing_else_but_the_ways_and_the_grants(w
         "AWS::EC2::SecurityGroupIngress",
         "AWS::IAM::Policy",
         "AWS::Lambda::Function",
+        "AWS::Lambda::Version",
+        "Custom::Trigger",
     }
-    assert {after[name]["Type"] for name in after.keys() - before.keys()} == {
+    assert {after[name]["Type"] for name in after.keys() - before.keys()} - {"AWS::Lambda::Version"} == {
         "AWS::CloudWatch::Alarm",
         "AWS::EC2::SecurityGroup",
         "AWS::EC2::SecurityGroupEgress",
@@ -233,19 +241,22 @@ def test_the_proxy_connects_when_it_may_reach_the_instance(jobs: Resources) -> N
     assert set(let_in) <= set(resource["DependsOn"])
 
 
-def test_a_job_may_connect_to_the_proxy_as_the_jobs_user_only(
+def test_a_job_may_connect_to_the_proxy_as_its_own_user_only(
     auth: str, jobs: Resources, large: EnvironmentSettings
 ) -> None:
-    policies = [each for name, each in of_type(jobs, "AWS::IAM::Policy").items() if name.startswith("Job")]
-    statements = [each for policy in policies for each in policy["Properties"]["PolicyDocument"]["Statement"]]
-    connects = [each["Resource"] for each in statements if each["Action"] == "rds-db:connect"]
+    connects = {
+        name.removeprefix("Job").partition("Job")[0]: each["Resource"]
+        for name, policy in of_type(jobs, "AWS::IAM::Policy").items()
+        for each in policy["Properties"]["PolicyDocument"]["Statement"]
+        if name.startswith("Job") and each["Action"] == "rds-db:connect"
+    }
     [proxy] = of_type(jobs, "AWS::RDS::DBProxy")
     proxy_id = {"Fn::Select": [6, {"Fn::Split": [":", {"Fn::GetAtt": [proxy, "DBProxyArn"]}]}]}
     assert len(connects) == (len(large.jobs) if auth == "iam" else 0)
-    for connect in connects:
+    for job, connect in connects.items():
         service, found, user = connect["Fn::Join"][1]
         assert service.endswith(":rds-db:eu-central-1:333333333333:dbuser:")
-        assert (found, user) == (proxy_id, "/jobs")
+        assert (found, user) == (proxy_id, f"/job_large_{job}")
 
 
 def test_no_output_of_another_stack_is_taken_apart(stacks: Stacks) -> None:

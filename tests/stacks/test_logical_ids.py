@@ -27,7 +27,10 @@ FIXED = {
 }
 LOGIN = {
     "iam": {"IamDbAuthErrorLogE48731CE": LOG},
-    "secret": {"JobsSecretCA43EC45": "AWS::SecretsManager::Secret"},
+    "secret": dict.fromkeys(
+        ("JobsSecretCA43EC45", "LoginSecretpulse56794DA4", "LoginSecretsweep27FA5E7B", "LoginSecrettally8FAAB589"),
+        "AWS::SecretsManager::Secret",
+    ),
 }
 """By how the jobs log in."""
 PROXY = {"ProxyLogGroup29A2C131": LOG}

@@ -13,7 +13,7 @@ from documents import snapshots
 from documents.synthesis import synthesize
 from review.judgement import dangers
 from review.templates import read_environments
-from settings.job_variables import RIGHTS_FILE, fits_variable
+from settings.job_users import RIGHTS_FILE, fits_variable
 from settings.placement import FIRST, FURTHER, RESOURCES_PER_JOB, RESOURCES_PER_STACK, settle
 from settings.project import Project
 from tests.conftest import read_templates
@@ -154,7 +154,9 @@ def test_rights_that_do_not_fit_a_variable_are_in_the_zip_of_the_migrations_alon
     text = (assembly / f"asset.{asset}" / RIGHTS_FILE).read_text()
     assert not fits_variable(text)
     rights = json.loads(text)
-    assert rights == {f"table_of_{job}": "DELETE, INSERT, SELECT, UPDATE" for job in JOBS}
+    assert {job: told["tables"] for job, told in rights.items()} == {
+        job: {f"table_of_{job}": "DELETE, INSERT, SELECT, UPDATE"} for job in JOBS
+    }
     codes = {each["Code"]["S3Key"] for each in others}
     assert len(codes) == 1
     assert migrate["Code"]["S3Key"] not in codes
@@ -165,9 +167,10 @@ def test_a_review_sees_rights_that_are_in_the_zip_and_that_no_job_states(assembl
     before, after = (read_environments(assembly)[NAME] for _ in range(2))
     assert dangers(before, after) == []
     [migrate] = [each for each in after.of("AWS::Lambda::Function") if RIGHTS_FILE in each.notes]
-    migrate.notes[RIGHTS_FILE]["customer"] = "DELETE, SELECT"
+    job = JOBS[-1]
+    migrate.notes[RIGHTS_FILE][job]["tables"]["customer"] = "DELETE, SELECT"
     [danger] = dangers(before, after)
-    assert danger.text == "the jobs' database user may now `DELETE`, `SELECT` on the table `customer`"
+    assert danger.text == f"the database user of the job {job} may now `DELETE`, `SELECT` on the table `customer`"
 
 
 def test_a_new_job_in_a_new_stack_is_no_danger(assembly: Path, stacks: Stacks) -> None:

@@ -209,3 +209,12 @@ def _text(resource: Any) -> str:
 
 def _of_type(resources: Resources, kind: str) -> Resources:
     return {name: each["Properties"] for name, each in resources.items() if each["Type"] == kind}
+
+
+def test_a_jobs_policy_is_made_beside_that_of_the_version_before(jobs: Resources) -> None:
+    """Changed in place, it would lock out the code of before until the function is updated."""
+    policies = [name for name in _of_type(jobs, "AWS::IAM::Policy") if re.match("Job[a-z]", name)]
+    assert policies
+    assert not [name for name in policies if "DefaultPolicy" in name]
+    after = {name for each in jobs.values() if each["Type"] == "AWS::Lambda::Function" for name in each["DependsOn"]}
+    assert after >= set(policies)

@@ -73,11 +73,16 @@ def test_the_jobs_whose_needs_are_equal_share_a_security_group_and_nobody_else_i
         assert not functions & set().union(*(each for group, each in members.items() if group != "Jobs/SecurityGroup"))
 
 
-def test_the_migrations_are_told_the_rights_of_all_jobs(environment: str, jobs: Resources) -> None:
-    settings = ENVIRONMENTS[environment]
-    rights = json.loads(_variables(jobs)[f"{environment}-migrate"]["RIGHTS"])
-    needed = {(table, right) for job in settings.jobs for table, each in job.rights.items() for right in each}
-    assert {(table, right) for table, each in rights.items() for right in each.split(", ")} == needed
+def test_the_migrations_make_the_user_that_each_job_logs_in_as_with_the_rights_of_that_job(
+    environment: str, jobs: Resources
+) -> None:
+    variables = _variables(jobs)
+    told = json.loads(variables[f"{environment}-migrate"]["RIGHTS"])
+    assert told.keys() == {job.name for job in ENVIRONMENTS[environment].jobs}
+    for job in ENVIRONMENTS[environment].jobs:
+        assert told[job.name]["user"] == variables[f"{environment}-{job.name}"]["DATABASE_USER"]
+        rights = {table: set(each.split(", ")) for table, each in told[job.name]["tables"].items()}
+        assert rights == dict(job.rights)
 
 
 @pytest.mark.synthesis
@@ -101,7 +106,8 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> 
     assert (told["basic-plain"]["JOB"], told["basic-plain"]["MAX_WINDOW_MINUTES"]) == ("plain", "1440")
     assert "PARAMETERS" not in told["basic-plain"]
     assert (told["basic-purge"]["MAX_WINDOW_MINUTES"], told["basic-purge"]["PARAMETERS"]) == ("4320", '{"rows":5}')
-    assert told["basic-migrate"]["RIGHTS"] == '{"a":"SELECT","b":"DELETE, INSERT"}'
+    rights = {job: each["tables"] for job, each in json.loads(told["basic-migrate"]["RIGHTS"]).items()}
+    assert rights == {"plain": {"a": "SELECT", "b": "INSERT"}, "purge": {"b": "DELETE"}}
     descriptions = {each["FunctionName"]: each["Description"] for each in _functions(resources)}
     assert descriptions["basic-plain"] == "Job plain, rate(5 minutes). Rests."
     assert descriptions["basic-purge"].startswith("Job purge, rate(1 day). Deletes, Deletes, ")
@@ -151,7 +157,8 @@ def test_nothing_is_encrypted_with_another_key_than_the_files(synthesize: Synthe
     instance = the(stacks["Database"], "AWS::RDS::DBInstance")
     assert (instance["KmsKeyId"], instance["PerformanceInsightsKMSKeyId"]) == (key, key)
     assert instance["MasterUserSecret"] == {"KmsKeyId": key}
-    assert the(stacks["Database"], "AWS::SecretsManager::Secret")["KmsKeyId"] == key
+    secrets = of_type(stacks["Database"], "AWS::SecretsManager::Secret").values()
+    assert {secret["Properties"]["KmsKeyId"] for secret in secrets} == {key}
     queues = of_type(stacks["Jobs"], "AWS::SQS::Queue").values()
     assert {queue["Properties"]["KmsMasterKeyId"] for queue in queues} == {key}
 

@@ -475,7 +475,7 @@ CASES: list[Case] = [
             put(DB, INST, "Port", "13307"),
             put(FUNCTION, "Job-pulse/Job/Function", "Environment.Variables.DATABASE_USER", "admin"),
         ),
-        PROTECTION,
+        ACCESS | PROTECTION,
         "Job-pulse",
     ),
     _yes(
@@ -526,21 +526,21 @@ CASES: list[Case] = [
     ),
     _yes(
         "secret's characters are others: a new password",
-        put("SecretsManager::Secret", "", "GenerateSecretString.ExcludePunctuation", False),
+        put("SecretsManager::Secret", "Secret-pulse", "GenerateSecretString.ExcludePunctuation", False),
         ANY,
         "",
         base="local",
     ),
     _yes(
         "secret's key is another: a new password",
-        put("SecretsManager::Secret", "", "GenerateSecretString.GenerateStringKey", "pass"),
+        put("SecretsManager::Secret", "Secret-pulse", "GenerateSecretString.GenerateStringKey", "pass"),
         ANY,
         "",
         base="local",
     ),
     _yes(
         "longer password: a new one",
-        put("SecretsManager::Secret", "", "GenerateSecretString.PasswordLength", 64),
+        put("SecretsManager::Secret", "Secret-pulse", "GenerateSecretString.PasswordLength", 64),
         ANY,
         "",
         base="local",

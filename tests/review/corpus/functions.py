@@ -42,13 +42,15 @@ def _parameters(name: str, edit: Callable[[list[Any]], list[Any]], kinds: frozen
 
 
 def _rights(name: str, **rights: str) -> Case:
-    """Other rights of the jobs' database user, which the migrations grant."""
+    """Other rights of the database user of the job pulse, which the migrations grant."""
 
     def new(text: str) -> str:
-        return json.dumps({**json.loads(text), **rights})
+        told = json.loads(text)
+        told["pulse"]["tables"].update(rights)
+        return json.dumps(told)
 
     edit = change(FUNCTION, MIGRATE, f"{ENVIRONMENT}.RIGHTS", new)
-    return asked("large", name, edit, ACCESS | DATA | UNCLASSIFIED, "Migrat", "jobs", "user")
+    return asked("large", name, edit, ACCESS | DATA | UNCLASSIFIED, "Migrat", "user of the job pulse")
 
 
 def _schedule(name: str, place: str, value: Any) -> Case:
@@ -79,7 +81,7 @@ CASES: list[Case] = [
     asked(
         "large",
         "migrations make another user",
-        put(FUNCTION, MIGRATE, f"{ENVIRONMENT}.JOBS_USER", "admin"),
+        change(FUNCTION, MIGRATE, f"{ENVIRONMENT}.RIGHTS", lambda old: old.replace("job_large_pulse", "admin")),
         ANY,
         "Migrat",
         "user",

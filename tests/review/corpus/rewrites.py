@@ -126,6 +126,10 @@ def _another_job(draft: Draft) -> None:
     for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
         one = next(each for each in statement["Resource"] if "tally" in json.dumps(each))
         statement["Resource"].append(json.loads(json.dumps(one).replace("tally", "count")))
+    _, _, migrate = draft.find(FUNCTION, "Migrate/Function")
+    variables = migrate["Properties"]["Environment"]["Variables"]
+    told = json.loads(variables["RIGHTS"])
+    variables["RIGHTS"] = json.dumps({**told, "count": {**told["tally"], "user": "job_large_count"}})
 
 
 def _new_code(draft: Draft) -> None:
