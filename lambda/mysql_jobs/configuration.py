@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, NamedTuple
 
+from mysql_jobs.table_name import is_schema, is_table
+
 CODE = os.path.dirname(os.path.dirname(__file__))
 """The function's zip, unpacked."""
 CERTIFICATES = os.path.join(CODE, "mysql_jobs", "certificates")
@@ -45,6 +47,7 @@ class Database(NamedTuple):
 def read_database(variables: Mapping[str, str]) -> Database:
     """Return the database that DATABASE_HOST, _PORT, _NAME, _ENDPOINT (instance or proxy) and AWS_REGION describe.
 
+    With an OWN_SCHEMA of the engine's, DATABASE_NAME is any name that MySQL may have.
     DATABASE_CERTIFICATES, a PEM file, replaces the region's certificate authorities (used outside of AWS).
 
     Raises:
@@ -60,11 +63,22 @@ def read_database(variables: Mapping[str, str]) -> Database:
     return Database(
         host=_text(variables, "DATABASE_HOST", "the endpoint's host name"),
         port=_port(variables, "DATABASE_PORT"),
-        name=_identifier(variables, "DATABASE_NAME"),
+        name=_schema(variables),
         endpoint=_endpoint(variables, "DATABASE_ENDPOINT"),
         region=region,
         certificates=certificates,
     )
+
+
+def read_own_schema(variables: Mapping[str, str]) -> str:
+    """Return the schema of the engine's own tables, from OWN_SCHEMA; without it they are beside the jobs' tables.
+
+    Where a database was there before, its schema is another application's, and gets nothing of the engine's.
+
+    Raises:
+        ConfigurationError: it is malformed.
+    """
+    return _identifier(variables, "OWN_SCHEMA" if "OWN_SCHEMA" in variables else "DATABASE_NAME")
 
 
 def read_login(variables: Mapping[str, str], prefix: str = "DATABASE") -> Login:
@@ -123,11 +137,20 @@ def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
     except (ValueError, AttributeError) as error:
         raise ConfigurationError(f'RIGHTS is {text!r}: write JSON like {{"event": "INSERT, SELECT"}}') from error
     for table, wanted in rights.items():
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
-            raise ConfigurationError(f"RIGHTS has {table!r}: write the name of a table")
+        if not is_table(table):
+            raise ConfigurationError(f"RIGHTS has {table!r}: write the name of a table, or schema.table")
         if not wanted <= RIGHTS:
             raise ConfigurationError(f"RIGHTS[{table!r}] has {sorted(wanted)}: write some of {sorted(RIGHTS)}")
     return rights
+
+
+def _schema(variables: Mapping[str, str]) -> str:
+    name = _text(variables, "DATABASE_NAME", "the name of the jobs' schema")
+    if "OWN_SCHEMA" not in variables:
+        return _identifier(variables, "DATABASE_NAME")
+    if not is_schema(name):
+        raise ConfigurationError(f"DATABASE_NAME is {name!r}: write the name of a schema that is not the server's own")
+    return name
 
 
 def _text(variables: Mapping[str, str], name: str, what: str) -> str:

@@ -11,6 +11,7 @@ from mysql_jobs.configuration import Database, Login
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.migration_files import MigrationError
+from mysql_jobs.table_name import quoted, split
 
 
 def grant(
@@ -32,18 +33,17 @@ def grant(
     for verb in ("CREATE USER IF NOT EXISTS", "ALTER USER"):
         cursor.execute(f"{verb} {user} IDENTIFIED {method} REQUIRE SSL", parameters)
     cursor.execute(
-        "SELECT table_name, privilege_type FROM information_schema.table_privileges"
-        " WHERE grantee = %s AND table_schema = %s",
-        (f"'{jobs.user}'@'%'", database.name),
+        "SELECT table_schema, table_name, privilege_type FROM information_schema.table_privileges WHERE grantee = %s",
+        (f"'{jobs.user}'@'%'",),
     )
-    granted = set(cursor.fetchall())
-    wanted = {(table, right) for table, each in rights.items() for right in each}
+    granted = {(quoted(schema, table), right) for schema, table, right in cursor.fetchall()}
+    wanted = {(quoted(*split(table, database.name)), right) for table, each in rights.items() for right in each}
     # Only the difference: a job that runs meanwhile keeps its rights at every moment.
     for table, right in sorted(wanted - granted):
-        statement = f"GRANT {right} ON `{database.name}`.`{table}` TO {user}"
+        statement = f"GRANT {right} ON {table} TO {user}"
         try:
             cursor.execute(statement)
         except (pymysql.MySQLError, DeadlineExceeded) as error:
             raise MigrationError(f"granting {right} on the table {table} failed: {error}\n{statement}") from error
     for table, right in sorted(granted - wanted):
-        cursor.execute(f"REVOKE {right} ON `{database.name}`.`{table}` FROM {user}")
+        cursor.execute(f"REVOKE {right} ON {table} FROM {user}")

@@ -21,13 +21,14 @@ from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
 from mysql_jobs import interrupted_statement
-from mysql_jobs.configuration import RIGHTS, read_database, read_login, read_rights
+from mysql_jobs.configuration import RIGHTS, Database, read_database, read_login, read_own_schema, read_rights
 from mysql_jobs.connection import OutcomeUnknownError, connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, LambdaContext
 from mysql_jobs.jobs_user import grant
-from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, checksum, file_of, read_migrations
+from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, Origin, checksum, file_of, read_migrations
 from mysql_jobs.migration_log import Applied, Marker, MigrationLog, Statement
+from mysql_jobs.table_name import quoted
 
 LOCK = "mysql-jobs migrations"
 REPORT_SECONDS = 5.0
@@ -37,8 +38,6 @@ METADATA_LOCK_SECONDS = 5
 https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html"""
 PAUSE_SECONDS = 10.0
 """How long those get then, before it is tried again."""
-LEDGER = {"ledger": RIGHTS}
-"""The rights that every run needs: it records itself, and deletes old records."""
 IN_EFFECT_ALREADY = {
     ER.BAD_TABLE_ERROR,
     ER.CANT_DROP_FIELD_OR_KEY,
@@ -64,9 +63,10 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """
     deadline = Deadline.of(context)
     migrations = [each for origin, folder in FOLDERS.items() for each in read_migrations(folder, origin)]
-    rights = {**read_rights(os.environ), **LEDGER}
+    database, own_schema = read_database(os.environ), read_own_schema(os.environ)
+    # Of the ledger, all that every run needs: it records itself, and deletes old records.
+    rights = {**read_rights(os.environ), f"{own_schema}.ledger": RIGHTS}
     jobs = read_login(os.environ, prefix="JOBS")
-    database = read_database(os.environ)
     connection = connect(
         database=database,
         authentication=Authentication(login=read_login(os.environ), database=database),
@@ -77,13 +77,14 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     try:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION lock_wait_timeout = %s", (METADATA_LOCK_SECONDS,))
-            log = MigrationLog(connection, cursor)
+            schemas = _schemas(cursor, database, own_schema)
+            log = MigrationLog(connection, cursor, own_schema)
             log.create()
             with _lock(cursor, log, deadline):
                 if isinstance(event, Mapping) and "resolve" in event:
                     done = resolve(log, event)
                 else:
-                    done = {"applied": apply(migrations, log, cursor, deadline)}
+                    done = {"applied": apply(migrations, log, cursor, deadline, schemas)}
                     grant(cursor, jobs, rights, database, deadline)
     finally:
         connection.destroy()
@@ -91,14 +92,35 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     return done
 
 
-def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor, deadline: Deadline) -> list[str]:
+def _schemas(cursor: Cursor, database: Database, own_schema: str) -> Mapping[Origin, str]:
+    """Make the engine's own schema, if it has one; return what each sequence of migrations works in.
+
+    Nothing is returned where both work in the schema that the session has anyway.
+    """
+    if own_schema == database.name:
+        return {}
+    # Said, as the server's default is whatever its owner needs.
+    cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(own_schema)} CHARACTER SET utf8mb4")
+    return {"engine": own_schema, "project": database.name}
+
+
+def apply(
+    migrations: Sequence[Migration],
+    log: MigrationLog,
+    cursor: Cursor,
+    deadline: Deadline,
+    schemas: Mapping[Origin, str] = {},
+) -> list[str]:
     """Apply the migrations that the database does not have yet, before `deadline`, and return their files.
+
+    Those of each sequence work in their schema in `schemas`, or in the session's.
 
     Raises:
         MigrationError: see `lambda_handler`.
     """
     here = {(each.origin, each.number) for each in migrations}
     for marker in log.markers():
+        _enter(cursor, schemas, marker.statement.origin)
         _settle(marker, log, cursor, is_here=(marker.statement.origin, marker.statement.migration) in here)
     seen = log.applied()
     for key, before in seen.items():
@@ -113,11 +135,17 @@ def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor, de
         before = seen.get((migration.origin, migration.number), nothing)
         _check_unchanged(migration, before)
         if not before.complete:
+            _enter(cursor, schemas, migration.origin)
             for number in range(before.statements + 1, len(migration.statements) + 1):
                 _apply_one(Statement.of(migration, number), log, cursor, deadline)
             log.complete(Statement.of(migration, len(migration.statements)))
             applied.append(migration.file)
     return applied
+
+
+def _enter(cursor: Cursor, schemas: Mapping[Origin, str], origin: Origin) -> None:
+    if origin in schemas:
+        cursor.execute(f"USE {quoted(schemas[origin])}")
 
 
 def resolve(log: MigrationLog, event: Mapping[str, object]) -> dict[str, Any]:

@@ -290,6 +290,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Any:
     calls.read_login.side_effect = lambda _variables, prefix="DATABASE": prefix
     for name in ("connect", "Authentication", "read_migrations", "read_rights", "read_login", "read_database"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
+    monkeypatch.setattr(migrate, "read_own_schema", calls.read_own_schema)
+    calls.read_own_schema.return_value = calls.read_database.return_value.name = "jobs"
     monkeypatch.setattr(migrate, "_lock", calls.lock)
     for name in ("MigrationLog", "resolve", "apply", "grant", "logger"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
@@ -322,14 +324,14 @@ def test_a_deploy_migrates_grants_and_is_gone(event: object, deployed: Any, invo
     deadline = deployed.connect.call_args.kwargs["deadline"]
     assert 50 < deadline.remaining() <= 58
     assert deployed.Authentication.call_args == mock.call(login="DATABASE", database=database)
-    assert deployed.MigrationLog.call_args == mock.call(connection, cursor)
+    assert deployed.MigrationLog.call_args == mock.call(connection, cursor, "jobs")
     assert log.create.called
     assert deployed.lock.call_args == mock.call(cursor, log, deadline)
     [migrations, *others] = deployed.apply.call_args.args
     assert [each.origin for each in migrations] == ["engine", "project"]
-    assert others == [log, cursor, deadline]
+    assert others == [log, cursor, deadline, {}], "both sequences work in the session's schema"
     ledger = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
-    rights = {"pulse": frozenset({"SELECT"}), "ledger": ledger}
+    rights = {"pulse": frozenset({"SELECT"}), "jobs.ledger": ledger}
     assert deployed.grant.call_args == mock.call(cursor, "JOBS", rights, database, deadline)
     assert deployed.logger.info.call_args == mock.call("migrated", extra={"applied": ["a.sql"]})
     assert connection.destroy.call_count == 1
