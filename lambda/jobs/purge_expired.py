@@ -236,9 +236,9 @@ def _literal(name: str, kind: str) -> str:
     if kind in NUMBERS:
         return f"{_quote(name)} + 0"  # a BIT would be its bytes
     if kind in BYTES:
-        return f"'x\\'', HEX({_quote(name)}), '\\''"
+        return f"'x''', HEX({_quote(name)}), ''''"
     # Of a time, too, which MySQL compares by its text in a key of several columns: 838:59:59.000000.
-    return f"'_utf8mb4 x\\'', HEX(CONVERT(CAST({_quote(name)} AS CHAR) USING utf8mb4)), '\\''"
+    return f"'_utf8mb4 x''', HEX(CONVERT(CAST({_quote(name)} AS CHAR) USING utf8mb4)), ''''"
 
 
 def _index(cursor: Cursor, wanted: Table, place: tuple[str, str]) -> str:
