@@ -81,6 +81,32 @@ def read_own_schema(variables: Mapping[str, str]) -> str:
     return _identifier(variables, "OWN_SCHEMA" if "OWN_SCHEMA" in variables else "DATABASE_NAME")
 
 
+def read_origin(variables: Mapping[str, str]) -> Literal["made", "existing"]:
+    """Return whether the database was there before the environment, from DATABASE_ORIGIN; made with it, if not said.
+
+    Raises:
+        ConfigurationError: it is malformed.
+    """
+    match variables.get("DATABASE_ORIGIN", "made"):
+        case "made":
+            return "made"
+        case "existing":
+            return "existing"
+        case other:
+            raise ConfigurationError(f"DATABASE_ORIGIN is {other!r}: write made or existing")
+
+
+def read_connections_needed(variables: Mapping[str, str]) -> int | None:
+    """Return how many connections the environment opens at most, from CONNECTIONS_NEEDED; None if it is not said.
+
+    Raises:
+        ConfigurationError: it is no whole number from 1.
+    """
+    if "CONNECTIONS_NEEDED" not in variables:
+        return None
+    return _count(variables, "CONNECTIONS_NEEDED", "a number of connections")
+
+
 def read_login(variables: Mapping[str, str], prefix: str = "DATABASE") -> Login:
     """Return the login that <prefix>_USER, <prefix>_AUTH and, for `secret`, <prefix>_SECRET describe.
 
@@ -113,10 +139,7 @@ def read_max_window(variables: Mapping[str, str]) -> timedelta:
     Raises:
         ConfigurationError: MAX_WINDOW_MINUTES is missing or not a whole number from 1.
     """
-    value = _text(variables, "MAX_WINDOW_MINUTES", "a number of minutes")
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ConfigurationError(f"MAX_WINDOW_MINUTES is {value!r}: write a whole number from 1")
-    return timedelta(minutes=int(value))
+    return timedelta(minutes=_count(variables, "MAX_WINDOW_MINUTES", "a number of minutes"))
 
 
 def read_rights(variables: Mapping[str, str]) -> dict[str, frozenset[str]]:
@@ -169,6 +192,13 @@ def _identifier(variables: Mapping[str, str], name: str) -> str:
             f"{name} is {value!r}: write at most 31 small letters, digits and underscores, a letter first"
         )
     return value
+
+
+def _count(variables: Mapping[str, str], name: str, what: str) -> int:
+    value = _text(variables, name, what)
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ConfigurationError(f"{name} is {value!r}: write a whole number from 1")
+    return int(value)
 
 
 def _endpoint(variables: Mapping[str, str], name: str) -> Literal["instance", "proxy"]:

@@ -20,8 +20,17 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from mysql_jobs import interrupted_statement
-from mysql_jobs.configuration import RIGHTS, Database, read_database, read_login, read_own_schema, read_rights
+from mysql_jobs import doctor, interrupted_statement
+from mysql_jobs.configuration import (
+    RIGHTS,
+    Database,
+    read_connections_needed,
+    read_database,
+    read_login,
+    read_origin,
+    read_own_schema,
+    read_rights,
+)
 from mysql_jobs.connection import OutcomeUnknownError, connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, LambdaContext
@@ -55,9 +64,11 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Bring the database to what the deployed code needs, and return what was done. Idempotent.
 
     An `event` {"resolve": "migrations/0003_x.sql", "statement": "applied" or "rolled-back"} says instead what became of
-    the statement of that file which was interrupted; nothing is migrated then.
+    the statement of that file which was interrupted; nothing is migrated then. {"doctor": true} asks what is not right
+    about the database, and changes nothing. A database that was there before is asked that first in any case.
 
     Raises:
+        DoctorError: a database that was there before is not what the jobs need; nothing was changed.
         MigrationError: a file was changed after it was applied, a statement failed, or one was interrupted and nobody
             knows what became of it; what was applied before it stays, and the next run continues there.
     """
@@ -67,22 +78,41 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     # Of the ledger, all that every run needs: it records itself, and deletes old records.
     rights = {**read_rights(os.environ), f"{own_schema}.ledger": RIGHTS}
     jobs = read_login(os.environ, prefix="JOBS")
-    connection = connect(
-        database=database,
-        authentication=Authentication(login=read_login(os.environ), database=database),
-        deadline=deadline,
-        program_name=f"{context.function_name} {context.aws_request_id}",
-    )
+    authentication = Authentication(login=read_login(os.environ), database=database)
+    program_name = f"{context.function_name} {context.aws_request_id}"
+    asked: Mapping[str, object] = event if isinstance(event, Mapping) else {}
+    if "doctor" in asked or (read_origin(os.environ) == "existing" and "resolve" not in asked):
+        findings = doctor.examine(
+            wanted=doctor.Wanted(
+                database=database,
+                own_schema=own_schema,
+                users={jobs.user: jobs.auth},
+                tables=read_rights(os.environ),
+                connections=read_connections_needed(os.environ),
+                migrations=[text for each in migrations if each.origin == "project" for text in each.statements],
+            ),
+            authentication=authentication,
+            deadline=deadline,
+            program_name=program_name,
+        )
+        for each in findings:
+            logger.warning("the doctor: %s", each)
+        if "doctor" in asked:
+            return {"findings": [each._asdict() for each in findings]}
+        doctor.refuse(findings)
+    connection = connect(database=database, authentication=authentication, deadline=deadline, program_name=program_name)
     done: dict[str, Any]
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SET SESSION lock_wait_timeout = %s", (METADATA_LOCK_SECONDS,))
+            # A server of others may have another engine for what says none: then nothing would be a transaction.
+            limits = "SET SESSION lock_wait_timeout = %s, default_storage_engine = InnoDB"
+            cursor.execute(limits, (METADATA_LOCK_SECONDS,))
             schemas = _schemas(cursor, database, own_schema)
             log = MigrationLog(connection, cursor, own_schema)
             log.create()
             with _lock(cursor, log, deadline):
-                if isinstance(event, Mapping) and "resolve" in event:
-                    done = resolve(log, event)
+                if "resolve" in asked:
+                    done = resolve(log, asked)
                 else:
                     done = {"applied": apply(migrations, log, cursor, deadline, schemas)}
                     grant(cursor, jobs, rights, database, deadline)

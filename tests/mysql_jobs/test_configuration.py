@@ -13,10 +13,12 @@ from mysql_jobs.configuration import (
     ConfigurationError,
     Database,
     Login,
+    read_connections_needed,
     read_database,
     read_job,
     read_login,
     read_max_window,
+    read_origin,
     read_rights,
 )
 
@@ -170,3 +172,19 @@ def test_wrong_rights_are_named(value: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_rights({"RIGHTS": value})
     assert message in str(caught.value)
+
+
+def test_a_database_is_made_with_the_environment_unless_it_was_there_before() -> None:
+    assert read_origin({}) == "made"
+    assert read_origin({"DATABASE_ORIGIN": "made"}) == "made"
+    assert read_origin({"DATABASE_ORIGIN": "existing"}) == "existing"
+    with pytest.raises(ConfigurationError, match="DATABASE_ORIGIN is 'adopted': write made or existing"):
+        read_origin({"DATABASE_ORIGIN": "adopted"})
+
+
+def test_the_connections_that_an_environment_needs_are_counted_or_not_said() -> None:
+    assert read_connections_needed({}) is None
+    assert read_connections_needed({"CONNECTIONS_NEEDED": "12"}) == 12
+    for wrong in ("0", "many", "-1"):
+        with pytest.raises(ConfigurationError, match=r"CONNECTIONS_NEEDED is .* write a whole number from 1"):
+            read_connections_needed({"CONNECTIONS_NEEDED": wrong})
