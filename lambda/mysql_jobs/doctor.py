@@ -295,6 +295,9 @@ def _connections(server: Server, wanted: Wanted) -> Iterator[Finding]:
     if needed + int(used) > most:
         what = f"is {most}: {used} were in use at once already, and this environment opens up to {needed} more"
         yield _warns("max_connections", what, "Raise it, or lower the jobs' concurrency")
+    if 0 < (of_a_user := server.number("max_user_connections")) < needed:
+        what = f"is {of_a_user} for each user without a limit of its own, and this environment opens up to {needed}"
+        yield _warns("max_user_connections", what, "Raise it, or set it to 0")
 
 
 def _time_zones(server: Server, wanted: Wanted) -> Iterator[Finding]:

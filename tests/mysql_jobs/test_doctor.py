@@ -88,6 +88,7 @@ LINES = {
     "password_reuse_interval": ("password_reuse_interval = 9", "stops", "is 9: each deploy", 'or write auth = "iam"'),
     "default_password_lifetime": ("default_password_lifetime = 90", "warns", "expire after so many", "Set it to 0"),
     "max_connections": ("max_connections = 19", "stops", "is 19, and this environment alone opens up to 20", "Raise"),
+    "max_user_connections": ("max_user_connections = 19", "warns", "is 19 for each user without", "set it to 0"),
     "transaction_isolation": ("transaction_isolation = 'SERIALIZABLE'", "warns", "deadlocks", "REPEATABLE-READ"),
 }
 
