@@ -130,6 +130,9 @@ gameday: $(READY) ## Take an environment made for it through every bad day, and 
 rehearse: $(READY) ## How long a migration takes on many rows, and how long a writer waits: make rehearse MIGRATION=0004 (ROWS=1000000)
 	@PYTHONPATH=lambda python -m rehearsal.measure $(if $(value ROWS),--rows="$$ROWS") -- "$$MIGRATION"
 
+doctor: $(READY) ## What is not right about an environment's database, each with its remedy; changes nothing: make doctor ENV=dev
+	@python -m delivery.doctor -- "$$ENV"
+
 migrate-resolve: $(READY) ## Say what became of an interrupted migration: make migrate-resolve ENV=dev MIGRATION=<file> STATEMENT=applied
 	@python -m delivery.migrate_resolve -- "$$ENV" "$$MIGRATION" "$$STATEMENT"
 
@@ -152,4 +155,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/packages/requirements.txt benchmarks/packages/requirements.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse migrate-resolve delivery upgrade lab bench lock
+.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse doctor migrate-resolve delivery upgrade lab bench lock

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -39,8 +40,10 @@ class MariaDBServer:
     host: str = "127.0.0.1"
 
     @classmethod
-    def start(cls, installation: Installation, folder: Path, *, progress: Progress) -> Self:
-        """Make a new server in `folder` and return once its administrator has logged in.
+    def start(
+        cls, installation: Installation, folder: Path, *, options: Sequence[str] = (), progress: Progress
+    ) -> Self:
+        """Make a new server in `folder`, with further `options`; return once its administrator has logged in.
 
         The administrator has every right; nobody else can log in.
 
@@ -58,7 +61,7 @@ class MariaDBServer:
             f"{_create_user(cls.user, password)};\nGRANT ALL PRIVILEGES ON *.* TO {cls.user}@'%' WITH GRANT OPTION;\n"
         )
         stopped = cls(version=installation.version, pid=0, port=0, password=password, folder=folder)
-        command.append(f"--init-file={init_file}")
+        command += [f"--init-file={init_file}", *options]
         try:
             return on_free_port(lambda port: stopped._launch(command, port), port_taken=PORT_TAKEN)
         finally:

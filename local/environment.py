@@ -19,6 +19,7 @@ from local import assembly, mysql_installation, processes, sql
 from local.cdk_cli import CdkCli, synthesize
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment
+from local.existing_tables import make_existing_tables
 from local.leftovers import Leftovers
 from local.localized import localized
 from local.mysql_server import MySQLServer
@@ -146,6 +147,8 @@ def deployed(
         emulator = Emulator.start(folder / "emulator", region=settings.region, enforce_permissions=enforce_permissions)
         cleanup.callback(emulator.stop)
         database = _replace_rds(settings, server, emulator)
+        with server.connect() as connection, connection.cursor() as cursor:
+            make_existing_tables(cursor, project, settings.database.name)
         sql.write_login(
             folder,
             host=server.host,

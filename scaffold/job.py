@@ -11,9 +11,9 @@ from pathlib import Path
 from string import Template
 
 from settings.files import load_environments
-from settings.job_module import OWN_TABLES
 from settings.placement import with_newcomer
 from settings.project import Project
+from settings.table_name import OWN_TABLES
 
 TEMPLATES = Path(__file__).parent / "templates"
 NAME = r"[a-z][a-z0-9_]{0,30}"

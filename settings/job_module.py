@@ -20,15 +20,13 @@ from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from settings.job_source import binds, broken_promises, imports, package
+from settings.table_name import wrong_table
 
 READ = frozenset({"Parameters", "TABLES", "tables"})
 """The names in a job's module that synth reads."""
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 """The rights that a job may state: the jobs' user changes rows, never tables."""
-
-OWN_TABLES = ("ledger", "migration")
-"""The engine's tables; it gives itself the rights that it needs."""
 
 Rights = Mapping[str, frozenset[str]]
 """Per table, what a job may do with its rows."""
@@ -216,9 +214,7 @@ def _dataclasses(module: ModuleType) -> list[Any]:
 
 def _wrong_rights(tables: Mapping[object, object]) -> Iterator[str]:
     for table, rights in tables.items():
-        if not (isinstance(table, str) and re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table)):
-            yield f"{table!r}: write a table's name of small letters, digits and underscores, 64 at most"
-        elif table in OWN_TABLES:
-            yield f"{table!r}: this table is the engine's own: name others"
+        if wrong := wrong_table(table):
+            yield f"{table!r}: {wrong}"
         if not (isinstance(rights, tuple) and rights and all(right in RIGHTS for right in rights)):
             yield f'{table!r} has {rights!r}: write a tuple of {", ".join(RIGHTS)}, like ("SELECT",)'

@@ -40,6 +40,16 @@ class Project:
         return self.folder / "lambda" / "migrations"
 
     @property
+    def existing_tables(self) -> Path:
+        """An SQL file with the tables that the jobs' schema had before, for this machine; it need not be there."""
+        return self.folder / "tests" / "jobs" / "existing.sql"
+
+    @property
+    def existing_schemas(self) -> Path:
+        """One SQL file like it for each other schema; none need be there."""
+        return self.folder / "tests" / "jobs" / "existing"
+
+    @property
     def resources(self) -> Path:
         """A Python module that adds resources of the team's own to each environment; it need not be there."""
         return self.folder / "resources.py"

@@ -11,9 +11,11 @@ from unittest import mock
 
 import pymysql
 
+from local.existing_tables import make_existing_tables
 from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, migration_files
 from mysql_jobs.credentials import Credentials
+from mysql_jobs.table_name import quoted
 from settings.job_module import Rights
 from settings.job_users import JobUser, rights_text
 from settings.project import Project
@@ -25,13 +27,16 @@ _numbers = itertools.count(1)
 
 @contextmanager
 def new_database(server: MySQLServer, project: Project) -> Iterator[Database]:
-    """An empty schema on `server` for the jobs of `project`; afterwards it is gone, and its users are."""
+    """A schema on `server` for the jobs of `project`, with the tables that were there before; afterwards it is gone."""
     database = Database(server, project, f"kit_{next(_numbers)}")
     with closing(server.connect()) as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {database.name}")
+        others = make_existing_tables(cursor, project, database.name)
         try:
             yield database
         finally:
+            for each in others:
+                cursor.execute(f"DROP DATABASE {quoted(each)}")
             cursor.execute(f"DROP DATABASE {database.name}")
             cursor.execute(f"DROP USER IF EXISTS {database.user}")
 

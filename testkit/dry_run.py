@@ -8,6 +8,7 @@ import traceback
 import pymysql
 
 from mysql_jobs.migration_files import MigrationError
+from mysql_jobs.table_name import split
 from settings.environment import JobSettings
 from settings.project import Project
 from testkit.database import Database
@@ -29,9 +30,12 @@ def dry_run_mistake(project: Project, settings: JobSettings, database: Database)
         database.migrate({})
     except MigrationError as error:
         return str(error)
-    there = {name for (name,) in database.rows("SHOW TABLES")}
-    if missing := ", ".join(sorted(settings.rights.keys() - there)):
-        return f"{file} states rights to {missing}, and no migration makes it: CREATE TABLE in lambda/migrations/"
+    there = set(database.rows("SELECT table_schema, table_name FROM information_schema.tables"))
+    if missing := ", ".join(sorted(name for name in settings.rights if split(name, database.name) not in there)):
+        return (
+            f"{file} states rights to {missing}, and no migration makes it: CREATE TABLE in lambda/migrations/, or, if "
+            "it was there before, write it down for this machine (docs/jobs.md, “Tables that are there already”)"
+        )
     job = Job(project, database)
     try:
         job.deliver(settings, {"dry_run": True})

@@ -58,15 +58,15 @@ class Table:
     """
 
     table: str
+    """Its name, or `schema.table` if it is in another schema."""
     column: str
     """DATE (which stands for its midnight), DATETIME or TIMESTAMP."""
     retention_days: int
 
     def __post_init__(self) -> None:
         """Check the values."""
-        for name in (self.table, self.column):
-            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", name):
-                raise ValueError(f"{name!r} is no name: write letters, digits and underscores, 64 at most")
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,63}", self.column):
+            raise ValueError(f"{self.column!r} is no name: write letters, digits and underscores, 64 at most")
         if not 1 <= self.retention_days <= 36500:
             raise ValueError(f"retention_days of {self.table} is {self.retention_days}: write 1 to 36500")
 
@@ -114,7 +114,7 @@ def run(run: Run) -> dict[str, Any]:
             pace = _Pace(parameters.batch_rows)
             for batch in _batches(cursor, expiring, cutoff, pace):
                 started = time.monotonic()
-                deleted[expiring.table] += _delete(cursor, expiring, cutoff, batch)
+                deleted[expiring.name] += _delete(cursor, expiring, cutoff, batch)
                 if not batch.last:
                     pace.adapt(time.monotonic() - started)
                     run.checkpoint({"deleted": deleted})
@@ -125,7 +125,10 @@ def run(run: Run) -> dict[str, Any]:
 class _Expiring:
     """A table with its retention, as found in the schema."""
 
-    table: str
+    name: str
+    """As in the parameters."""
+    place: str
+    """The table in a statement, with its schema."""
     column: str
     retention: timedelta
     key: str
@@ -166,41 +169,44 @@ class _Batch:
 
 def _find(cursor: Cursor, wanted: Table) -> _Expiring:
     """What the schema says of a table. Only its own names go into statements."""
-    table = _table(cursor, wanted)
-    columns = _columns(cursor, wanted)
+    place = _place(cursor, wanted)
+    columns = _columns(cursor, place)
     key = _primary_key(wanted, columns)
     column = _time(wanted, columns)
     # Its own arguments, no CONCAT: that cuts a DOUBLE to 22 characters, and so to another number.
     literal = ", ', ', ".join(_literal(name, kind) for name, kind in key.items())
     return _Expiring(
-        table=table,
+        name=wanted.table,
+        place=".".join(map(_quote, place)),
         column=column,
         retention=timedelta(days=wanted.retention_days),
         key=", ".join(map(_quote, key)),
         counts=len(key) == 1 and set(key.values()) <= WHOLE_NUMBERS,
         literal=literal if len(key) == 1 else f"'(', {literal}, ')'",
         read=", ".join(map(_quote, {**key, column: ""})),
-        index=_index(cursor, wanted),
+        index=_index(cursor, wanted, place),
     )
 
 
-def _table(cursor: Cursor, wanted: Table) -> str:
+def _place(cursor: Cursor, wanted: Table) -> tuple[str, str]:
+    """Its schema and its own name. A schema ends at the first dot, as in TABLES."""
+    schema, dot, table = wanted.table.partition(".")
     cursor.execute(
-        "SELECT table_name FROM information_schema.tables"
-        " WHERE table_schema = DATABASE() AND table_name = %s AND engine = 'InnoDB'",
-        (wanted.table,),
+        "SELECT table_schema, table_name FROM information_schema.tables"
+        " WHERE table_schema = IFNULL(%s, DATABASE()) AND table_name = %s AND engine = 'InnoDB'",
+        (schema, table) if dot else (None, wanted.table),
     )
-    for (name,) in cursor.fetchall():
-        return str(name)
+    for found_schema, found_table in cursor.fetchall():
+        return str(found_schema), str(found_table)
     raise PurgeError(f"{wanted.table} is no InnoDB table here: correct its name, or CREATE TABLE in a migration")
 
 
-def _columns(cursor: Cursor, wanted: Table) -> Sequence[tuple[str, str, str]]:
+def _columns(cursor: Cursor, place: tuple[str, str]) -> Sequence[tuple[str, str, str]]:
     """Name, type and role (PRI: in the primary key) of each column."""
     cursor.execute(
         "SELECT column_name, data_type, column_key FROM information_schema.columns"
-        " WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position",
-        (wanted.table,),
+        " WHERE table_schema = %s AND table_name = %s ORDER BY ordinal_position",
+        place,
     )
     return cursor.fetchall()
 
@@ -230,17 +236,17 @@ def _literal(name: str, kind: str) -> str:
     if kind in NUMBERS:
         return f"{_quote(name)} + 0"  # a BIT would be its bytes
     if kind in BYTES:
-        return f"'x\\'', HEX({_quote(name)}), '\\''"
+        return f"'x''', HEX({_quote(name)}), ''''"
     # Of a time, too, which MySQL compares by its text in a key of several columns: 838:59:59.000000.
-    return f"'_utf8mb4 x\\'', HEX(CONVERT(CAST({_quote(name)} AS CHAR) USING utf8mb4)), '\\''"
+    return f"'_utf8mb4 x''', HEX(CONVERT(CAST({_quote(name)} AS CHAR) USING utf8mb4)), ''''"
 
 
-def _index(cursor: Cursor, wanted: Table) -> str:
+def _index(cursor: Cursor, wanted: Table, place: tuple[str, str]) -> str:
     cursor.execute(
         "SELECT index_name FROM information_schema.statistics"
-        " WHERE table_schema = DATABASE() AND table_name = %s AND column_name = %s"
+        " WHERE table_schema = %s AND table_name = %s AND column_name = %s"
         " AND seq_in_index = 1 AND is_visible = 'YES'",
-        (wanted.table, wanted.column),
+        (*place, wanted.column),
     )
     for (name,) in cursor.fetchall():
         return str(name)
@@ -252,11 +258,11 @@ def _index(cursor: Cursor, wanted: Table) -> str:
 
 def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, pace: _Pace) -> Iterator[_Batch]:
     """The rows before `cutoff`; each batch is read when the one before is deleted."""
-    table, column, index = map(_quote, (expiring.table, expiring.column, expiring.index))
+    column, index = map(_quote, (expiring.column, expiring.index))
     statement = (
         f"SELECT /*+ SET_VAR(group_concat_max_len = {LONGEST_KEYS}) {ANY_DATE} */"  # noqa: S608 (quoted)
         f" GROUP_CONCAT({expiring.literal} SEPARATOR ', '), COUNT(*), MAX({column}) FROM ("
-        f"SELECT /*+ INDEX({table} {index}) */ {expiring.read} FROM {table}"
+        f"SELECT /*+ INDEX(expiring {index}) */ {expiring.read} FROM {expiring.place} AS expiring"
         f" WHERE {column} >= %s AND {column} < %s ORDER BY {column} LIMIT %s) AS batch"
     )
     earliest: object = EARLIEST
@@ -266,7 +272,7 @@ def _batches(cursor: Cursor, expiring: _Expiring, cutoff: datetime, pace: _Pace)
         cursor.execute(statement, (earliest, cutoff, wanted))
         [(keys, rows, latest)] = cursor.fetchall()
         if rows and keys == previous:
-            raise PurgeError(f"{expiring.table} keeps {rows} rows that were deleted, with the keys {keys[:80]}")
+            raise PurgeError(f"{expiring.name} keeps {rows} rows that were deleted, with the keys {keys[:80]}")
         yield _Batch(keys=keys, rows=rows, last=rows < wanted)
         if rows < wanted:
             return
@@ -278,11 +284,12 @@ def _delete(cursor: Cursor, expiring: _Expiring, cutoff: datetime, batch: _Batch
     """Delete the rows in `batch`, except those that were prolonged meanwhile; returns how many."""
     if not batch.rows:
         return 0
-    table, column = _quote(expiring.table), _quote(expiring.column)
+    column = _quote(expiring.column)
     # Beyond 8 MB of keys the optimizer would read, and so lock, the whole table instead: 0 is for any number of them.
     # https://dev.mysql.com/doc/refman/8.4/en/range-optimization.html#range-optimization-memory-use
     return cursor.execute(
-        f"DELETE /*+ INDEX({table} `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0) {ANY_DATE} */ FROM {table}"
+        "DELETE /*+ INDEX(expiring `PRIMARY`) SET_VAR(range_optimizer_max_mem_size = 0)"
+        f" {ANY_DATE} */ FROM {expiring.place} AS expiring"
         f" WHERE ({_condition(expiring, batch.keys)}) AND {column} < %s",
         (cutoff,),
     )

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
+from mysql_jobs.table_name import is_schema, is_table
+
 CODE = os.path.dirname(os.path.dirname(__file__))
 """The function's zip, unpacked."""
 CERTIFICATES = os.path.join(CODE, "mysql_jobs", "certificates")
@@ -57,6 +59,7 @@ class Database(NamedTuple):
 def read_database(variables: Mapping[str, str]) -> Database:
     """Return the database that DATABASE_HOST, _PORT, _NAME, _ENDPOINT (instance or proxy) and AWS_REGION describe.
 
+    With an OWN_SCHEMA of the engine's, DATABASE_NAME is any name that MySQL may have.
     DATABASE_CERTIFICATES, a PEM file, replaces the region's certificate authorities (used outside of AWS).
 
     Raises:
@@ -72,11 +75,48 @@ def read_database(variables: Mapping[str, str]) -> Database:
     return Database(
         host=_text(variables, "DATABASE_HOST", "the endpoint's host name"),
         port=_port(variables, "DATABASE_PORT"),
-        name=_identifier(variables, "DATABASE_NAME"),
+        name=_schema(variables),
         endpoint=_endpoint(variables, "DATABASE_ENDPOINT"),
         region=region,
         certificates=certificates,
     )
+
+
+def read_own_schema(variables: Mapping[str, str]) -> str:
+    """Return the schema of the engine's own tables, from OWN_SCHEMA; without it they are beside the jobs' tables.
+
+    Where a database was there before, its schema is another application's, and gets nothing of the engine's.
+
+    Raises:
+        ConfigurationError: it is malformed.
+    """
+    return _identifier(variables, "OWN_SCHEMA" if "OWN_SCHEMA" in variables else "DATABASE_NAME")
+
+
+def read_origin(variables: Mapping[str, str]) -> Literal["made", "existing"]:
+    """Return whether the database was there before the environment, from DATABASE_ORIGIN; made with it, if not said.
+
+    Raises:
+        ConfigurationError: it is malformed.
+    """
+    match variables.get("DATABASE_ORIGIN", "made"):
+        case "made":
+            return "made"
+        case "existing":
+            return "existing"
+        case other:
+            raise ConfigurationError(f"DATABASE_ORIGIN is {other!r}: write made or existing")
+
+
+def read_connections_needed(variables: Mapping[str, str]) -> int | None:
+    """Return how many connections the environment opens at most, from CONNECTIONS_NEEDED; None if it is not said.
+
+    Raises:
+        ConfigurationError: it is no whole number from 1.
+    """
+    if "CONNECTIONS_NEEDED" not in variables:
+        return None
+    return _count(variables, "CONNECTIONS_NEEDED", "a number of connections")
 
 
 def read_login(variables: Mapping[str, str]) -> Login:
@@ -106,10 +146,7 @@ def read_max_window(variables: Mapping[str, str]) -> timedelta:
     Raises:
         ConfigurationError: MAX_WINDOW_MINUTES is missing or not a whole number from 1.
     """
-    value = _text(variables, "MAX_WINDOW_MINUTES", "a number of minutes")
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
-        raise ConfigurationError(f"MAX_WINDOW_MINUTES is {value!r}: write a whole number from 1")
-    return timedelta(minutes=int(value))
+    return timedelta(minutes=_count(variables, "MAX_WINDOW_MINUTES", "a number of minutes"))
 
 
 def read_job_users(variables: Mapping[str, str]) -> list[JobUser]:
@@ -156,8 +193,10 @@ def _told_rights(variables: Mapping[str, str]) -> dict[str, Any]:
 def _rights(job: str, tables: Mapping[str, str]) -> dict[str, frozenset[str]]:
     rights = {table: frozenset(wanted.split(", ")) for table, wanted in tables.items()}
     for table, wanted in rights.items():
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,63}", table):
-            raise ConfigurationError(f"RIGHTS has {table!r} for the job {job}: write the name of a table")
+        if not is_table(table):
+            raise ConfigurationError(
+                f"RIGHTS has {table!r} for the job {job}: write the name of a table, or schema.table"
+            )
         if not wanted <= RIGHTS:
             raise ConfigurationError(f"RIGHTS has {sorted(wanted)} for {job}, {table}: write some of {sorted(RIGHTS)}")
     return rights
@@ -189,6 +228,15 @@ def _auth(variables: Mapping[str, str], name: str) -> Literal["iam", "secret"]:
             raise ConfigurationError(f"{name} is {other!r}: write iam or secret")
 
 
+def _schema(variables: Mapping[str, str]) -> str:
+    name = _text(variables, "DATABASE_NAME", "the name of the jobs' schema")
+    if "OWN_SCHEMA" not in variables:
+        return _identifier(variables, "DATABASE_NAME")
+    if not is_schema(name):
+        raise ConfigurationError(f"DATABASE_NAME is {name!r}: write the name of a schema that is not the server's own")
+    return name
+
+
 def _text(variables: Mapping[str, str], name: str, what: str) -> str:
     value = variables.get(name, "").strip()
     if not value:
@@ -205,6 +253,13 @@ def _identifier(variables: Mapping[str, str], name: str) -> str:
             f"{name} is {value!r}: write at most 31 small letters, digits and underscores, a letter first"
         )
     return value
+
+
+def _count(variables: Mapping[str, str], name: str, what: str) -> int:
+    value = _text(variables, name, what)
+    if not (value.isascii() and value.isdigit() and int(value) > 0):
+        raise ConfigurationError(f"{name} is {value!r}: write a whole number from 1")
+    return int(value)
 
 
 def _endpoint(variables: Mapping[str, str], name: str) -> Literal["instance", "proxy"]:

@@ -72,10 +72,18 @@ class Destroyed(NamedTuple):
     """Whether the session was killed on the server at the deadline; empty if the deadline never came."""
 
 
-def connect(*, database: Database, authentication: Authentication, deadline: Deadline, program_name: str) -> Connection:
+def connect(
+    *,
+    database: Database,
+    authentication: Authentication,
+    deadline: Deadline,
+    program_name: str,
+    limited: bool = True,
+) -> Connection:
     """Open a connection; retry transient errors with backoff while time is left.
 
-    A DBA finds `program_name` in performance_schema.session_connect_attrs.
+    A DBA finds `program_name` in performance_schema.session_connect_attrs. Without being `limited`, the session is as
+    the server makes it, whatever server that is: it has no limits of the run's, and may be read-only.
 
     Raises:
         DeadlineExceeded: no attempt succeeded in time; the message has the errors of the last two.
@@ -95,7 +103,7 @@ def connect(*, database: Database, authentication: Authentication, deadline: Dea
                 credentials=credentials,
                 program_name=program_name,
                 deadline=deadline.within(limit),
-                run_deadline=deadline,
+                run_deadline=deadline if limited else None,
             )
             return Connection(
                 session=session,

@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from mysql_jobs.configuration import read_database, read_job, read_login, read_max_window
+from mysql_jobs.configuration import read_database, read_job, read_login, read_max_window, read_own_schema
 from mysql_jobs.connection import connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, LambdaContext
@@ -51,7 +51,7 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
     job_name = read_job(os.environ)
     request = Request.read(event, job=job_name, request_id=context.aws_request_id, now=datetime.now(UTC))
     report.requested(request)
-    database = read_database(os.environ)
+    database, own_schema = read_database(os.environ), read_own_schema(os.environ)
     authentication = Authentication(login=read_login(os.environ), database=database)
     module = f"jobs.{job_name}"
     imported_before = module in sys.modules
@@ -72,12 +72,12 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
         with report.timing("work"):
             lock = JobLock(
                 connection=connection,
-                schema=database.name,
+                schema=own_schema,
                 request=request,
                 request_id=context.aws_request_id,
                 deadline=deadline,
             )
-            ledger = Ledger(connection=connection, schema=database.name, request=request, lock=lock)
+            ledger = Ledger(connection=connection, schema=own_schema, request=request, lock=lock)
             try:
                 claim = ledger.claim(max_window)
             finally:

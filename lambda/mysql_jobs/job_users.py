@@ -23,9 +23,10 @@ from mysql_jobs.configuration import RIGHTS, Database, JobUser
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.migration_files import MigrationError
+from mysql_jobs.table_name import quoted, split
 
-LEDGER = {"ledger": RIGHTS}
-"""The rights that every run needs: it records itself, goes on from a checkpoint, and deletes old records."""
+LEDGER = RIGHTS
+"""What every run needs on the ledger: it records itself, goes on from a checkpoint, and deletes old records."""
 GRACE = timedelta(days=7)
 """How long the user of a job that is gone stays. Its own runs end after 15 minutes; a deploy of which a part has
 failed is repaired within days."""
@@ -78,7 +79,18 @@ def refuse_others(cursor: Cursor, users: Sequence[JobUser], schema: str) -> None
         )
 
 
-def update(cursor: Cursor, users: Sequence[JobUser], database: Database, deadline: Deadline) -> None:
+def tables(users: Sequence[JobUser]) -> dict[str, frozenset[str]]:
+    """Return what all of them together need, by table."""
+    found: dict[str, frozenset[str]] = {}
+    for user in users:
+        for table, rights in user.rights.items():
+            found[table] = found.get(table, frozenset()) | rights
+    return found
+
+
+def update(
+    cursor: Cursor, users: Sequence[JobUser], database: Database, deadline: Deadline, *, own_schema: str
+) -> None:
     """Make the jobs' users what `users` say, and drop those whose jobs are gone for long.
 
     Raises:
@@ -88,7 +100,7 @@ def update(cursor: Cursor, users: Sequence[JobUser], database: Database, deadlin
     known = {name: each for name, each in _known(cursor) if _is_ours(each, database.name)}
     for each in users:
         _make(cursor, each, known.get(each.login.user), database, deadline)
-    _grant(cursor, users, database.name)
+    _grant(cursor, users, database.name, own_schema)
     wanted = {each.login.user for each in users}
     for name in sorted(known.keys() - wanted):
         _leave(cursor, name, known[name])
@@ -132,7 +144,7 @@ def _make(cursor: Cursor, user: JobUser, known: Known | None, database: Database
     )
 
 
-def _grant(cursor: Cursor, users: Sequence[JobUser], schema: str) -> None:
+def _grant(cursor: Cursor, users: Sequence[JobUser], schema: str, own_schema: str) -> None:
     """Grant the rights that `users` lack, and revoke those that no job needs."""
     cursor.execute(GRANTED)
     found: dict[str, set[tuple[str, str]]] = {}
@@ -141,8 +153,9 @@ def _grant(cursor: Cursor, users: Sequence[JobUser], schema: str) -> None:
     for user in users:
         name = user.login.user
         granted = found.get(f"'{name}'@'%'", set())
-        tables = {f"`{schema}`.`{table}`": rights for table, rights in {**user.rights, **LEDGER}.items()}
-        wanted = {(place, right) for place, rights in tables.items() for right in rights}
+        needed = {quoted(*split(table, schema)): rights for table, rights in user.rights.items()}
+        needed[quoted(own_schema, "ledger")] = LEDGER
+        wanted = {(place, right) for place, rights in needed.items() for right in rights}
         for place, rights in _by_place(wanted - granted):
             statement = f"GRANT {rights} ON {place} TO `{name}`"
             try:

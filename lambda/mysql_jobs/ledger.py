@@ -87,7 +87,7 @@ class Ledger:
         """Prepare for `request`, with the ledger in `schema`; nothing is read yet."""
         self._connection = connection
         self._cursor = connection.cursor()
-        # With its schema: the job may have chosen another one meanwhile.
+        # With its schema: the session's own is another one, or the job has chosen one meanwhile.
         self._table = f"`{schema}`.ledger"
         self._lock = lock
         self._request = request

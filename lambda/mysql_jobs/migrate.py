@@ -20,13 +20,22 @@ import pymysql
 from pymysql.constants import ER
 from pymysql.cursors import Cursor
 
-from mysql_jobs import interrupted_statement, job_users
-from mysql_jobs.configuration import read_database, read_job_users, read_login
+from mysql_jobs import doctor, interrupted_statement, job_users
+from mysql_jobs.configuration import (
+    Database,
+    read_connections_needed,
+    read_database,
+    read_job_users,
+    read_login,
+    read_origin,
+    read_own_schema,
+)
 from mysql_jobs.connection import OutcomeUnknownError, connect
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, LambdaContext
-from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, checksum, file_of, read_migrations
+from mysql_jobs.migration_files import FOLDERS, Migration, MigrationError, Origin, checksum, file_of, read_migrations
 from mysql_jobs.migration_log import Applied, Marker, MigrationLog, Statement
+from mysql_jobs.table_name import quoted
 
 LOCK = "mysql-jobs migrations"
 REPORT_SECONDS = 5.0
@@ -53,50 +62,93 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Bring the database to what the deployed code needs, and return what was done. Idempotent.
 
     An `event` {"resolve": "migrations/0003_x.sql", "statement": "applied" or "rolled-back"} says instead what became of
-    the statement of that file which was interrupted; nothing is migrated then.
+    the statement of that file which was interrupted; nothing is migrated then. {"doctor": true} asks what is not right
+    about the database, and changes nothing. A database that was there before is asked that first in any case.
 
     Raises:
+        DoctorError: a database that was there before is not what the jobs need; nothing was changed.
         MigrationError: a file was changed after it was applied, a statement failed, or one was interrupted and nobody
             knows what became of it; what was applied before it stays, and the next run continues there. Or a user
             that should be a job's is somebody else's: then nothing was changed.
     """
     deadline = Deadline.of(context)
     migrations = [each for origin, folder in FOLDERS.items() for each in read_migrations(folder, origin)]
+    database, own_schema = read_database(os.environ), read_own_schema(os.environ)
     users = read_job_users(os.environ)
-    database = read_database(os.environ)
-    connection = connect(
-        database=database,
-        authentication=Authentication(login=read_login(os.environ), database=database),
-        deadline=deadline,
-        program_name=f"{context.function_name} {context.aws_request_id}",
-    )
+    authentication = Authentication(login=read_login(os.environ), database=database)
+    program_name = f"{context.function_name} {context.aws_request_id}"
+    asked: Mapping[str, object] = event if isinstance(event, Mapping) else {}
+    if "doctor" in asked or (read_origin(os.environ) == "existing" and "resolve" not in asked):
+        findings = doctor.examine(
+            wanted=doctor.Wanted(
+                database=database,
+                own_schema=own_schema,
+                users={each.login.user: each.login.auth for each in users},
+                tables=job_users.tables(users),
+                connections=read_connections_needed(os.environ),
+                migrations=[text for each in migrations if each.origin == "project" for text in each.statements],
+            ),
+            authentication=authentication,
+            deadline=deadline,
+            program_name=program_name,
+        )
+        for each in findings:
+            logger.warning("the doctor: %s", each)
+        if "doctor" in asked:
+            return {"findings": [each._asdict() for each in findings]}
+        doctor.refuse(findings)
+    connection = connect(database=database, authentication=authentication, deadline=deadline, program_name=program_name)
     done: dict[str, Any]
     try:
         with connection.cursor() as cursor:
-            cursor.execute("SET SESSION lock_wait_timeout = %s", (METADATA_LOCK_SECONDS,))
-            log = MigrationLog(connection, cursor)
+            # A server of others may have another engine for what says none: then nothing would be a transaction.
+            limits = "SET SESSION lock_wait_timeout = %s, default_storage_engine = InnoDB"
+            cursor.execute(limits, (METADATA_LOCK_SECONDS,))
+            schemas = _schemas(cursor, database, own_schema)
+            log = MigrationLog(connection, cursor, own_schema)
             log.create()
             with _lock(cursor, log, deadline):
-                if isinstance(event, Mapping) and "resolve" in event:
-                    done = resolve(log, event)
+                if "resolve" in asked:
+                    done = resolve(log, asked)
                 else:
                     job_users.refuse_others(cursor, users, database.name)
-                    done = {"applied": apply(migrations, log, cursor, deadline)}
-                    job_users.update(cursor, users, database, deadline)
+                    done = {"applied": apply(migrations, log, cursor, deadline, schemas)}
+                    job_users.update(cursor, users, database, deadline, own_schema=own_schema)
     finally:
         connection.destroy()
     logger.info("migrated" if "applied" in done else "resolved", extra=done)
     return done
 
 
-def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor, deadline: Deadline) -> list[str]:
+def _schemas(cursor: Cursor, database: Database, own_schema: str) -> Mapping[Origin, str]:
+    """Make the engine's own schema, if it has one; return what each sequence of migrations works in.
+
+    Nothing is returned where both work in the schema that the session has anyway.
+    """
+    if own_schema == database.name:
+        return {}
+    # Said, as the server's default is whatever its owner needs.
+    cursor.execute(f"CREATE DATABASE IF NOT EXISTS {quoted(own_schema)} CHARACTER SET utf8mb4")
+    return {"engine": own_schema, "project": database.name}
+
+
+def apply(
+    migrations: Sequence[Migration],
+    log: MigrationLog,
+    cursor: Cursor,
+    deadline: Deadline,
+    schemas: Mapping[Origin, str] = {},
+) -> list[str]:
     """Apply the migrations that the database does not have yet, before `deadline`, and return their files.
+
+    Those of each sequence work in their schema in `schemas`, or in the session's.
 
     Raises:
         MigrationError: see `lambda_handler`.
     """
     here = {(each.origin, each.number) for each in migrations}
     for marker in log.markers():
+        _enter(cursor, schemas, marker.statement.origin)
         _settle(marker, log, cursor, is_here=(marker.statement.origin, marker.statement.migration) in here)
     seen = log.applied()
     for key, before in seen.items():
@@ -111,11 +163,17 @@ def apply(migrations: Sequence[Migration], log: MigrationLog, cursor: Cursor, de
         before = seen.get((migration.origin, migration.number), nothing)
         _check_unchanged(migration, before)
         if not before.complete:
+            _enter(cursor, schemas, migration.origin)
             for number in range(before.statements + 1, len(migration.statements) + 1):
                 _apply_one(Statement.of(migration, number), log, cursor, deadline)
             log.complete(Statement.of(migration, len(migration.statements)))
             applied.append(migration.file)
     return applied
+
+
+def _enter(cursor: Cursor, schemas: Mapping[Origin, str], origin: Origin) -> None:
+    if origin in schemas:
+        cursor.execute(f"USE {quoted(schemas[origin])}")
 
 
 def resolve(log: MigrationLog, event: Mapping[str, object]) -> dict[str, Any]:

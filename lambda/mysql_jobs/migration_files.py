@@ -51,7 +51,7 @@ def read_migrations(folder: Path, origin: Origin) -> tuple[Migration, ...]:
             origin=origin,
             number=int(file.name.partition("_")[0]),
             name=file.stem,
-            statements=_statements(file.read_text(), file_of(origin, file.stem)),
+            statements=statements(file.read_text(), file_of(origin, file.stem)),
         )
         for file in sorted(folder.glob("*.sql"))
     )
@@ -67,11 +67,16 @@ def checksum(statements: Sequence[str]) -> str:
     return hashlib.sha256(";\n".join(statements).encode()).hexdigest()
 
 
-def _statements(text: str, file: str) -> tuple[str, ...]:
+def statements(text: str, file: str) -> tuple[str, ...]:
+    """Return the statements of a `file`, for messages: a semicolon at the end of a line ends one.
+
+    Raises:
+        MigrationError: the last one has none, or there is no statement.
+    """
     lines = [line for line in text.split("\n") if line.strip() and not line.lstrip().startswith("--")]
-    statements = re.split(r";[ \t]*\n", "\n".join(lines) + "\n")
-    if statements.pop().strip():
+    found = re.split(r";[ \t]*\n", "\n".join(lines) + "\n")
+    if found.pop().strip():
         raise MigrationError(f"{file}: the last statement has no semicolon at its end")
-    if not statements:
+    if not found:
         raise MigrationError(f"{file}: there is no statement in it")
-    return tuple(statement.strip() for statement in statements)
+    return tuple(statement.strip() for statement in found)

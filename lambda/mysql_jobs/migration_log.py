@@ -22,7 +22,7 @@ Outcome = Literal["rolled back", "unknown", "failed"]
 ended that transaction and went on by itself, as DDL does; the server refused it."""
 
 APPLIED = """
-CREATE TABLE IF NOT EXISTS migration (
+CREATE TABLE IF NOT EXISTS {schema}.migration (
     origin ENUM('engine', 'project') NOT NULL,
     number INT UNSIGNED NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -33,7 +33,7 @@ CREATE TABLE IF NOT EXISTS migration (
     PRIMARY KEY (origin, number))
 """
 IN_PROGRESS = """
-CREATE TABLE IF NOT EXISTS migration_statement (
+CREATE TABLE IF NOT EXISTS {schema}.migration_statement (
     origin ENUM('engine', 'project') NOT NULL,
     number INT UNSIGNED NOT NULL,
     name VARCHAR(255) NOT NULL,
@@ -110,22 +110,27 @@ class Marker:
 
 
 class MigrationLog:
-    """The log's two tables in the database's schema; no method leaves a transaction open, but `begin`."""
+    """The log's two tables in the engine's own schema; no method leaves a transaction open, but `begin`."""
 
-    def __init__(self, connection: Connection, cursor: Cursor) -> None:
-        """Work with `cursor`, one of the connection's."""
+    def __init__(self, connection: Connection, cursor: Cursor, schema: str) -> None:
+        """Work with `cursor`, one of the connection's, on the log in `schema`."""
         self._connection = connection
         self._cursor = cursor
+        # With their schema: a migration may have chosen another one.
+        self._schema = f"`{schema}`"
+        self._applied = f"`{schema}`.migration"
+        self._in_progress = f"`{schema}`.migration_statement"
 
     def create(self) -> None:
         """Create what is missing of it: a database may have the first table only, of an engine without markers."""
-        self._cursor.execute(APPLIED)
-        self._cursor.execute(IN_PROGRESS)
+        self._cursor.execute(APPLIED.format(schema=self._schema))
+        self._cursor.execute(IN_PROGRESS.format(schema=self._schema))
 
     def applied(self) -> dict[tuple[Origin, int], Applied]:
         """Return what was applied of each migration, by sequence and number."""
         self._cursor.execute(
-            "SELECT origin, number, name, checksum, statements, complete FROM migration ORDER BY origin, number"
+            "SELECT origin, number, name, checksum, statements, complete"  # noqa: S608 (own names)
+            f" FROM {self._applied} ORDER BY origin, number"
         )
         rows = self._cursor.fetchall()
         self._connection.commit()
@@ -137,8 +142,8 @@ class MigrationLog:
     def markers(self) -> list[Marker]:
         """Return the markers of statements that are not recorded as applied, the engine's first."""
         self._cursor.execute(
-            "SELECT origin, number, name, statement, statements, text, checksum, tables, outcome, began_at"
-            " FROM migration_statement ORDER BY origin, number"
+            "SELECT origin, number, name, statement, statements, text, checksum, tables, outcome, began_at"  # noqa: S608
+            f" FROM {self._in_progress} ORDER BY origin, number"
         )
         rows = self._cursor.fetchall()
         applied = self.applied()
@@ -169,7 +174,7 @@ class MigrationLog:
         together with it. https://dev.mysql.com/doc/refman/8.4/en/implicit-commit.html
         """
         self._cursor.execute(
-            "REPLACE INTO migration_statement"
+            f"REPLACE INTO {self._in_progress}"  # noqa: S608 (own names)
             " (origin, number, name, statement, statements, text, checksum, tables, outcome)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'rolled back')",
             (
@@ -212,7 +217,7 @@ class MigrationLog:
 
     def _replace(self, statement: Statement, *, complete: bool) -> None:
         self._cursor.execute(
-            "REPLACE INTO migration (origin, number, name, checksum, statements, complete)"
+            f"REPLACE INTO {self._applied} (origin, number, name, checksum, statements, complete)"  # noqa: S608
             " VALUES (%s, %s, %s, %s, %s, %s)",
             (
                 statement.origin,
@@ -226,13 +231,13 @@ class MigrationLog:
 
     def _set_outcome(self, statement: Statement, outcome: Outcome) -> None:
         self._cursor.execute(
-            "UPDATE migration_statement SET outcome = %s WHERE origin = %s AND number = %s",
+            f"UPDATE {self._in_progress} SET outcome = %s WHERE origin = %s AND number = %s",  # noqa: S608 (own names)
             (outcome, statement.origin, statement.migration),
         )
 
     def _forget(self, statement: Statement) -> None:
         self._cursor.execute(
-            "DELETE FROM migration_statement WHERE origin = %s AND number = %s",
+            f"DELETE FROM {self._in_progress} WHERE origin = %s AND number = %s",  # noqa: S608 (own names)
             (statement.origin, statement.migration),
         )
 

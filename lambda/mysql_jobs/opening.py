@@ -26,6 +26,11 @@ READ_ONLY_MODE = 1836
 https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html#error_er_read_only_mode"""
 
 
+READ_ONLY = "@@GLOBAL.read_only OR @@GLOBAL.innodb_read_only"
+"""The second is how Aurora's readers say it, and no other variable does:
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/AuroraMySQL.BestPractices.html"""
+
+
 def open_session(
     *,
     address: str,
@@ -114,7 +119,7 @@ def _set_up(session: Session, deadline: Deadline) -> None:
             # What is left out would pin the session: the proxy's init query sets it.
             # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/rds-proxy-pinning.html
             cursor.execute(f"SET SESSION autocommit = 0, {', '.join(settings)}")
-            cursor.execute("SELECT @@GLOBAL.read_only")
+            cursor.execute(f"SELECT {READ_ONLY}")
             if cursor.fetchone() != (0,):
                 raise _read_only()
             return
@@ -127,7 +132,8 @@ def _set_up(session: Session, deadline: Deadline) -> None:
             f"SESSION net_read_timeout = {seconds}",  # the rest of a statement from such a client; default 30 s
             f"@mysql_jobs_identity = GET_LOCK('{session.identity}', 0)",
         ]
-        writable = no_autocommit_if("NOT @@GLOBAL.read_only")
+        # On first: where it is off on the whole server, its answers would say that it is on until it changes.
+        writable = f"SESSION autocommit = 1, {no_autocommit_if(f'NOT ({READ_ONLY})')}"
         try:
             cursor.execute(f"SET NAMES utf8mb4, {writable}, {', '.join(settings)}")
         except pymysql.MySQLError as error:

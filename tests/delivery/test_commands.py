@@ -31,7 +31,7 @@ pytestmark = pytest.mark.deployment
 STARTED = """
 import sys
 from pathlib import Path
-from delivery import command, deploy, destroy, diff, migrate_resolve, question
+from delivery import command, deploy, destroy, diff, doctor, migrate_resolve, question
 from delivery.assembly import Assembly
 from delivery.aws import Aws
 from local.localized import localized
@@ -46,6 +46,7 @@ started = {
     "deploy": lambda: deploy.deploy(*arguments, question.deploy),
     "deploy --yes": lambda: deploy.deploy(*arguments, question.yes),
     "destroy": lambda: destroy.destroy(*arguments, question.destroy),
+    "doctor": lambda: doctor.examine(settings, arguments[2]),
     "migrate-resolve": lambda: migrate_resolve.resolve(
         settings, arguments[2], migration="migrations/0003_index.sql", statement="rolled-back"
     ),
@@ -286,6 +287,15 @@ def test_who_says_yes_gets_what_was_shown_and_is_told_where_to_look(accepted: En
     assert "make diff ENV=local\n" in table
 
 
+def test_the_doctor_examines_the_database_that_the_functions_alone_can_reach(accepted: Ended, start: Start) -> None:
+    assert accepted.status == 0
+    examined = start("doctor")
+    # This machine's server has no time zones, and nothing else is wrong with it.
+    assert examined.status == 0, examined.said
+    assert "mysql.time_zone_name" in examined.said
+    assert "0 of 1 would stop a deploy; docs/doctor.md has all lines, and why." in examined.said
+
+
 def test_what_was_asked_about_is_not_asked_about_when_it_is_deployed(
     unchanged: Ended, accepted: Ended, said_on_a_terminal: Ended, widened_again: Ended
 ) -> None:
@@ -489,6 +499,15 @@ def test_make_migrate_resolve_needs_the_account_and_a_function_in_it(project: Pa
     assert done.returncode == 2
     assert "basic is in account 111111111111" in done.stderr
     done = _make(project, variables | {"AWS_ACCESS_KEY_ID": "111111111111"}, *words, "STATEMENT=applied")
+    assert done.returncode == 2
+    assert "There is no function basic-migrate: no deploy of basic has gone well. " in done.stderr
+
+
+def test_make_doctor_needs_the_account_and_a_function_in_it(project: Path, variables: dict[str, str]) -> None:
+    done = _make(project, variables, "doctor", "ENV=basic")
+    assert done.returncode == 2
+    assert "basic is in account 111111111111" in done.stderr
+    done = _make(project, variables | {"AWS_ACCESS_KEY_ID": "111111111111"}, "doctor", "ENV=basic")
     assert done.returncode == 2
     assert "There is no function basic-migrate: no deploy of basic has gone well. " in done.stderr
 

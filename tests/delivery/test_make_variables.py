@@ -51,6 +51,7 @@ TARGETS = {
     "job NAME ENV": ["-m", "scaffold", "--environment={}", "--", "{}"],
     "try JOB AT EVENT": ["-m", "local.try_job", "--at={}", "--event={}", "--", "{}"],
     "rehearse MIGRATION ROWS": ["-m", "rehearsal.measure", "--rows={}", "--", "{}"],
+    "doctor ENV": ["-m", "delivery.doctor", "--", "{}"],
     "migrate-resolve ENV MIGRATION STATEMENT": ["-m", "delivery.migrate_resolve", "--", "{}", "{}", "{}"],
     "upgrade VERSION": ["-m", "scaffold.upgrade", "--", "{}"],
 }

@@ -196,8 +196,8 @@ def test_what_are_no_rights_is_said(value: str, message: str) -> None:
     ("rights", "message"),
     [
         ({"tables": '{"a": ["SELECT"]}'}, "RIGHTS is malformed"),
-        ({"tables": '{"a`; DROP": "SELECT"}'}, "RIGHTS has 'a`; DROP' for the job a: write the name of a table"),
-        ({"tables": '{"A": "SELECT"}'}, "RIGHTS has 'A' for the job a: write the name of a table"),
+        ({"tables": '{"mysql.user": "SELECT"}'}, "RIGHTS has 'mysql.user' for the job a: write the name of a table"),
+        ({"tables": '{"a ": "SELECT"}'}, "RIGHTS has 'a ' for the job a: write the name of a table, or schema.table"),
         ({"tables": '{"a\\n": "SELECT"}'}, "RIGHTS has 'a\\n' for the job a: write the name of a table"),
         ({"tables": '{"a": ""}'}, "RIGHTS has [''] for a, a: write some of ['DELETE', 'INSERT', 'SELECT', 'UPDATE']"),
         ({"tables": '{"a": "SELECT, DROP"}'}, "RIGHTS has ['DROP', 'SELECT'] for a, a: write some of"),

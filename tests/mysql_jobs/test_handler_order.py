@@ -24,7 +24,7 @@ CONTEXT: Any = SimpleNamespace(
 def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     """All that a run is made of, as it is called."""
     parts = mock.Mock()
-    parts.read_database.return_value.name = "jobs"
+    parts.read_own_schema.return_value = "own"
     parts.JobLock.return_value.orphan = "an orphan"
     parts.Ledger.return_value.claim.return_value = CLAIM
     parts.Report.return_value.timing.return_value = mock.MagicMock()
@@ -32,7 +32,16 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     parts.writable.side_effect = lambda error: error
     for name in ("Report", "ProcessState", "Inventory", "writable", "read_parameters", "read_max_window", "JobLock"):
         monkeypatch.setattr(handler, name, getattr(parts, name))
-    for name in ("read_database", "read_login", "Authentication", "connect", "Ledger", "Run", "carry_out"):
+    for name in (
+        "read_database",
+        "read_own_schema",
+        "read_login",
+        "Authentication",
+        "connect",
+        "Ledger",
+        "Run",
+        "carry_out",
+    ):
         monkeypatch.setattr(handler, name, getattr(parts, name))
     monkeypatch.setenv("JOB", "pulse")
     monkeypatch.setitem(sys.modules, "jobs.pulse", parts.job)
@@ -72,7 +81,7 @@ def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
     }
     assert parts.JobLock.call_args.kwargs == {
         "connection": connection,
-        "schema": "jobs",
+        "schema": "own",
         "request": request,
         "request_id": "request-1",
         "deadline": deadline,
@@ -80,7 +89,7 @@ def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
     lock, ledger = parts.JobLock.return_value, parts.Ledger.return_value
     assert parts.Ledger.call_args.kwargs == {
         "connection": connection,
-        "schema": "jobs",
+        "schema": "own",
         "request": request,
         "lock": lock,
     }

@@ -274,7 +274,7 @@ def _changed(
 
     cursor.execute.side_effect = execute
     user = JobUser(job="pulse", login=Login("worker", "iam", ""), connections=3, rights=rights)
-    job_users.update(cursor, [user], DATABASE, Deadline.after(60))
+    job_users.update(cursor, [user], DATABASE, Deadline.after(60), own_schema=DATABASE.name)
     return changed
 
 

@@ -289,6 +289,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Any:
     calls.lock.return_value = mock.MagicMock()
     for name in ("connect", "Authentication", "read_migrations", "read_job_users", "read_login", "read_database"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
+    monkeypatch.setattr(migrate, "read_own_schema", calls.read_own_schema)
+    calls.read_own_schema.return_value = calls.read_database.return_value.name = "jobs"
     monkeypatch.setattr(migrate, "_lock", calls.lock)
     for name in ("MigrationLog", "resolve", "apply", "job_users", "logger"):
         monkeypatch.setattr(migrate, name, getattr(calls, name))
@@ -320,19 +322,19 @@ def test_a_deploy_migrates_grants_and_is_gone(event: object, deployed: Any, invo
     deadline = deployed.connect.call_args.kwargs["deadline"]
     assert 50 < deadline.remaining() <= 58
     assert deployed.Authentication.call_args == mock.call(login=deployed.read_login.return_value, database=database)
-    assert deployed.MigrationLog.call_args == mock.call(connection, cursor)
+    assert deployed.MigrationLog.call_args == mock.call(connection, cursor, "jobs")
     assert log.create.called
     assert deployed.lock.call_args == mock.call(cursor, log, deadline)
     [migrations, *others] = deployed.apply.call_args.args
     assert [each.origin for each in migrations] == ["engine", "project"]
-    assert others == [log, cursor, deadline]
+    assert others == [log, cursor, deadline, {}], "both sequences work in the session's schema"
     users = deployed.read_job_users.return_value
     assert [
         each for each in deployed.mock_calls if each[0] in {"apply", "job_users.refuse_others", "job_users.update"}
     ] == [
         mock.call.job_users.refuse_others(cursor, users, database.name),
         mock.call.apply(migrations, *others),
-        mock.call.job_users.update(cursor, users, database, deadline),
+        mock.call.job_users.update(cursor, users, database, deadline, own_schema="jobs"),
     ]
     assert deployed.logger.info.call_args == mock.call("migrated", extra={"applied": ["a.sql"]})
     assert connection.destroy.call_count == 1

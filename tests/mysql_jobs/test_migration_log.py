@@ -44,7 +44,7 @@ class Database:
 
 
 def _log(database: Any) -> MigrationLog:
-    return MigrationLog(database, database)
+    return MigrationLog(database, database, "own")
 
 
 def test_a_statement_is_named_by_its_file_and_its_place_in_it() -> None:
@@ -55,8 +55,8 @@ def test_a_statement_is_named_by_its_file_and_its_place_in_it() -> None:
 
 def test_both_tables_are_made() -> None:
     connection, cursor = mock.Mock(), mock.Mock()
-    MigrationLog(connection, cursor).create()
-    assert cursor.mock_calls == [mock.call.execute(APPLIED), mock.call.execute(IN_PROGRESS)]
+    MigrationLog(connection, cursor, "own").create()
+    assert cursor.mock_calls == [mock.call.execute(each.format(schema="`own`")) for each in (APPLIED, IN_PROGRESS)]
     assert all(each.split()[:5] == ["CREATE", "TABLE", "IF", "NOT", "EXISTS"] for each in (APPLIED, IN_PROGRESS))
 
 
@@ -65,19 +65,19 @@ def test_a_marker_is_committed_before_its_statement_whose_transaction_is_then_op
     _log(database).begin(SECOND, {"pulse": "of its definition"})
     assert database.asked == [
         (
-            "REPLACE INTO migration_statement",
+            "REPLACE INTO `own`.migration_statement",
             ("project", 2, "0002_more", 2, 3, "SECOND", SECOND.checksum, '{"pulse": "of its definition"}'),
         ),
         "commit",
         ("START TRANSACTION",),
-        ("UPDATE migration_statement SET", ("unknown", *OF_SECOND)),
+        ("UPDATE `own`.migration_statement SET", ("unknown", *OF_SECOND)),
     ]
 
 
 def test_what_the_server_refused_is_rolled_back_before_that_is_noted() -> None:
     database = Database()
     _log(database).refused(SECOND)
-    assert database.asked == [("ROLLBACK",), ("UPDATE migration_statement SET", ("failed", *OF_SECOND)), "commit"]
+    assert database.asked == [("ROLLBACK",), ("UPDATE `own`.migration_statement SET", ("failed", *OF_SECOND)), "commit"]
 
 
 @pytest.mark.parametrize(("method", "complete"), [("record", False), ("complete", True)])
@@ -85,8 +85,8 @@ def test_the_record_takes_the_place_of_the_marker_in_one_commit(method: str, com
     database = Database()
     getattr(_log(database), method)(SECOND)
     assert database.asked == [
-        ("REPLACE INTO migration", ("project", 2, "0002_more", SECOND.checksum, 2, complete)),
-        ("DELETE FROM migration_statement", OF_SECOND),
+        ("REPLACE INTO `own`.migration", ("project", 2, "0002_more", SECOND.checksum, 2, complete)),
+        ("DELETE FROM `own`.migration_statement", OF_SECOND),
         "commit",
     ]
 
@@ -94,7 +94,7 @@ def test_the_record_takes_the_place_of_the_marker_in_one_commit(method: str, com
 def test_a_marker_may_be_forgotten() -> None:
     database = Database()
     _log(database).forget(SECOND)
-    assert database.asked == [("DELETE FROM migration_statement", OF_SECOND), "commit"]
+    assert database.asked == [("DELETE FROM `own`.migration_statement", OF_SECOND), "commit"]
 
 
 def test_what_was_applied_is_read_and_no_transaction_left_open() -> None:

@@ -35,7 +35,9 @@ def test_a_session_is_set_up_in_one_statement() -> None:
     """One round trip also tells whether the server is read-only, as after a failover."""
     [statement], identity, _error = _set_up()
     assert statement == (
-        "SET NAMES utf8mb4, SESSION autocommit = IF(NOT @@GLOBAL.read_only, 0, 2), SESSION time_zone = '+00:00',"
+        "SET NAMES utf8mb4, SESSION autocommit = 1,"
+        " SESSION autocommit = IF(NOT (@@GLOBAL.read_only OR @@GLOBAL.innodb_read_only), 0, 2),"
+        " SESSION time_zone = '+00:00',"
         f" SESSION wait_timeout = 21, SESSION sql_select_limit = DEFAULT, {LIMITS},"
         f" @mysql_jobs_identity = GET_LOCK('{identity}', 0)"
     )
@@ -46,7 +48,7 @@ def test_a_session_behind_a_proxy_is_not_pinned() -> None:
     assert asked == [
         "SET SESSION autocommit = 0, SESSION time_zone = '+00:00', SESSION wait_timeout = 21,"
         " SESSION sql_select_limit = DEFAULT",
-        "SELECT @@GLOBAL.read_only",
+        "SELECT @@GLOBAL.read_only OR @@GLOBAL.innodb_read_only",
     ]
     assert identity == "", "its number is not the server's, so it is not to be killed by it"
 

@@ -71,8 +71,38 @@ def test_a_right_to_a_column_is_named_too(mistake: Mistake, tmp_path: Path) -> N
 def test_a_table_that_no_migration_makes_is_named(mistake: Mistake, tmp_path: Path) -> None:
     found = mistake(one_job(tmp_path, "DELETE FROM letter", tables={"letter": ("DELETE",)}))
     assert found == (
-        "lambda/jobs/moving.py states rights to letter, and no migration makes it: CREATE TABLE in lambda/migrations/"
+        "lambda/jobs/moving.py states rights to letter, and no migration makes it: CREATE TABLE in lambda/migrations/,"
+        " or, if it was there before, write it down for this machine (docs/jobs.md, “Tables that are there already”)"
     )
+
+
+OTHER = "DELETE FROM `Shop-Main`.`Order-Items`"
+
+
+def test_a_table_that_was_there_before_is_written_down(mistake: Mistake, tmp_path: Path, server: MySQLServer) -> None:
+    rights = ("SELECT", "DELETE")
+    written = one_job(tmp_path, "DELETE FROM old", OTHER, tables={"old": rights, "Shop-Main.Order-Items": rights})
+    project, _settings = written
+    found = mistake(written)
+    assert found is not None
+    assert found.startswith("lambda/jobs/moving.py states rights to Shop-Main.Order-Items, old, and no migration")
+    project.existing_schemas.mkdir(parents=True)
+    project.existing_tables.write_text("CREATE TABLE old (id INT PRIMARY KEY);\n")
+    (project.existing_schemas / "Shop-Main.sql").write_text(
+        "-- MySQL dump\n/*!50503 SET NAMES utf8mb4 */;\nCREATE TABLE `Order-Items` (\n  `id` int PRIMARY KEY\n);\n"
+    )
+    assert mistake(written) is None
+    with server.connect() as connection, connection.cursor() as cursor:
+        assert not cursor.execute("SHOW DATABASES LIKE 'Shop-Main'")
+
+
+def test_a_forgotten_right_to_a_table_of_another_schema_is_named(mistake: Mistake, tmp_path: Path) -> None:
+    written = one_job(tmp_path, OTHER, tables={"Shop-Main.Order-Items": ("SELECT",)})
+    written[0].existing_schemas.mkdir(parents=True)
+    (written[0].existing_schemas / "Shop-Main.sql").write_text("CREATE TABLE `Order-Items` (id INT PRIMARY KEY);\n")
+    found = mistake(written)
+    assert found is not None
+    assert "the job has no right to DELETE Order-Items" in found
 
 
 @pytest.mark.parametrize(
