@@ -139,7 +139,7 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
         ("opening", "_set_up", "SESSION time_zone = '+00:00'\" → "),
         ("opening", "tls_context", "context.minimum_version = ssl.TLSVersion.TLSv1_2 → pass"),
         ("jobs_user", "grant", "IDENTIFIED {method}', parameters)"),
-        ("jobs_user", "grant", "`.`{table}` FROM {user}') → pass"),
+        ("jobs_user", "grant", "REVOKE {right} ON {table} FROM {user}') → pass"),
     ],
 )
 def test_the_mistakes_that_once_went_unnoticed_are_among_the_mutants(module: str, place: str, change: str) -> None:
