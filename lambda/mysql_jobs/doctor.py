@@ -323,7 +323,7 @@ def _sql_mode(server: Server, wanted: Wanted) -> Iterator[Finding]:
 def _isolation(server: Server, wanted: Wanted) -> Iterator[Finding]:
     isolation = server["transaction_isolation"]
     if isolation == "SERIALIZABLE":
-        what = "is SERIALIZABLE: runs lock what they read, and end in deadlocks with each other at the ledger (1213)"
+        what = "is SERIALIZABLE: runs lock what they read, and may end in deadlocks with each other (1213)"
         yield _warns("transaction_isolation", what, "Set it to REPEATABLE-READ or READ-COMMITTED")
     if isolation == "READ-UNCOMMITTED":
         what = "is READ-UNCOMMITTED: jobs read what others may still roll back"
