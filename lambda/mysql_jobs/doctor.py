@@ -41,6 +41,9 @@ ALLOWED = {
 TABLE_RIGHTS = "ALTER, CREATE, DELETE, DROP, INDEX, INSERT, REFERENCES, SELECT, UPDATE"
 """What migrations need in a schema, and what the server wants of whoever gives rights to rows."""
 READ_ONLY = ("read_only", "super_read_only", "innodb_read_only")
+IAM_PLUGIN = "AWSAuthenticationPlugin"
+ER_PLUGIN_IS_NOT_LOADED = 1524
+"""Which PyMySQL lacks."""
 SIGNS = {
     "ledger": {"job", "sequence"},
     "migration": {"origin", "checksum"},
@@ -115,8 +118,8 @@ class Server:
         self.cursor.execute(statement, values or None)
         return list(self.cursor.fetchall())
 
-    def denies(self, statement: str) -> str | None:
-        """Return why the server does not allow a statement that must fail in any case; None if it would.
+    def refusal(self, statement: str) -> tuple[int, str]:
+        """Return the number and the text of the error of a statement that must fail in any case.
 
         Raises:
             pymysql.MySQLError: the connection failed.
@@ -125,14 +128,21 @@ class Server:
             self.cursor.execute(statement)
         except pymysql.MySQLError as error:
             code = error.args[0]
-            if code in ALLOWED:
-                return None
-            if code in DENIED:
-                return str(error.args[1])
             if not isinstance(code, int) or 2000 <= code < 3000:
                 raise
-            return f"{error.args[1]} ({code})"
+            return code, str(error.args[1])
         raise AssertionError(f"this was to fail: {statement}")
+
+    def denies(self, statement: str) -> str | None:
+        """Return why the server does not allow a statement that must fail in any case; None if it would.
+
+        Raises:
+            pymysql.MySQLError: the connection failed.
+        """
+        code, text = self.refusal(statement)
+        if code in ALLOWED:
+            return None
+        return text if code in DENIED else f"{text} ({code})"
 
     def hides(self, table: str) -> str | None:
         """Return why the server does not let this user read a table that is there; None if it does.
@@ -258,12 +268,15 @@ def _encryption(server: Server, wanted: Wanted) -> Iterator[Finding]:
 
 
 def _logins(server: Server, wanted: Wanted) -> Iterator[Finding]:
-    if "iam" in wanted.users.values() and not server.rows(
-        "SELECT 1 FROM information_schema.plugins WHERE plugin_name = 'AWSAuthenticationPlugin'"
-        " AND plugin_status = 'ACTIVE'"
-    ):
-        remedy = 'Enable IAM authentication on the instance or cluster, or write auth = "secret"'
-        yield _stops("AWSAuthenticationPlugin", 'the server knows no login by IAM, and auth = "iam" needs it', remedy)
+    if "iam" in wanted.users.values() and server.writes:
+        # The server looks for the plugin before it looks for the user, who does not exist. AWS says that it is not
+        # loaded where IAM authentication is not enabled:
+        # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
+        nobody = quoted(secrets.token_hex(8))
+        code, text = server.refusal(f"ALTER USER {nobody} IDENTIFIED WITH {IAM_PLUGIN} AS 'RDS'")
+        if code == ER_PLUGIN_IS_NOT_LOADED:
+            remedy = 'Enable IAM authentication on the instance or cluster, or write auth = "secret"'
+            yield _stops("AWSAuthenticationPlugin", f'auth = "iam" needs it: {text}', remedy)
     if "secret" in wanted.users.values():
         yield from _passwords(server)
 
@@ -323,7 +336,7 @@ def _sql_mode(server: Server, wanted: Wanted) -> Iterator[Finding]:
 def _isolation(server: Server, wanted: Wanted) -> Iterator[Finding]:
     isolation = server["transaction_isolation"]
     if isolation == "SERIALIZABLE":
-        what = "is SERIALIZABLE: runs lock what they read, and end in deadlocks with each other at the ledger (1213)"
+        what = "is SERIALIZABLE: runs lock what they read, and may end in deadlocks with each other (1213)"
         yield _warns("transaction_isolation", what, "Set it to REPEATABLE-READ or READ-COMMITTED")
     if isolation == "READ-UNCOMMITTED":
         what = "is READ-UNCOMMITTED: jobs read what others may still roll back"

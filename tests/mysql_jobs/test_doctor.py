@@ -171,6 +171,12 @@ def test_what_concerns_passwords_concerns_no_login_by_iam(shop: MySQLServer) -> 
     assert "Enable IAM authentication" in finding.remedy
 
 
+def test_a_login_that_the_server_knows_is_fine(shop: MySQLServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS's plugin is on AWS only: one that is here stands in for it."""
+    monkeypatch.setattr(doctor, "IAM_PLUGIN", "caching_sha2_password")
+    assert _examined(shop, _wanted(shop, users={"job_archive": "iam"})) == []
+
+
 def test_connections_that_may_not_suffice_are_found(shop: MySQLServer) -> None:
     assert _examined(shop, _wanted(shop, connections=None)) == []
     [finding] = _examined(shop, _wanted(shop, connections=151))
