@@ -1,11 +1,17 @@
 """What is known of resource types is right by their schemas, and says why; what nobody knows is asked about."""
 
+from pathlib import Path
+
 import pytest
 from cfnlint.schema import PROVIDER_SCHEMA_MANAGER
 
+from documents.synthesis import synthesize
+from local.made_once import made_once
 from review.classification import ANY, Known, Rule, Type, applies, applies_to_new, classification
-from review.difference import Difference
+from review.difference import Difference, differences
 from review.schemas import stateful
+from review.templates import read_environments
+from tests.fixture import VARIANTS, FilesIn
 
 KNOWN = classification()
 TYPES = {kind: known for kind, known in KNOWN.items() if kind.startswith("AWS::")}
@@ -29,6 +35,17 @@ def test_it_is_said_what_it_means_that_a_resource_comes_goes_or_is_replaced(kind
     if kind == "Stack":
         needed = {"created", "removed"}
     assert needed - KNOWN[kind].events.keys() == set()
+
+
+def test_nothing_that_this_project_makes_is_unclassified(assembly: Path, shared: Path) -> None:
+    variants = made_once(shared, "variants.out", lambda folder: synthesize(FilesIn(VARIANTS), folder))
+    found = set()
+    for environment in (*read_environments(assembly).values(), *read_environments(variants).values()):
+        for resource in environment.resources.values():
+            known = KNOWN[resource.kind]
+            places = [each.place for each in differences({}, dict(resource.properties))]
+            found |= {(resource.kind, place) for place in places if known.of(place) is None}
+    assert found == set()
 
 
 def test_every_reason_and_every_consequence_is_a_sentence() -> None:
