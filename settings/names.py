@@ -40,6 +40,11 @@ def database_log(environment: str, log: str) -> str:
     return f"/aws/rds/instance/{database(environment)}/{log}"
 
 
+def own_schema(environment: str) -> str:
+    """Return the schema that the engine's own tables have in an existing database, one for each environment."""
+    return f"mysql_jobs_{environment}"
+
+
 def proxy_log(environment: str) -> str:
     """Return the name of the proxy's log group."""
     return f"/aws/rds/proxy/{database(environment)}"

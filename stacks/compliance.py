@@ -10,7 +10,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
-from settings.environment import EnvironmentSettings
+from settings.environment import DatabaseSettings, EnvironmentSettings
 from settings.placement import Places
 from stacks.delivery import Delivery
 from stacks.environment import Environment
@@ -98,6 +98,17 @@ def _network(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
 
 
 def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    if isinstance(settings.database, DatabaseSettings):
+        yield from _instance(settings.database)
+    if settings.database.auth == "secret":
+        yield Acknowledgement(
+            "Database/JobsSecret/Resource",
+            "AwsSolutions::AwsSolutions-SMG4",
+            "Rotated by hand, where IAM login can't be used: write a new value, then invoke the function migrate",
+        )
+
+
+def _instance(database: DatabaseSettings) -> Iterator[Acknowledgement]:
     instance = "Database/Instance/Resource"
     yield Acknowledgement(
         instance,
@@ -105,24 +116,18 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         "RDS takes a major version alone (stacks/database/instance.py); the CDK's list has whole ones only",
     )
     accepted = "The environment file accepts this risk"
-    if not settings.database.multi_az:
+    if not database.multi_az:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS3", f"{accepted}: single_zone")
-    if not settings.database.deletion_protection:
+    if not database.deletion_protection:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS10", f"{accepted}: no_deletion_protection")
-    if not settings.database.backup_days:
+    if not database.backup_days:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS13", f"{accepted}: no_backups")
-    if settings.database.monitoring_seconds:
+    if database.monitoring_seconds:
         policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
         yield Acknowledgement(
             "Database/MonitoringRole/Resource",
             f"AwsSolutions::AwsSolutions-IAM4[Policy::{policy}]",
             "AWS keeps this policy for this one purpose, and RDS checks that the role has what it needs",
-        )
-    if settings.database.auth == "secret":
-        yield Acknowledgement(
-            "Database/JobsSecret/Resource",
-            "AwsSolutions::AwsSolutions-SMG4",
-            "Rotated by hand, where IAM login can't be used: write a new value, then invoke the function migrate",
         )
 
 

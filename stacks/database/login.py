@@ -1,6 +1,7 @@
 """Login construct: how the jobs' database user is authenticated."""
 
 import json
+from collections.abc import Sequence
 from typing import Literal
 
 import aws_cdk as cdk
@@ -43,21 +44,7 @@ class Login(Construct):
 
     def grant_read(self, secret: secretsmanager.ISecret, role: iam.IRole) -> None:
         """Let `role` read `secret`, one of this environment's."""
-        # Not the secret's own `grant_read`, which grants DescribeSecret, too: it is not needed.
-        role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=[secret.secret_arn])
-        )
-        if self._key is not None:
-            # The CDK would grant this in the key's own policy, which is the customer's.
-            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
-            service = f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"
-            role.add_to_principal_policy(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt"],
-                    resources=[self._key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": service}},
-                )
-            )
+        let_read(role, [secret.secret_arn], self._key)
 
     def _secret(self, scope: Construct) -> secretsmanager.Secret:
         return secretsmanager.Secret(
@@ -71,4 +58,23 @@ class Login(Construct):
                 password_length=40,
                 exclude_punctuation=True,
             ),
+        )
+
+
+def let_read(role: iam.IRole, secrets: Sequence[str], key: kms.IKey | None) -> None:
+    """Let `role` read the secrets with these ARNs, which `key` encrypts, else AWS's own."""
+    # Not the secret's own `grant_read`, which grants DescribeSecret, too: it is not needed.
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=list(secrets))
+    )
+    if key is not None:
+        # The CDK would grant this in the key's own policy, which is the customer's.
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+        service = f"secretsmanager.{cdk.Stack.of(role).region}.amazonaws.com"
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                resources=[key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": service}},
+            )
         )

@@ -36,7 +36,7 @@ def test_a_protected_environment_has_to_be_named_and_others_take_a_yes(
     environment: str, typed: str, deploys: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
-    protected = ENVIRONMENTS[environment].database.deletion_protection
+    protected = ENVIRONMENTS[environment].made_database.deletion_protection
     assert question.deploy(ENVIRONMENTS[environment], protected=protected) is deploys
 
 

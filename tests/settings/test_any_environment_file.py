@@ -18,9 +18,10 @@ from settings.environment import (
     JobSettings,
     NetworkSettings,
     ProxySettings,
-    Settings,
 )
+from settings.existing_database import ExistingDatabase
 from settings.files import SettingsError
+from settings.values import Settings
 from tests.fixture import load_file
 from tests.settings.test_environment_files import GOOD
 
@@ -61,6 +62,7 @@ SECTIONS: dict[str, type[Settings]] = {
     "": EnvironmentSettings,
     "network": NetworkSettings,
     "database": DatabaseSettings,
+    "database.existing": ExistingDatabase,
     "proxy": ProxySettings,
     "alarms": AlarmSettings,
     "delivery": DeliverySettings,
@@ -96,7 +98,9 @@ def edited(changes: list[tuple[str, str, Any]]) -> str:
     """GOOD, with these changes."""
     content = tomllib.loads(GOOD)
     for section, key, value in changes:
-        table = content if not section else content.setdefault(section, {})
+        table = content
+        for part in filter(None, section.split(".")):
+            table = table.setdefault(part, {}) if isinstance(table, dict) else table
         table = table[0] if isinstance(table, list) and table else table
         if not isinstance(table, dict):
             continue  # an earlier change made something else of it
