@@ -197,10 +197,18 @@ def test_the_login_as_a_user_is_for_that_database_alone(stacks: Stacks) -> None:
         for text, _place in _leaves(resource.get("Properties", {}))
         if text.startswith("arn:aws:rds-db:") and "ITSVERYID" in text
     }
+    direct = any(variables.get("DATABASE_AUTH") == "iam" for variables in _variables(stacks))
+    assert bool(arns) == direct  # a proxy, too, logs in with a token of its role
     for arn in arns:
         assert arn.startswith("arn:aws:rds-db:ap-southeast-2:222222222222:dbuser:")
         assert "ITSVERYID/" in arn
         assert not arn.endswith("/*")
+
+
+def _variables(stacks: Stacks) -> list[dict[str, Any]]:
+    functions = of_type(stacks["Jobs"], "AWS::Lambda::Function").values()
+    found = [each["Properties"].get("Environment", {}).get("Variables", {}) for each in functions]
+    return [each for each in found if "JOB" in each]
 
 
 def test_the_rules_in_its_security_group_let_our_groups_in_on_its_port_and_say_whose_they_are(stacks: Stacks) -> None:
