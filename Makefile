@@ -111,6 +111,9 @@ synth: $(READY) ## Synthesize every environment into cdk.out/ and sum each up (n
 bootstrap: $(READY) ## Make the account and region of an environment ready for the CDK, once: make bootstrap ENV=dev
 	@python -m delivery.bootstrap -- "$$ENV"
 
+adopt: $(READY) ## Write down a database that is there, and its network: make adopt ENV=prod IDENTIFIER=orders (REGION=eu-central-1)
+	@python -m adoption $(if $(value REGION),--region="$$REGION") -- "$$ENV" "$$IDENTIFIER"
+
 diff: $(READY) ## What changes: against a commit, offline (BASE=main, ACCEPT="reason"), or what is deployed (ENV=dev)
 ifdef BASE
 	@python -m review.diff --base="$$BASE" --accept="$$ACCEPT" || { status=$$?; [ $$status -eq 3 ] || exit $$status; } # 3: changes, and nothing that needs a yes
@@ -155,4 +158,4 @@ lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into t
 	@pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/packages/requirements.txt benchmarks/packages/requirements.in
 	@npm install --package-lock-only
 
-.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap diff deploy destroy gameday rehearse doctor migrate-resolve delivery upgrade lab bench lock
+.PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap adopt diff deploy destroy gameday rehearse doctor migrate-resolve delivery upgrade lab bench lock

@@ -53,6 +53,11 @@ class Aws:
         self.region = region
         self._session = botocore.session.Session()
 
+    @staticmethod
+    def default_region() -> str:
+        """Return the region that the caller's profile or environment names, or nothing."""
+        return botocore.session.Session().get_config_variable("region") or ""
+
     def client(self, service: str) -> Any:
         """Return a botocore client of `service`."""
         return self._session.create_client(service, region_name=self.region)

@@ -15,7 +15,7 @@ from delivery.assembly import Assembly, synthesized
 from delivery.aws import Aws
 from delivery.command import DONE, FAILED, REFUSED, say
 from delivery.question import Question
-from settings.environment import EnvironmentSettings
+from settings.environment import DatabaseSettings, EnvironmentSettings
 from settings.project import ROOT, Project
 
 CLOCKS = timedelta(minutes=5)
@@ -69,7 +69,8 @@ def deploy(settings: EnvironmentSettings, assembly: Assembly, aws: Aws, answer: 
         return DONE
     checks.nobody_left_behind(assembly, aws, there)
     # Also by what is deployed: the change may be the one that takes the protection away.
-    protected = settings.database.deletion_protection or any(each.protected for each in there.values())
+    wanted = isinstance(settings.database, DatabaseSettings) and settings.database.deletion_protection
+    protected = wanted or any(each.protected for each in there.values())
     if not (dangers.answered(asked) and answer(settings, protected=protected)):
         say("Nothing was done.")
         return REFUSED

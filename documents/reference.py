@@ -46,9 +46,10 @@ def reference() -> str:
 
 def _sections_in(section: Schema, whole: Schema, *, prefix: str) -> Iterator[str]:
     for name, of in section["properties"].items():
-        if inner := _section_of(of, whole):
-            table = f"[[{prefix}{name}]]" if of.get("type") == "array" else f"[{prefix}{name}]"
-            yield from ("", f"## `{table}`", "", _sentence(inner["description"].removeprefix(f"{table}: ")))
+        table = f"[[{prefix}{name}]]" if of.get("type") == "array" else f"[{prefix}{name}]"
+        for inner in _sections_of(of, whole):
+            which, _, text = inner["description"].removeprefix(table).partition(": ")
+            yield from ("", f"## `{table}`{which}", "", _sentence(text))
             yield from _section(inner, whole)
             yield from _sections_in(inner, whole, prefix=f"{prefix}{name}.")
 
@@ -56,15 +57,15 @@ def _sections_in(section: Schema, whole: Schema, *, prefix: str) -> Iterator[str
 def _section(section: Schema, whole: Schema) -> Iterator[str]:
     yield from ("", "| Key | Type | Default | Meaning |", "| --- | --- | --- | --- |")
     for key, of in section["properties"].items():
-        if not _section_of(of, whole):
+        if not _sections_of(of, whole):
             default = "required" if key in section.get("required", ()) else _default(of)
             yield f"| `{key}` | {_type(of)} | {default} | {_cell(of.get('description', ''))} |"
 
 
-def _section_of(of: Schema, whole: Schema) -> Schema | None:
-    """The section that a key begins, if it does."""
-    reference = of.get("$ref") or of.get("items", {}).get("$ref")
-    return whole["$defs"][reference.rpartition("/")[2]] if reference else None
+def _sections_of(of: Schema, whole: Schema) -> list[Schema]:
+    """The section that a key begins, if it does; two of one that describes one thing or another."""
+    references = [each.get("$ref") for each in of.get("oneOf", (of, of.get("items", {})))]
+    return [whole["$defs"][each.rpartition("/")[2]] for each in references if each]
 
 
 def _type(of: Schema) -> str:

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from gameday.exercises.all import EXERCISES
 from gameday.ground import AWS, LOCAL, Ground
 from gameday.project import RESTORED, GameProject, environment_name
 from gameday.remains import Progress
-from settings.environment import EnvironmentSettings
+from settings.environment import DatabaseSettings, EnvironmentSettings
 from settings.files import load_environments
 from settings.project import ROOT, Project
 
@@ -56,11 +57,24 @@ def main() -> int:
 
     def hold_it() -> int:
         if arguments.environment == LOCAL:
-            return _here(load_environments(Project(ROOT))[0], arguments.page)
+            return _here(_with_a_database(load_environments(Project(ROOT))), arguments.page)
         settings = command.settings(parser, Project(ROOT), arguments.environment)
-        return _on_aws(settings, arguments.page, ask=not arguments.yes)
+        return _on_aws(_with_a_database([settings]), arguments.page, ask=not arguments.yes)
 
     return command.run(hold_it)
+
+
+def _with_a_database(environments: Sequence[EnvironmentSettings]) -> EnvironmentSettings:
+    """The first of `environments` that makes a database: the game day restarts, changes and deletes one like it.
+
+    Raises:
+        Refused: none does.
+    """
+    for each in environments:
+        if isinstance(each.database, DatabaseSettings):
+            return each
+    names = ", ".join(each.name for each in environments)
+    raise Refused(f"a game day needs an environment that makes its database, and {names} names one that is there")
 
 
 def _here(source: EnvironmentSettings, page: Path) -> int:

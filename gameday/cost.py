@@ -53,7 +53,7 @@ def cost(settings: EnvironmentSettings, *, hours: float) -> Cost:
 
 def _amounts(settings: EnvironmentSettings, hours: float) -> Iterator[tuple[str, str, float]]:
     """What is billed: in words, the name of its price, and how many of the price's units."""
-    database, both = settings.database, hours + SECOND_HOURS
+    database, both = settings.made_database, hours + SECOND_HOURS
     copies = 2 if database.multi_az else 1
     proxies = both if settings.proxy.enabled else PROXY_HOURS
     vcpus = read_instance_class(database.instance_class).vcpus

@@ -310,7 +310,7 @@ class Ground:
     def reboot(self) -> None:
         """Ask for a restart, which comes in a moment; with a standby, by a failover to it."""
         self.client("rds").reboot_db_instance(
-            DBInstanceIdentifier=names.database(self.name), ForceFailover=self.settings.database.multi_az
+            DBInstanceIdentifier=names.database(self.name), ForceFailover=self.settings.made_database.multi_az
         )
 
     def rotate_master(self) -> None:
@@ -442,7 +442,7 @@ class Ground:
 
 def shape(settings: EnvironmentSettings) -> str:
     """Return what is deployed, in a few words."""
-    database = settings.database
+    database = settings.made_database
     zones = "two zones" if database.multi_az else "one zone"
     proxy = "with a proxy" if settings.proxy.enabled else "without a proxy"
     return f"{database.instance_class} in {zones}, {proxy}, login by {database.auth}"

@@ -109,7 +109,7 @@ def _like(source: EnvironmentSettings) -> dict[str, Any]:
     values["accept_risk"] = [
         "no_deletion_protection",
         "no_backups",
-        *([] if source.database.multi_az else ["single_zone"]),
+        *([] if source.made_database.multi_az else ["single_zone"]),
     ]
     values["jobs"] = JOBS
     return values

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -38,10 +38,12 @@ class LocalDatabase:
     """The authority that signed the server's certificate, in PEM."""
     master_secret: str
     """ARN of the secret with the administrator's login, which RDS would have made."""
+    in_place_of: Mapping[str, str] = field(default_factory=dict)
+    """What templates say of a database that is there, and what is here instead: its endpoint, and its secret."""
 
 
 def parameters(assembly: Path) -> dict[str, str]:
-    """Return the server settings in the environment's RDS parameter group."""
+    """Return the server settings in the environment's RDS parameter group; none of a database that is there."""
     found: dict[str, str] = {}
     for template in _templates(assembly):
         for resource in _resources(_read(template)).values():
@@ -112,7 +114,7 @@ def _kind(resource: dict[str, Any]) -> str:
 
 
 def _replace_database(template: dict[str, Any], database: LocalDatabase) -> dict[str, Any]:
-    """Replace the instance by the MySQL server and its secrets: the emulator's instance is a record without either."""
+    """Replace the instance, or one that is there, by the MySQL server: the emulator's is a record without a server."""
     local = {
         "AWS::RDS::DBInstance": {
             "Endpoint.Address": database.host,
@@ -139,7 +141,7 @@ def _replace_database(template: dict[str, Any], database: LocalDatabase) -> dict
             case list():
                 return [replace(part) for part in value]
             case _:
-                return value
+                return database.in_place_of.get(value, value)
 
     replaced: dict[str, Any] = replace(template)
     return replaced

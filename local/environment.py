@@ -25,7 +25,7 @@ from local.localized import localized
 from local.mysql_server import MySQLServer
 from local.run_report import error_text
 from settings import names
-from settings.environment import EnvironmentSettings
+from settings.environment import AdoptedDatabaseSettings, EnvironmentSettings
 from settings.files import SettingsError, load_environment
 from settings.migrations import migration_mistakes
 from settings.project import ROOT, Project
@@ -170,7 +170,7 @@ def deployed(
 
 
 def _replace_rds(settings: EnvironmentSettings, server: MySQLServer, emulator: Emulator) -> assembly.LocalDatabase:
-    """Make what RDS makes with an instance: the schema, and a secret with the master user's login."""
+    """Make what RDS makes with an instance, or what would be there: the schema, and a secret with the admin's login."""
     name = settings.database.name
     with server.connect() as connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE `{name}`")
@@ -182,4 +182,12 @@ def _replace_rds(settings: EnvironmentSettings, server: MySQLServer, emulator: E
         port=server.port,
         certificates=server.certificate_authority,
         master_secret=secret["ARN"],
+        in_place_of=_in_place_of(settings, server.host, secret["ARN"]),
     )
+
+
+def _in_place_of(settings: EnvironmentSettings, host: str, secret: str) -> dict[str, str]:
+    match settings.database:
+        case AdoptedDatabaseSettings(existing=existing):
+            return {existing.endpoint: host, existing.login: secret}
+    return {}

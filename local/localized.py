@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from local.emulator import ACCOUNT
-from settings.environment import EnvironmentSettings, NetworkSettings
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, NetworkSettings
 
 NETWORK = NetworkSettings(cidr="10.0.0.0/20", zones=("a", "b"))
 
@@ -14,7 +14,13 @@ def localized(settings: EnvironmentSettings) -> EnvironmentSettings:
     That is what names an account, a key, a snapshot or a network, the IAM login, which MySQL outside RDS does not
     have, and what protects from being deleted.
     """
-    database = settings.database.model_copy(update={"auth": "secret", "deletion_protection": False, "snapshot": None})
+    database: DatabaseSettings | AdoptedDatabaseSettings
+    match settings.database:
+        case DatabaseSettings() as made:
+            database = made.model_copy(update={"auth": "secret", "deletion_protection": False, "snapshot": None})
+        case AdoptedDatabaseSettings() as adopted:
+            existing = adopted.existing.model_copy(update={"login_key": None})
+            database = adopted.model_copy(update={"auth": "secret", "existing": existing})
     return settings.model_copy(
         update={
             "account": ACCOUNT,

@@ -35,7 +35,7 @@ from settings.project import ROOT, Project
 from stacks.jobs.bundle import bundle
 
 MIGRATE_SECONDS = 600
-TOLD_MIGRATIONS = {"JOBS_AUTH", "JOBS_SECRETS", "RIGHTS"}
+TOLD_MIGRATIONS = {"CONNECTIONS_NEEDED", "DATABASE_ORIGIN", "JOBS_AUTH", "JOBS_SECRETS", "RIGHTS"}
 """The variables that only the migrate function has."""
 TIMES = ("connect_ms", "work_ms", "destroy_ms", "duration_ms")
 DETAILS = ("scheduled_time", "window_start", "window_end", "result", "progress", "killed", "leaked")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from settings.connection_budget import connection_budget
-from settings.environment import EnvironmentSettings
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from settings.files import load_environments
 from settings.instance_class import read_instance_class
 from settings.placement import RESOURCES_PER_STACK
@@ -90,19 +90,27 @@ def limits(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -
 def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterator[str]:
     """What is billed by the hour or the month, whether jobs run or not, item by item."""
     database = settings.database
-    copies = "2 x " if database.multi_az else ""
-    yield f"{copies}{database.instance_class}"
-    yield f"{copies}{database.storage_gb} GB gp3 (up to {database.max_storage_gb} GB)"
+    if isinstance(database, DatabaseSettings):
+        copies = "2 x " if database.multi_az else ""
+        yield f"{copies}{database.instance_class}"
+        yield f"{copies}{database.storage_gb} GB gp3 (up to {database.max_storage_gb} GB)"
     if settings.proxy.enabled:
-        yield f"proxy of {read_instance_class(database.instance_class).vcpus} vCPUs"
+        yield f"proxy of {_vcpus(database)} vCPUs"
     if settings.network.secrets_endpoint:
         yield f"endpoint in {len(settings.network.zones) or 'all'} zones"
-    if database.insights == "advanced":
-        yield f"advanced insights of {read_instance_class(database.instance_class).vcpus} vCPUs"
+    if isinstance(database, DatabaseSettings) and database.insights == "advanced":
+        yield f"advanced insights of {_vcpus(database)} vCPUs"
     for kind, name in COUNTED.items():
         # RDS makes the master's secret, so it's in no template.
-        if count := resources.get(kind, 0) + (kind == "AWS::SecretsManager::Secret"):
+        masters = kind == "AWS::SecretsManager::Secret" and isinstance(database, DatabaseSettings)
+        if count := resources.get(kind, 0) + masters:
             yield f"{name} {count}"
+
+
+def _vcpus(database: DatabaseSettings | AdoptedDatabaseSettings) -> int | str:
+    if isinstance(database, DatabaseSettings):
+        return read_instance_class(database.instance_class).vcpus
+    return "the existing database's"
 
 
 def resources(assembly: Path) -> list[Counter[str]]:

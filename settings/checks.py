@@ -11,18 +11,20 @@ from typing import Any
 from settings.connection_budget import connection_budget
 from settings.environment import (
     LEAST_BACKUP_DAYS,
+    AdoptedDatabaseSettings,
+    AlarmSettings,
     DatabaseSettings,
     EnvironmentSettings,
     JobSettings,
     NetworkSettings,
     ProxySettings,
     Risk,
-    region_of,
 )
 from settings.instance_class import read_instance_class
 from settings.names import MIGRATE
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
+from settings.values import region_of
 from settings.windows import daily_window, weekly_window
 
 MARGIN_SECONDS = 2
@@ -75,7 +77,8 @@ def mistakes(sections: Mapping[str, Any], each_job: Mapping[str, JobSettings]) -
     """Every mistake across the values of an environment: its keys, the reason, and what to write.
 
     `sections` are the valid fields of `EnvironmentSettings`, `each_job` the valid entries in [[jobs]], by their key.
-    A check gets those that its parameters name, and is left out while one of them is invalid.
+    A check gets those that its parameters name, and is left out while one of them is invalid, and where it is about a
+    database of the other kind: one that is made, or one that is there.
 
     Raises:
         TypeError: a check has a parameter that is no field: a mistake in this module.
@@ -85,8 +88,12 @@ def mistakes(sections: Mapping[str, Any], each_job: Mapping[str, JobSettings]) -
         needed = inspect.signature(check).parameters
         if unknown := needed.keys() - {*EnvironmentSettings.model_fields, "each_job"}:
             raise TypeError(f"{check.__name__} has the parameters {', '.join(sorted(unknown))}, which are no settings")
-        if needed.keys() <= known.keys():
+        if needed.keys() <= known.keys() and _is_about(needed, known.get("database")):
             yield from check(**{name: known[name] for name in needed})
+
+
+def _is_about(parameters: Mapping[str, inspect.Parameter], database: object) -> bool:
+    return "database" not in parameters or isinstance(database, parameters["database"].annotation)
 
 
 def _network_is_made_or_found(network: NetworkSettings) -> Iterator[str]:
@@ -99,6 +106,47 @@ def _network_is_made_or_found(network: NetworkSettings) -> Iterator[str]:
             f"network: {missing} missing: "
             'write cidr = "10.0.0.0/20" and zones = ["a", "b"] for a new VPC, or vpc_id of an existing one'
         )
+
+
+def _existing_database_has_a_network(database: AdoptedDatabaseSettings, network: NetworkSettings) -> Iterator[str]:
+    if network.vpc_id is None and network.cidr is not None:
+        yield (
+            f"network.cidr: {database.existing.identifier} is in a network that is there: write the vpc_id of that "
+            "instead of cidr and zones"
+        )
+
+
+def _existing_database_is_one(region: str, database: AdoptedDatabaseSettings) -> Iterator[str]:
+    existing = database.existing
+    where = "database.existing"
+    arns = {"login": existing.login, "login_key": existing.login_key}
+    for key, arn in arns.items():
+        if arn is not None and region_of(arn) != region:
+            yield f"{where}.{key} is in {region_of(arn)}: write the ARN of one in {region}"
+    if f".{region}." not in existing.endpoint:
+        yield f"{where}.endpoint = {as_written(existing.endpoint)}: it is not in {region}: write one of that region"
+    kind = "cluster" if existing.engine == "aurora-mysql" else "db"
+    if not existing.resource_id.startswith(f"{kind}-"):
+        yield (
+            f"{where}.resource_id = {as_written(existing.resource_id)}: the engine is {existing.engine}: write "
+            f"{kind}-…, the {'cluster' if kind == 'cluster' else 'instance'}'s"
+        )
+    # A cluster also has endpoints for readers, cluster-ro-…, and of one's own, cluster-custom-….
+    # https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/Aurora.Overview.Endpoints.html
+    of = re.search(r"\.cluster-(?:(ro|custom)-)?", existing.endpoint)
+    if (kind == "cluster") != (of is not None and of[1] is None):
+        write = "the cluster's writer endpoint, <name>.cluster-…" if kind == "cluster" else "the instance's endpoint"
+        yield f"{where}.endpoint = {as_written(existing.endpoint)}: the engine is {existing.engine}: write {write}"
+
+
+def _made_database_is_watched(database: DatabaseSettings, alarms: AlarmSettings) -> Iterator[str]:
+    if alarms.database:
+        yield "alarms.database = true: a database that is made always has alarms: remove it"
+
+
+def _risks_are_ours(database: AdoptedDatabaseSettings, accept_risk: Sequence[Risk]) -> Iterator[str]:
+    for risk in accept_risk:
+        yield f"accept_risk: {risk} is not ours to take, as {database.existing.identifier} is others': remove it"
 
 
 def _zones_differ(network: NetworkSettings) -> Iterator[str]:
@@ -322,9 +370,14 @@ def _jobs_are_there_once(jobs: Sequence[JobSettings]) -> Iterator[str]:
 
 
 def _connections_suffice(
-    database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
+    database: DatabaseSettings | AdoptedDatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
 ) -> Iterator[str]:
     budget = connection_budget(database=database, proxy=proxy, jobs=jobs)
+    server, more = (
+        (database.instance_class, "a larger instance_class")
+        if isinstance(database, DatabaseSettings)
+        else (database.existing.identifier, "let its owner raise max_connections")
+    )
     if budget.used > budget.available:
         runs = ", ".join(f"{job.name} {job.concurrency}" for job in jobs[:SOME])
         if len(jobs) > SOME:
@@ -335,14 +388,16 @@ def _connections_suffice(
             else ("", "less concurrency,")
         )
         yield (
-            f"jobs: they may open {budget.used} connections at once, and {database.instance_class} accepts "
+            f"jobs: they may open {budget.used} connections at once, and {server} accepts "
             f"{budget.available}: {budget.runs} of the runs ({runs}) + {budget.kills} to end their statements at the "
             f"deadline + {clients}{budget.migrations} of the migrations + {budget.reserve} in reserve: "
-            f"write {fewer} or a larger instance_class"
+            f"write {fewer} or {more}"
         )
 
 
-def _logins_have_room(database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]) -> Iterator[str]:
+def _logins_have_room(
+    database: DatabaseSettings | AdoptedDatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
+) -> Iterator[str]:
     if database.auth != "secret":
         return
     most = MOST_SECRETS_OF_A_PROXY if proxy.enabled else MOST_SECRETS
@@ -368,6 +423,7 @@ CHECKS: tuple[Check, ...] = (
     _key_is_near,
     _tags_are_allowed,
     _network_is_made_or_found,
+    _existing_database_has_a_network,
     _zones_differ,
     _secrets_manager_is_reached,
     _clients_are_named,
@@ -380,7 +436,10 @@ CHECKS: tuple[Check, ...] = (
     _storage_speed_can_be_set,
     _insights_are_there,
     _snapshot_is_near,
+    _existing_database_is_one,
+    _made_database_is_watched,
     _risks_are_accepted,
+    _risks_are_ours,
     _proxy_answers_in_time,
     _runs_end_before_the_next_begins,
     _late_runs_end_before_the_next_begins,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from settings.environment import DatabaseSettings, JobSettings, ProxySettings
-from settings.instance_class import read_instance_class
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, JobSettings, ProxySettings
 
 SMALLEST_RESERVE = 10
 
@@ -26,24 +25,29 @@ class ConnectionBudget:
     reserve: int
     """For people, RDS's own sessions, and the share that a proxy leaves free: a tenth of all, at least 10."""
     available: int
-    """The lowest max_connections that the instance class may have."""
+    """The lowest max_connections that the instance class may have, or what an existing server has."""
+
+    @property
+    def opened(self) -> int:
+        """The sum of what the environment and its clients may have open at once."""
+        return self.runs + self.kills + self.clients + self.migrations
 
     @property
     def used(self) -> int:
         """The sum of all that may be open at once."""
-        return self.runs + self.kills + self.clients + self.migrations + self.reserve
+        return self.opened + self.reserve
 
 
 def connection_budget(
-    *, database: DatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
+    *, database: DatabaseSettings | AdoptedDatabaseSettings, proxy: ProxySettings, jobs: Sequence[JobSettings]
 ) -> ConnectionBudget:
     """Return the budget of an environment with these settings."""
     runs = sum(job.concurrency for job in jobs)
-    available = read_instance_class(database.instance_class).max_connections
+    available = database.max_connections
     return ConnectionBudget(
         runs=runs,
         kills=0 if proxy.enabled else runs,
-        clients=sum(client.connections for client in database.clients),
+        clients=sum(client.connections for client in database.clients) if isinstance(database, DatabaseSettings) else 0,
         migrations=2,
         reserve=max(SMALLEST_RESERVE, available // 10),
         available=available,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import timedelta
 from functools import cached_property
 from typing import Annotated, Any, Literal, Self
@@ -15,18 +15,16 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
+    Discriminator,
     Field,
-    GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PrivateAttr,
+    Tag,
     ValidationInfo,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
 
+from settings.existing_database import ExistingDatabase
 from settings.instance_class import read_instance_class
 from settings.job_module import JobModule, Rights, read_job_module
 from settings.job_variables import parameters_variable
@@ -34,6 +32,7 @@ from settings.project import ENGINE, Project
 from settings.reserved_words import RESERVED_WORDS
 from settings.schedule import Schedule, read_schedule
 from settings.spelling import did_you_mean
+from settings.values import KEY, Like, Settings, region_of
 from settings.windows import DAILY, WEEKLY, daily_window, weekly_window
 
 REGIONS = sorted(path.stem for path in (ENGINE / "certificates").glob("*.pem"))
@@ -58,7 +57,6 @@ can have, like 127.0.0.0/8 and 169.254.0.0/16."""
 
 SNAPSHOT = r"(arn:aws:rds:[a-z0-9-]+:[0-9]{12}:snapshot:)?((rds|awsbackup):)?[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*"
 """https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBSnapshot.html"""
-KEY = r"arn:aws:kms:[a-z0-9-]+:[0-9]{12}:key/(mrk-[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 RULE_DESCRIPTION = r"[A-Za-z0-9._\-:/()#,@\[\]+=;{}!$*][A-Za-z0-9 ._\-:/()#,@\[\]+=;{}!$*]{0,254}"
 """What EC2 takes as the description of a security group's rule, whatever its other side is.
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_UserIdGroupPair.html"""
@@ -80,11 +78,6 @@ NO_TIME_ZONES = ("Factory", "localtime")
 SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
 Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
 """What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
-
-
-def region_of(arn: str) -> str:
-    """Return the region that the ARN of a resource names."""
-    return arn.split(":")[3]
 
 
 def _project(info: ValidationInfo) -> Project:
@@ -178,9 +171,14 @@ def _instance_class(value: str) -> str:
     return read_instance_class(value).name
 
 
-def _schema(value: str) -> str:
-    if value in SYSTEM_SCHEMAS:
+def _no_system_schema(value: str) -> str:
+    if value.lower() in SYSTEM_SCHEMAS:
         raise ValueError("this schema is MySQL's own: write another name, like jobs")
+    return value
+
+
+def _schema(value: str) -> str:
+    _no_system_schema(value)
     if value in RESERVED_WORDS:
         raise ValueError("MySQL reserves this word, and RDS makes no schema of its name: write another, like jobs")
     return value
@@ -202,36 +200,11 @@ def _weekly(value: str) -> str:
     return value
 
 
-@dataclass(frozen=True)
-class _Like:
-    """Requires a text to match `pattern`; else says what to `write`."""
-
-    pattern: str
-    write: str
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self._check, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        return {**handler(schema), "pattern": f"^({self.pattern})$", "x-write": self.write}
-
-    def _check(self, value: str) -> str:
-        if not re.fullmatch(self.pattern, value, re.ASCII):  # \w and \d mean ASCII's, as in the JSON schema
-            raise ValueError(f"write {self.write}")
-        return value
-
-
 # "<schema>.<job>" is the name of a lock, and those have 64 characters at most.
 # https://dev.mysql.com/doc/refman/8.4/en/locking-functions.html
 Identifier = Annotated[
-    str, _Like(r"[a-z][a-z0-9_]{0,30}", write="small letters, digits and underscores, a letter first, 31 at most")
+    str, Like(r"[a-z][a-z0-9_]{0,30}", write="small letters, digits and underscores, a letter first, 31 at most")
 ]
-
-
-class Settings(BaseModel):
-    """Settings don't change, and a key that nobody reads is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, use_attribute_docstrings=True)
 
 
 class NetworkSettings(Settings):
@@ -240,17 +213,21 @@ class NetworkSettings(Settings):
     cidr: Annotated[str, AfterValidator(_network)] | None = None
     """The addresses of the VPC: a private network between /16 and /24, like 10.0.0.0/20, or of 100.64.0.0/10."""
     zones: Annotated[
-        tuple[Annotated[str, _Like("[a-z]", write="the zone's letter, like a")], ...],
+        tuple[Annotated[str, Like("[a-z]", write="the zone's letter, like a")], ...],
         Field(min_length=2, max_length=3, strict=False),
     ] = ()
     """Letters of the region's availability zones; RDS needs two."""
-    vpc_id: Annotated[str, _Like("vpc-[0-9a-f]{8,17}", write="a VPC's id, like vpc-0123456789abcdef0")] | None = None
+    vpc_id: Annotated[str, Like("vpc-[0-9a-f]{8,17}", write="a VPC's id, like vpc-0123456789abcdef0")] | None = None
     """A VPC that is there. What CDK looked up of it is in cdk.context.json, which is committed: synth asks nobody."""
     secrets_endpoint: bool = True
     """Whether to make an interface endpoint of Secrets Manager, about 7 USD a month and zone. False only where a VPC
     that is there has a way to Secrets Manager already."""
     flow_log_days: Annotated[Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365], BeforeValidator(_whole_number)] = 30
     """How long the record of who talked to whom is kept."""
+
+
+Schema = Annotated[Identifier, AfterValidator(_schema)]
+Auth = Literal["iam", "secret"]
 
 
 class ClientSettings(Settings):
@@ -260,11 +237,11 @@ class ClientSettings(Settings):
     """
 
     security_group: (
-        Annotated[str, _Like("sg-[0-9a-f]{8,17}", write="a security group's id, like sg-0123456789abcdef0")] | None
+        Annotated[str, Like("sg-[0-9a-f]{8,17}", write="a security group's id, like sg-0123456789abcdef0")] | None
     ) = None
     """Whoever is in this group: of the database's VPC, or of one that is peered with it in the same account."""
     prefix_list: (
-        Annotated[str, _Like("pl-[0-9a-f]{8,17}", write="a prefix list's id, like pl-0123456789abcdef0")] | None
+        Annotated[str, Like("pl-[0-9a-f]{8,17}", write="a prefix list's id, like pl-0123456789abcdef0")] | None
     ) = None
     """The networks in this list. To EC2 it counts as many rules as it may have entries, of a group's 60."""
     cidr: Annotated[str, AfterValidator(_client_network)] | None = None
@@ -273,7 +250,7 @@ class ClientSettings(Settings):
     connections: Annotated[int, Field(ge=1)]
     """The most that it opens at once: part of the connection budget. A limit of its user holds it to that."""
     reason: Annotated[
-        str, _Like(RULE_DESCRIPTION, write="why, in 255 letters, digits, spaces and ._-:/()#,@[]+=;{}!$* at most")
+        str, Like(RULE_DESCRIPTION, write="why, in 255 letters, digits, spaces and ._-:/()#,@[]+=;{}!$* at most")
     ]
     """Stands beside the rule in EC2."""
 
@@ -284,9 +261,9 @@ class ClientSettings(Settings):
 
 
 class DatabaseSettings(Settings):
-    """[database]: the RDS MySQL instance."""
+    """[database]: the RDS MySQL instance, made for the jobs."""
 
-    name: Annotated[Identifier, AfterValidator(_schema)] = "jobs"
+    name: Schema = "jobs"
     """The schema that the jobs work in."""
     instance_class: Annotated[str, AfterValidator(_instance_class)]
     """Without the leading "db.", like t4g.micro: one that RDS for MySQL has."""
@@ -303,23 +280,23 @@ class DatabaseSettings(Settings):
     """Whether a standby in a second zone takes over."""
     backup_days: Annotated[int, Field(ge=0, le=35)]
     """How long automatic backups are kept; 0 for none. From 7 on, they also outlive a deleted instance by so much."""
-    backup_copy_key: Annotated[str, _Like(KEY, write="a KMS key's ARN")] | None = None
+    backup_copy_key: Annotated[str, Like(KEY, write="a KMS key's ARN")] | None = None
     """A key in another region: automatic backups are copied to there, for as many days, encrypted with it."""
     backup_window: (
-        Annotated[str, _Like(DAILY, write="a time of the day in UTC, like 02:00-02:30"), AfterValidator(_daily)] | None
+        Annotated[str, Like(DAILY, write="a time of the day in UTC, like 02:00-02:30"), AfterValidator(_daily)] | None
     ) = None
     """When automatic backups are made, every day, in UTC. Write both windows or none: RDS chooses times in the region's
     night."""
     maintenance_window: (
         Annotated[
-            str, _Like(WEEKLY, write="a time of the week in UTC, like sun:03:00-sun:03:30"), AfterValidator(_weekly)
+            str, Like(WEEKLY, write="a time of the week in UTC, like sun:03:00-sun:03:30"), AfterValidator(_weekly)
         ]
         | None
     ) = None
     """When RDS may apply what interrupts the database, every week, in UTC; not while backups are made."""
     deletion_protection: bool
     """Of the instance, and of the stack that it is in."""
-    snapshot: Annotated[str, AfterValidator(_snapshot), _Like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
+    snapshot: Annotated[str, AfterValidator(_snapshot), Like(SNAPSHOT, write="a snapshot's ARN or name")] | None = None
     """What a new instance starts from, with the snapshot's encryption; it stays in the file, as removing it would ask
     for another instance."""
     monitoring_seconds: Annotated[Literal[0, 1, 5, 10, 15, 30, 60], BeforeValidator(_whole_number)] = 0
@@ -328,7 +305,7 @@ class DatabaseSettings(Settings):
     """Database Insights: which statements wait for what, for 7 days, or, advanced, for 15 months."""
     port: Annotated[int, Field(ge=1150, le=65535)] = 13306
     """Where MySQL listens; 1150 is the lowest that RDS allows."""
-    auth: Literal["iam", "secret"] = "iam"
+    auth: Auth = "iam"
     """How the jobs log in, each as a database user of its own: with a token of its role, or with a password from
     Secrets Manager, a secret for each job."""
     clients: Annotated[tuple[ClientSettings, ...], Field(strict=False)] = ()
@@ -344,6 +321,53 @@ class DatabaseSettings(Settings):
         """Where automatic backups are copied to; None if they are not."""
         return region_of(self.backup_copy_key) if self.backup_copy_key is not None else None
 
+    @property
+    def max_connections(self) -> int:
+        """The lowest number of connections that the instance class may accept."""
+        return read_instance_class(self.instance_class).max_connections
+
+
+class AdoptedDatabaseSettings(Settings):
+    """[database] with `existing`: a server that is there, instead of the keys that make one."""
+
+    name: Annotated[
+        str, Like(r"[A-Za-z0-9_$-]{1,64}", write="the name of a schema, like shop"), AfterValidator(_no_system_schema)
+    ]
+    """The schema that the jobs work in: one that is there. What is ours alone is in one of its own."""
+    auth: Auth = "iam"
+    """How the jobs log in, each as a database user of its own: with a token of its role, or with a password from
+    Secrets Manager, a secret for each job."""
+    existing: ExistingDatabase
+    """Which one, and how to log in."""
+
+    @property
+    def port(self) -> int:
+        """Where it listens."""
+        return self.existing.port
+
+    @property
+    def max_connections(self) -> int:
+        """The number of connections that the server accepts, as it was asked."""
+        return self.existing.max_connections
+
+
+def database_model(value: object) -> type[DatabaseSettings] | type[AdoptedDatabaseSettings]:
+    """Return what `value` of [database] describes: a database that is made, or one that is there."""
+    return AdoptedDatabaseSettings if isinstance(value, Mapping) and "existing" in value else DatabaseSettings
+
+
+def _database_tag(value: object) -> str:
+    if isinstance(value, Settings):
+        return type(value).__name__
+    return database_model(value).__name__
+
+
+Database = Annotated[
+    Annotated[DatabaseSettings, Tag(DatabaseSettings.__name__)]
+    | Annotated[AdoptedDatabaseSettings, Tag(AdoptedDatabaseSettings.__name__)],
+    Discriminator(_database_tag),
+]
+
 
 class ProxySettings(Settings):
     """[proxy]: RDS Proxy between the jobs and the database."""
@@ -355,12 +379,15 @@ class ProxySettings(Settings):
 
 
 class AlarmSettings(Settings):
-    """[alarms]: who is told."""
+    """[alarms]: who is told, and of what."""
 
     email: (
-        Annotated[str, _Like(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+", write="an address like on-call@example.com")] | None
+        Annotated[str, Like(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+", write="an address like on-call@example.com")] | None
     ) = None
     """Gets the alarms, once it has confirmed that it wants them. Without it, subscribe to the topic by other means."""
+    database: bool = False
+    """Whether an existing database has alarms and events here, too: its owner may have them already. One that is made
+    always has."""
 
 
 class DeliverySettings(Settings):
@@ -368,7 +395,7 @@ class DeliverySettings(Settings):
 
     repository: Annotated[
         str,
-        _Like(
+        Like(
             REPOSITORY,
             write="it as GitHub's tokens do, like owner@id/name@id, or owner/name if it is an older repository",
         ),
@@ -409,7 +436,7 @@ class JobSettings(Settings):
     most."""
     max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
     """The longest window that one run covers. Without it: a day, or twice the longest interval if that is more."""
-    parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}
+    parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}  # noqa: RUF012
     """As in the file; the job's module says what they may be."""
 
     _module: JobModule = PrivateAttr()
@@ -475,39 +502,39 @@ class AcceptedChange(Settings):
     See `make diff BASE=main`. Another danger of the same resource needs another yes.
     """
 
-    resource: Annotated[str, _Like(r"\S.*", write="a path, like Database/Instance")]
+    resource: Annotated[str, Like(r"\S.*", write="a path, like Database/Instance")]
     """Its path, or a migration's file, as the report names it."""
-    danger: Annotated[str, _Like(r"[a-z0-9]+(-[a-z0-9]+)*", write="the code that the report prints, like data")]
+    danger: Annotated[str, Like(r"[a-z0-9]+(-[a-z0-9]+)*", write="the code that the report prints, like data")]
     """The danger's code, as the report names it."""
-    reason: Annotated[str, _Like(r"\S.*", write="why it is meant, in a line")]
+    reason: Annotated[str, Like(r"\S.*", write="why it is meant, in a line")]
     """Stands in the report beside the change."""
 
 
 class EnvironmentSettings(Settings):
     """A whole environment: everything in which it differs from the others."""
 
-    name: Annotated[str, _Like("[a-z][a-z0-9]{0,15}", write="a file name of small letters and digits, 16 at most")]
+    name: Annotated[str, Like("[a-z][a-z0-9]{0,15}", write="a file name of small letters and digits, 16 at most")]
     """The file's name."""
-    account: Annotated[str, _Like("[0-9]{12}", write="the account's 12 digits, in quotes")]
+    account: Annotated[str, Like("[0-9]{12}", write="the account's 12 digits, in quotes")]
     """The AWS account's number."""
     region: Annotated[str, AfterValidator(_region), Field(json_schema_extra={"enum": [*REGIONS]})]
     """The AWS region."""
     network: NetworkSettings
     """The VPC."""
-    database: DatabaseSettings
-    """The RDS MySQL instance."""
+    database: Database
+    """The RDS MySQL instance that is made, or one that is there."""
     proxy: ProxySettings = ProxySettings()
     """RDS Proxy between the jobs and the database."""
     alarms: AlarmSettings = AlarmSettings()
     """Who is told."""
     delivery: DeliverySettings | None = None
     """The workflows that may deploy; without it, only people do."""
-    encryption_key: Annotated[str, _Like(KEY, write="a KMS key's ARN")] | None = None
+    encryption_key: Annotated[str, Like(KEY, write="a KMS key's ARN")] | None = None
     """The customer's own key for the database, its secrets, the queues and the logs; else AWS's. Its policy must let
     CloudWatch Logs use it: docs/security.md."""
-    permissions_boundary: Annotated[str, _Like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None
+    permissions_boundary: Annotated[str, Like(r"[\w+=,.@-]{1,128}", write="the name of a policy")] | None = None
     """For every role that is made here."""
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = {}  # noqa: RUF012 - pydantic copies defaults
     """On everything, besides `project` and `environment`; to IAM, keys that differ in case only are the same."""
     accept_risk: Annotated[tuple[Risk, ...], Field(strict=False)] = ()
     """What a production database should have and this one shall not."""
@@ -516,3 +543,24 @@ class EnvironmentSettings(Settings):
     asks no more about such a danger. Once it is deployed, it may go."""
     jobs: Annotated[tuple[JobSettings, ...], Field(strict=False)] = ()
     """The scheduled jobs; more than 20 are in several stacks, see docs/deploy.md."""
+
+    @property
+    def made_database(self) -> DatabaseSettings:
+        """The database that is made.
+
+        Raises:
+            TypeError: it is not made, as [database.existing] names one.
+        """
+        if not isinstance(self.database, DatabaseSettings):
+            raise TypeError(f"{self.name} makes no database")
+        return self.database
+
+    @property
+    def watches_database(self) -> bool:
+        """Whether the database has alarms and events here: one that is made, or an existing one that shall have."""
+        return isinstance(self.database, DatabaseSettings) or self.alarms.database
+
+    @property
+    def certificates(self) -> str | None:
+        """The file of an existing database's authorities beside the environment's, if they are not RDS's."""
+        return self.database.existing.certificates if isinstance(self.database, AdoptedDatabaseSettings) else None

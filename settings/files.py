@@ -12,12 +12,13 @@ from typing import Any, get_args, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from settings.checks import mistakes, provider_mistakes
-from settings.environment import EnvironmentSettings, JobSettings, Settings
+from settings.environment import DatabaseSettings, EnvironmentSettings, JobSettings, database_model
 from settings.job_module import read_job_module
 from settings.migrations import migration_mistakes
 from settings.placement import placement_mistakes
 from settings.project import Project
 from settings.spelling import as_key, as_written, did_you_mean
+from settings.values import Settings
 
 REMEDIES = {  # by pydantic's name of the mistake: https://docs.pydantic.dev/latest/errors/validation_errors/
     "string_type": "write it in quotes",
@@ -75,7 +76,7 @@ def load_environment(project: Project, name: str) -> EnvironmentSettings:
     try:
         settings = EnvironmentSettings.model_validate(content, context=project)
     except ValidationError as error:
-        details = [detail for detail in error.errors(include_url=False) if not _follows(detail)]
+        details = [_placed(detail) for detail in error.errors(include_url=False) if not _follows(detail)]
         lines += [_mistake(detail, content, project) for detail in details]
         lines += mistakes(_right_sections(content, details, project), _right_jobs(content, details, project))
     else:
@@ -122,6 +123,14 @@ def _follows(detail: Mapping[str, Any]) -> bool:
     return bool(detail["type"] == "too_short" and len(detail["input"]) >= detail["ctx"]["min_length"])
 
 
+def _placed(detail: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mistake with the keys of its place alone: pydantic also says there which of two models it tried."""
+    match detail["loc"]:
+        case ("database", _tag, *below):
+            return {**detail, "loc": ("database", *below)}
+    return dict(detail)
+
+
 def _right_sections(
     content: Mapping[str, Any], details: Iterable[Mapping[str, Any]], project: Project
 ) -> dict[str, Any]:
@@ -157,6 +166,8 @@ def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any], project: Pro
     match detail["type"]:
         case "missing":
             return f"{key}: missing: add it"
+        case "extra_forbidden" if _makes_a_database(place, content):
+            return f"{key}: it is for a database that is made, and existing names one that is there: remove it"
         case "extra_forbidden" | "unexpected_keyword_argument":
             known = _keys_at(place[:-1], content, project)
             return f"{key}: there is no such key: {did_you_mean(place[-1], known, otherwise=_one_of(known))}"
@@ -168,6 +179,11 @@ def _mistake(detail: Mapping[str, Any], content: Mapping[str, Any], project: Pro
             reason = REMEDIES.get(kind, str(detail["msg"])).format(**detail.get("ctx", {}))
     # A check of a whole table quotes the values itself.
     return f"{key}: {reason}" if isinstance(value, Mapping) else f"{key} = {as_written(value)}: {reason}"
+
+
+def _makes_a_database(place: Sequence[str | int], content: Mapping[str, Any]) -> bool:
+    made = database_model(content.get("database")) is DatabaseSettings
+    return not made and len(place) == 2 and place[0] == "database" and place[1] in DatabaseSettings.model_fields
 
 
 def _key(place: Sequence[str | int], content: Mapping[str, Any]) -> str:
@@ -209,6 +225,8 @@ def _keys_at(place: Sequence[str | int], content: Mapping[str, Any], project: Pr
     match place:
         case ["jobs", int(number), "parameters", *place]:
             kind = read_job_module(project.job_file(content["jobs"][number]["name"])).parameters
+        case ["database", *place]:
+            kind = database_model(content["database"])
     for part in place:
         kind = _fields(kind)[part] if isinstance(part, str) else get_args(kind)[0]
         if NoneType in get_args(kind):

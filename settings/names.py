@@ -74,6 +74,11 @@ def job_secrets(environment: str) -> str:
     return f"{database(environment)}/"
 
 
+def own_schema(environment: str) -> str:
+    """Return the schema that the engine's own tables have in an existing database, one for each environment."""
+    return f"mysql_jobs_{environment}"
+
+
 def proxy_log(environment: str) -> str:
     """Return the name of the proxy's log group."""
     return f"/aws/rds/proxy/{database(environment)}"

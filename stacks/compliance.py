@@ -12,7 +12,7 @@ from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
 from settings import names
-from settings.environment import EnvironmentSettings
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from settings.placement import Places
 from stacks.delivery import Delivery
 from stacks.environment import Environment
@@ -101,6 +101,12 @@ def _network(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
 
 
 def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    if isinstance(settings.database, DatabaseSettings):
+        yield from _instance(settings.database)
+    yield from _logins(settings)
+
+
+def _instance(database: DatabaseSettings) -> Iterator[Acknowledgement]:
     instance = "Database/Instance/Resource"
     yield Acknowledgement(
         instance,
@@ -108,13 +114,13 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         "RDS takes a major version alone (stacks/database/instance.py); the CDK's list has whole ones only",
     )
     accepted = "The environment file accepts this risk"
-    if not settings.database.multi_az:
+    if not database.multi_az:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS3", f"{accepted}: single_zone")
-    if not settings.database.deletion_protection:
+    if not database.deletion_protection:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS10", f"{accepted}: no_deletion_protection")
-    if not settings.database.backup_days:
+    if not database.backup_days:
         yield Acknowledgement(instance, "AwsSolutions::AwsSolutions-RDS13", f"{accepted}: no_backups")
-    if settings.database.monitoring_seconds:
+    if database.monitoring_seconds:
         policy = "arn:<AWS::Partition>:iam::aws:policy/service-role/AmazonRDSEnhancedMonitoringRole"
         yield Acknowledgement(
             "Database/MonitoringRole/Resource",
@@ -125,7 +131,8 @@ def _database(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
 
 def _logins(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
     if settings.database.auth == "secret":
-        for secret in ("JobsSecret", *(f"Login/Secret-{job.name}" for job in settings.jobs)):
+        shared = ["JobsSecret"] if isinstance(settings.database, DatabaseSettings) else []
+        for secret in (*shared, *(f"Login/Secret-{job.name}" for job in settings.jobs)):
             yield Acknowledgement(
                 f"Database/{secret}/Resource",
                 "AwsSolutions::AwsSolutions-SMG4",
@@ -138,12 +145,18 @@ def _logins(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
         if settings.proxy.enabled:
             yield _all_logins("Proxy/Role", secrets)
     elif settings.proxy.enabled:
-        # The instance's resource id, as cdk-nag reads the reference to it from another stack.
-        output = "PublishOutputFnGetAttInstanceC1063A87DbiResourceId13D472BC"
-        stack = {"StackName": f"{settings.name}-Database", "Region": settings.region, "OutputName": output}
-        instance = json.dumps({"Fn::GetStackOutput": stack}, separators=(",", ":"))
-        users = f"arn:aws:rds-db:{settings.region}:{settings.account}:dbuser:{instance}"
+        users = f"arn:aws:rds-db:{settings.region}:{settings.account}:dbuser:{_resource_id(settings)}"
         yield _all_logins("Proxy/Role", f"{users}/{names.database_users(settings.name)}")
+
+
+def _resource_id(settings: EnvironmentSettings) -> str:
+    """Return the server's resource id, as cdk-nag reads it."""
+    if isinstance(settings.database, AdoptedDatabaseSettings):
+        return settings.database.existing.resource_id
+    # A reference from another stack.
+    output = "PublishOutputFnGetAttInstanceC1063A87DbiResourceId13D472BC"
+    stack = {"StackName": f"{settings.name}-Database", "Region": settings.region, "OutputName": output}
+    return json.dumps({"Fn::GetStackOutput": stack}, separators=(",", ":"))
 
 
 def _all_logins(role: str, pattern: str) -> Acknowledgement:

@@ -11,7 +11,7 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from settings import names
-from settings.environment import DeliverySettings, EnvironmentSettings
+from settings.environment import DatabaseSettings, DeliverySettings, EnvironmentSettings
 
 ISSUER = "token.actions.githubusercontent.com"
 AUDIENCE = "sts.amazonaws.com"
@@ -117,6 +117,8 @@ class Roles(cdk.Stack):
 
     def _database_rights(self) -> list[iam.PolicyStatement]:
         """To look, before a deploy, at what it would change or restore: delivery/database_checks.py."""
+        if not isinstance(self._settings.database, DatabaseSettings):
+            return []  # a deploy changes nothing of a database that is there
         instance = names.database(self._settings.name)
         snapshot = self._settings.database.snapshot
         looks = [("rds:DescribeDBInstances", self._rds_arn("db", instance))]

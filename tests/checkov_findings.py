@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from settings.environment import EnvironmentSettings
+from settings.environment import DatabaseSettings, EnvironmentSettings
 from settings.project import ROOT
 
 RULES = Path(sys.prefix) / "checkov"
@@ -103,6 +103,8 @@ def _by_setting(settings: EnvironmentSettings) -> Iterator[Accepted]:
         )
         yield Accepted("CKV_AWS_158", ".*Log(Group)?/Resource", "encrypted with CloudWatch's own key: encryption_key")
         yield Accepted("CKV_AWS_27", r"Jobs/Job-\w+/DeadLetters/Resource", "encrypted with SQS's own key")
+    if not isinstance(settings.database, DatabaseSettings):
+        return
     if settings.database.snapshot is not None:
         yield Accepted("CKV_AWS_16", instance, "as the snapshot is, and `make deploy` refuses one without encryption")
     if not settings.database.multi_az:

@@ -23,6 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "review": {"settings"},
     "documents": {"settings", "app", "review"},
     "delivery": {"settings", "review"},
+    "adoption": {"settings", "delivery"},
     "scaffold": {"settings"},
     "local": {"settings", "stacks", "stacks/database", "stacks/jobs", "mysql_jobs"},
     "gameday": {"settings", "app", "stacks", "review", "delivery", "local", "mysql_jobs"},

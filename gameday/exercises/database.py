@@ -28,7 +28,7 @@ def reboot(ground: Ground) -> str:
     done = ground.unbroken("beat", before)
     require(after in done, "the run after it is in no row with the one before it")
     naps = after["result"]["traces"].get("nap", 0) - before["result"]["traces"].get("nap", 0)
-    how = "failover" if ground.settings.database.multi_az else "restart in one zone"
+    how = "failover" if ground.settings.made_database.multi_az else "restart in one zone"
     return f"{how}: a run at work failed with {failure.kind}, {naps} before it were done; no window was lost"
 
 

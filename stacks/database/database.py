@@ -1,48 +1,48 @@
-"""Database stack: RDS MySQL, and the network access and the logins that lead to it."""
+"""Database stack: a MySQL server, and the network access and the logins that lead to it."""
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_rds as rds
 from constructs import Construct
 
 from settings import names
-from settings.environment import EnvironmentSettings
+from settings.connection_budget import connection_budget
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.clients import let_clients_in
 from stacks.database.events import tell_of_events
-from stacks.database.instance import add_instance
+from stacks.database.existing import ExistingServer
 from stacks.database.login import Login
+from stacks.database.made import MadeServer
+from stacks.database.server import Server
 from stacks.network.network import Network
 from stacks.network.secrets_endpoint import SecretsEndpoint
 
 
 class Database(cdk.Stack):
-    """A private MySQL that only accepts TLS.
+    """A MySQL server, made here or found, and what leads to it: nothing else knows which of the two it is.
 
     Attributes:
-        instance: the RDS instance.
-        port: where it listens. Not the instance's own attribute: where the value of an output changes, the templates
-            of the stacks that use it don't, and the CDK CLI skips them.
-        master_secret: made and rotated by RDS; only the migrations read it.
+        server: the server.
+        master_secret: only the migrations read it. Of a server that is made, RDS makes and rotates it.
         login: how the jobs' users log in.
         alarm_topic: notifies the people on call; RDS publishes its events to it.
         name: the schema that the jobs work in.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, settings: EnvironmentSettings, network: Network) -> None:
-        """Build the database that `settings` describe in `network`."""
-        super().__init__(scope, construct_id, termination_protection=settings.database.deletion_protection)
+        """Build the database that `settings` describe in `network`, or refer to the existing one that they name."""
+        super().__init__(scope, construct_id, termination_protection=is_protected(settings.database))
         self.name = settings.database.name
-        self.port = settings.database.port
         self._network = network
+        adopted = isinstance(settings.database, AdoptedDatabaseSettings)
+        self._own_schema = {"OWN_SCHEMA": names.own_schema(settings.name)} if adopted else {}
+        self._expected = _of_existing(settings) if adopted else {}
         key = kms.Key.from_key_arn(self, "Key", settings.encryption_key) if settings.encryption_key else None
-        self.instance = add_instance(
-            self, environment=settings.name, settings=settings.database, network=network, encryption_key=key
-        )
-        let_clients_in(self, "Clients", instance=self.instance, port=self.port, clients=settings.database.clients)
-        self.master_secret = _given(self.instance.secret)
+        self.server = _server(self, settings, network, key)
+        self.master_secret = self.server.secret
         self.login = Login(
             self,
             "Login",
@@ -50,41 +50,55 @@ class Database(cdk.Stack):
             auth=settings.database.auth,
             jobs=[job.name for job in settings.jobs],
             encryption_key=key,
+            shared=not adopted,
         )
         self._endpoint = self._secrets_endpoint() if settings.network.secrets_endpoint else None
         topic = AlarmTopic(self, "Alarms", name=names.alarm_topic(settings.name), email=settings.alarms.email)
         self.alarm_topic = topic.topic
-        tell_of_events(self, "Events", instance=self.instance, topic=topic)
+        if settings.watches_database:
+            tell_of_events(self, "Events", dimensions=self.server.dimensions, topic=topic)
+
+    @property
+    def instance(self) -> rds.DatabaseInstance:
+        """The RDS instance that is made.
+
+        Raises:
+            TypeError: the server is an existing one, of which nothing may be changed.
+        """
+        if not isinstance(self.server, MadeServer):
+            raise TypeError("[database.existing] names a server that is others': there is no instance here")
+        return self.server.instance
 
     def job_variables(self, job: str) -> dict[str, str]:
-        """Return the environment variables that tell a job where the instance is, and how to log in."""
-        return {**self.migration_variables(), **self.login.variables(job)}
+        """Return the environment variables that tell a job where the server is, and how to log in."""
+        return {**self._server_variables(), **self.login.variables(job)}
 
     def migration_variables(self) -> dict[str, str]:
-        """Return the environment variables that tell the migrations where the instance is."""
-        return {
-            "DATABASE_HOST": self.instance.db_instance_endpoint_address,
-            "DATABASE_PORT": str(self.port),
-            "DATABASE_NAME": self.name,
-            "DATABASE_ENDPOINT": "instance",
-        }
+        """Return the environment variables that tell the migrations where the server is, and what it must have."""
+        return {**self._server_variables(), **self._expected}
+
+    def schema_variables(self) -> dict[str, str]:
+        """Return the environment variables that name the jobs' schema, and ours where that is another."""
+        return {"DATABASE_NAME": self.name, **self._own_schema}
 
     def grant_job_login(self, role: iam.IRole, job: str) -> None:
         """Grant `role` the login as a job's user."""
         if self.login.auth == "iam":
-            self.instance.grant_connect(role, self.login.user_of(job))
+            self.server.grant_connect(role, self.login.user_of(job))
         else:
             self.login.grant_read(role, [self.login.secret_of(job)])
 
     def grant_migrations_login(self, role: iam.IRole) -> None:
         """Grant `role` the login as the master user, and reading the passwords for the jobs' users."""
-        self.login.grant_read(role, [self.master_secret.secret_arn, *self.login.all_secrets()])
+        self.server.grant_secret(role)
+        if self.login.auth == "secret":
+            self.login.grant_read(role, self.login.all_secrets())
 
     # The rules of security groups are made in the consumer's stack: here, the two stacks would depend on each other.
 
     def allow_jobs_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that jobs in `security_group` need."""
-        self._allow_from(security_group)
+        self.server.allow_from(security_group)
         self.allow_login_from(security_group)
 
     def allow_login_from(self, security_group: ec2.ISecurityGroup) -> None:
@@ -94,19 +108,8 @@ class Database(cdk.Stack):
 
     def allow_migrations_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that the migrations in `security_group` need."""
-        self._allow_from(security_group)
+        self.server.allow_from(security_group)
         self._allow_secrets_from(security_group)
-
-    def _allow_from(self, security_group: ec2.ISecurityGroup) -> None:
-        # The text is part of the rule's logical id, and what the CDK writes for a port that it does not know. With
-        # another, an update from 0.1.0 would add the rule a second time before it deletes the first: AWS refuses that.
-        port = ec2.Port(
-            protocol=ec2.Protocol.TCP,
-            from_port=self.port,
-            to_port=self.port,
-            string_representation="{IndirectPort}",
-        )
-        security_group.connections.allow_to(self.instance, port)
 
     def _allow_secrets_from(self, security_group: ec2.ISecurityGroup) -> None:
         if self._endpoint is not None:
@@ -114,6 +117,14 @@ class Database(cdk.Stack):
         else:
             # Through an endpoint or a NAT that the VPC has already, whose addresses are not known here.
             security_group.connections.allow_to_any_ipv4(ec2.Port.tcp(443), "Secrets Manager")
+
+    def _server_variables(self) -> dict[str, str]:
+        return {
+            "DATABASE_HOST": self.server.host,
+            "DATABASE_PORT": str(self.server.port),
+            **self.schema_variables(),
+            "DATABASE_ENDPOINT": "instance",
+        }
 
     def _secrets_endpoint(self) -> SecretsEndpoint:
         return SecretsEndpoint(
@@ -125,7 +136,21 @@ class Database(cdk.Stack):
         )
 
 
-def _given(secret: secretsmanager.ISecret | None) -> secretsmanager.ISecret:
-    if secret is None:
-        raise AssertionError("manage_master_user_password=True makes RDS provide a secret")
-    return secret
+def is_protected(settings: DatabaseSettings | AdoptedDatabaseSettings) -> bool:
+    """Return whether the stack is protected: not that of an existing server, as it holds nothing that can be lost."""
+    return isinstance(settings, DatabaseSettings) and settings.deletion_protection
+
+
+def _of_existing(settings: EnvironmentSettings) -> dict[str, str]:
+    budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
+    return {"DATABASE_ORIGIN": "existing", "CONNECTIONS_NEEDED": str(budget.opened)}
+
+
+def _server(stack: cdk.Stack, settings: EnvironmentSettings, network: Network, key: kms.IKey | None) -> Server:
+    match settings.database:
+        case DatabaseSettings() as made:
+            server = MadeServer(stack, environment=settings.name, settings=made, network=network, encryption_key=key)
+            let_clients_in(stack, "Clients", instance=server.instance, port=server.port, clients=made.clients)
+            return server
+        case AdoptedDatabaseSettings() as adopted:
+            return ExistingServer(stack, environment=settings.name, settings=adopted.existing)

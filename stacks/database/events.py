@@ -1,5 +1,7 @@
 """A subscription to RDS's own events, for the people on call."""
 
+from collections.abc import Mapping
+
 from aws_cdk import aws_rds as rds
 from constructs import Construct
 
@@ -19,14 +21,20 @@ EVENTS = (
 )
 
 
-def tell_of_events(scope: Construct, construct_id: str, *, instance: rds.DatabaseInstance, topic: AlarmTopic) -> None:
-    """Publish the EVENTS of `instance` to `topic`."""
+CLUSTER_EVENTS = ("deletion", "failover", "failure", "maintenance", "notification")
+"""Of a cluster, those of EVENTS that there are.
+https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/USER_Events.Messages.html"""
+
+
+def tell_of_events(scope: Construct, construct_id: str, *, dimensions: Mapping[str, str], topic: AlarmTopic) -> None:
+    """Publish the EVENTS of the server whose metrics have these `dimensions` to `topic`."""
+    instance, cluster = dimensions.get("DBInstanceIdentifier"), dimensions.get("DBClusterIdentifier")
     events = rds.CfnEventSubscription(
         scope,
         construct_id,
         sns_topic_arn=topic.topic.topic_arn,
-        source_type="db-instance",
-        source_ids=[instance.instance_identifier],
-        event_categories=list(EVENTS),
+        source_type="db-cluster" if instance is None else "db-instance",
+        source_ids=[each for each in (instance, cluster) if each is not None],
+        event_categories=list(CLUSTER_EVENTS if instance is None else EVENTS),
     )
     events.node.add_dependency(topic.policy)  # RDS refuses a topic that it may not publish to

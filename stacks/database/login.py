@@ -32,14 +32,19 @@ class Login(Construct):
         auth: Literal["iam", "secret"],
         jobs: Sequence[str],
         encryption_key: kms.IKey | None,
+        shared: bool,
     ) -> None:
-        """Build what `auth` needs; `encryption_key` encrypts this environment's secrets, else AWS's own does."""
+        """Build what `auth` needs; `encryption_key` encrypts this environment's secrets, else AWS's own does.
+
+        `shared` keeps the login that all jobs had up to version 0.1, for its functions: they are updated after this.
+        """
         super().__init__(scope, construct_id)
         self.auth = auth
         self._environment = environment
         self._key = encryption_key
         self.secrets = {job: self._secret(job) for job in jobs} if auth == "secret" else {}
-        self._shared = self._secret_of_all(scope) if auth == "secret" else None
+        self._shared_users = [names.SHARED_USER] if shared else []
+        self._shared = self._secret_of_all(scope) if auth == "secret" and shared else None
 
     def variables(self, job: str) -> dict[str, str]:
         """Return the environment variables that tell a job how to log in."""
@@ -57,6 +62,10 @@ class Login(Construct):
     def user_of(self, job: str) -> str:
         """Return the name of a job's user."""
         return names.database_user(self._environment, job)
+
+    def users_in_use(self) -> list[str]:
+        """Return names, or patterns, of all users that functions log in as, that of the version before among them."""
+        return [names.database_users(self._environment), *self._shared_users]
 
     def secret_of(self, job: str) -> str:
         """Return the ARN of a job's secret; its end is random.
@@ -76,21 +85,7 @@ class Login(Construct):
 
     def grant_read(self, role: iam.IRole, secrets: Sequence[str]) -> None:
         """Let `role` read the secrets with these ARNs, which are this environment's."""
-        # Not a secret's own `grant_read`, which grants DescribeSecret, too: it is not needed.
-        role.add_to_principal_policy(
-            iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=list(secrets))
-        )
-        if self._key is not None:
-            # The CDK would grant this in the key's own policy, which is the customer's.
-            # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
-            service = f"secretsmanager.{cdk.Stack.of(self).region}.amazonaws.com"
-            role.add_to_principal_policy(
-                iam.PolicyStatement(
-                    actions=["kms:Decrypt"],
-                    resources=[self._key.key_arn],
-                    conditions={"StringEquals": {"kms:ViaService": service}},
-                )
-            )
+        let_read(role, secrets, self._key)
 
     def _secret(self, job: str) -> secretsmanager.Secret:
         return self._made(
@@ -130,4 +125,23 @@ class Login(Construct):
             resource="secret",
             resource_name=secret,
             arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+
+
+def let_read(role: iam.IRole, secrets: Sequence[str], key: kms.IKey | None) -> None:
+    """Let `role` read the secrets with these ARNs, which `key` encrypts, else AWS's own."""
+    # Not the secret's own `grant_read`, which grants DescribeSecret, too: it is not needed.
+    role.add_to_principal_policy(
+        iam.PolicyStatement(actions=["secretsmanager:GetSecretValue"], resources=list(secrets))
+    )
+    if key is not None:
+        # The CDK would grant this in the key's own policy, which is the customer's.
+        # https://docs.aws.amazon.com/secretsmanager/latest/userguide/security-encryption.html
+        service = f"secretsmanager.{cdk.Stack.of(role).region}.amazonaws.com"
+        role.add_to_principal_policy(
+            iam.PolicyStatement(
+                actions=["kms:Decrypt"],
+                resources=[key.key_arn],
+                conditions={"StringEquals": {"kms:ViaService": service}},
+            )
         )

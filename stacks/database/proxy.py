@@ -10,7 +10,6 @@ from constructs import Construct
 
 from settings import names
 from stacks.database.database import Database
-from stacks.database.instance import ENGINE
 from stacks.network.network import Network
 
 PORT = 3306
@@ -30,7 +29,7 @@ class DatabaseProxy(Construct):
 
     Attributes:
         proxy: the proxy.
-        target: makes it connect to the instance, which has to have the jobs' users by then.
+        target: makes it connect to the server, which has to have the jobs' users by then.
     """
 
     def __init__(
@@ -70,18 +69,16 @@ class DatabaseProxy(Construct):
         if secrets:
             database.login.grant_read(role, database.login.all_secrets())
         else:
-            # And as the one that all jobs had up to version 0.1, for its jobs, which are updated after this.
-            for user in (names.database_users(environment), names.SHARED_USER):
-                database.instance.grant_connect(role, user)
+            for user in database.login.users_in_use():
+                database.server.grant_connect(role, user)
         security_group = ec2.SecurityGroup(
             self, "SecurityGroup", vpc=network.vpc, description="The proxy", allow_all_outbound=False
         )
-        instance = self._instance()
         self.proxy = rds.DatabaseProxy(
             self,
             "Proxy",
             db_proxy_name=names.database(environment),
-            proxy_target=rds.ProxyTarget.from_instance(instance),
+            proxy_target=database.server.proxy_target(self, security_group),
             vpc=network.vpc,
             vpc_subnets=network.subnets,
             security_groups=[security_group],
@@ -99,15 +96,15 @@ class DatabaseProxy(Construct):
         )
         self.proxy.node.add_dependency(log_group, role)
         self.target = self._target()
-        # With the rules that let it reach the instance.
-        self.target.node.add_dependency(security_group, *instance.connections.security_groups)
+        # With the rules that let it reach the server.
+        self.target.node.add_dependency(security_group, *database.server.ways_in())
 
     def job_variables(self, job: str) -> dict[str, str]:
         """Return the environment variables that tell a job where the proxy is, and how to log in."""
         return {
             "DATABASE_HOST": self.proxy.endpoint,
             "DATABASE_PORT": str(PORT),
-            "DATABASE_NAME": self._database.name,
+            **self._database.schema_variables(),
             "DATABASE_ENDPOINT": "proxy",
             **self._database.login.variables(job),
         }
@@ -124,23 +121,6 @@ class DatabaseProxy(Construct):
         """Allow the connections that jobs in `security_group` need."""
         security_group.connections.allow_to(self.proxy, ec2.Port.tcp(PORT))
         self._database.allow_login_from(security_group)
-
-    def _instance(self) -> rds.IDatabaseInstance:
-        """The instance, as this stack sees it: to its own, the CDK would add the rule for the proxy in its stack."""
-        instance = self._database.instance
-        groups = [
-            ec2.SecurityGroup.from_security_group_id(self, f"InstanceSecurityGroup{number}", group.security_group_id)
-            for number, group in enumerate(instance.connections.security_groups)
-        ]
-        return rds.DatabaseInstance.from_database_instance_attributes(
-            self,
-            "Instance",
-            instance_identifier=instance.instance_identifier,
-            instance_endpoint_address=instance.db_instance_endpoint_address,
-            port=self._database.port,
-            security_groups=groups,
-            engine=ENGINE,
-        )
 
     def _target(self) -> rds.CfnDBProxyTargetGroup:
         target = self.proxy.node.find_child("ProxyTargetGroup")

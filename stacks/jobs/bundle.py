@@ -20,8 +20,13 @@ DEPENDENCY = "PyMySQL"
 """Pure Python, so its wheel runs everywhere. Without `cryptography`: TLS makes it unnecessary."""
 
 
-def bundle(folder: Path, *, project: Project, region: str, rights: str | None = None) -> None:
-    """Write what the zip holds into `folder`; `rights` are the jobs', where they don't fit a variable.
+def bundle(
+    folder: Path, *, project: Project, region: str, rights: str | None = None, certificates: str | None = None
+) -> None:
+    """Write what the zip holds into `folder`.
+
+    `rights` are the jobs', where they don't fit a variable. `certificates`, a file beside the environments', has
+    authorities that an existing database's certificate is verified with, besides the region's: a proxy has one of AWS.
 
     Raises:
         SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
@@ -31,6 +36,9 @@ def bundle(folder: Path, *, project: Project, region: str, rights: str | None = 
     for source, target in _sources(project, region):
         (folder / target).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, folder / target)
+    if certificates is not None:
+        known = folder / "mysql_jobs" / "certificates" / f"{region}.pem"
+        known.write_text(f"{known.read_text()}{(project.environments / certificates).read_text()}")
     if rights is not None:
         (folder / RIGHTS_FILE).write_text(rights)
 

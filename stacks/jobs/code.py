@@ -13,20 +13,26 @@ from stacks.jobs.bundle import DEPENDENCY, bundle
 from stacks.jobs.pinned_wheel import pinned_wheel
 
 
-def function_code(project: Project, region: str, *, rights: str | None = None) -> lambda_.AssetCode:
+def function_code(
+    project: Project, region: str, *, rights: str | None = None, certificates: str | None = None
+) -> lambda_.AssetCode:
     """The code of all functions of one stack of `project` in `region`; with `rights`, of the one that migrates.
+
+    `certificates` is the file of an existing database's authorities, if they are not RDS's.
 
     Raises:
         SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
     """
     pinned_wheel(DEPENDENCY).close()  # What the bundler raises, the CDK wraps into a page of its own.
     told = {} if rights is None else {"RIGHTS": hashlib.sha256(rights.encode()).hexdigest()}
+    if certificates is not None:
+        told["CERTIFICATES"] = certificates
     return lambda_.Code.from_asset(
         str(ENGINE.parent),  # is there in every project; what is in the zip is the bundler's to say
         # Of what is in the zip: the key changes when the code does, and only then.
         asset_hash_type=cdk.AssetHashType.OUTPUT,
         bundling=cdk.BundlingOptions(
-            local=_Bundler(project, region, rights),
+            local=_Bundler(project, region, rights, certificates),
             image=cdk.DockerImage.from_registry("unused: bundled without Docker"),
             # The cache of bundled assets tells two bundlings apart by these options, not by the bundler.
             environment={"PROJECT": str(project.folder), "REGION": region, **told},
@@ -36,11 +42,18 @@ def function_code(project: Project, region: str, *, rights: str | None = None) -
 
 @jsii.implements(cdk.ILocalBundling)
 class _Bundler:
-    def __init__(self, project: Project, region: str, rights: str | None) -> None:
+    def __init__(self, project: Project, region: str, rights: str | None, certificates: str | None) -> None:
         self._project = project
         self._region = region
         self._rights = rights
+        self._certificates = certificates
 
     def try_bundle(self, output_dir: str, *_image: Any, **_options: Any) -> bool:
-        bundle(Path(output_dir), project=self._project, region=self._region, rights=self._rights)
+        bundle(
+            Path(output_dir),
+            project=self._project,
+            region=self._region,
+            rights=self._rights,
+            certificates=self._certificates,
+        )
         return True

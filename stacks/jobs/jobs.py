@@ -45,7 +45,7 @@ class Jobs(cdk.Stack):
     ) -> None:
         """Build the migrations and the proxy for all jobs of `project` that `settings` describe, and these `jobs`."""
         super().__init__(scope, construct_id)
-        code = function_code(project, settings.region)
+        code = _code(project, settings)
         key = _key(self, settings)
         rights = rights_text(
             job_user(job, environment=settings.name, proxy=settings.proxy.enabled) for job in settings.jobs
@@ -54,7 +54,7 @@ class Jobs(cdk.Stack):
             self,
             "Migrations",
             environment=settings.name,
-            code=code if fits_variable(rights) else function_code(project, settings.region, rights=rights),
+            code=code if fits_variable(rights) else _code(project, settings, rights=rights),
             rights=rights,
             network=network,
             database=database,
@@ -124,11 +124,15 @@ class MoreJobs(cdk.Stack):
             self,
             environment=settings.name,
             jobs=jobs,
-            code=function_code(project, settings.region),
+            code=_code(project, settings),
             network=network,
             first=first,
             key=_key(self, settings) if jobs else None,
         )
+
+
+def _code(project: Project, settings: EnvironmentSettings, *, rights: str | None = None) -> lambda_.AssetCode:
+    return function_code(project, settings.region, rights=rights, certificates=settings.certificates)
 
 
 def _key(stack: cdk.Stack, settings: EnvironmentSettings) -> kms.IKey | None:

@@ -16,12 +16,12 @@ from constructs import Construct
 
 from settings import names
 from settings.environment import EnvironmentSettings
-from settings.instance_class import InstanceClass
 from stacks.jobs.metric import Metric
 from stacks.jobs.run_metrics import OUTCOMES
 from stacks.jobs.scheduled_job import ScheduledJob
-from stacks.watching.database_alarms import DatabaseAlarms, instance_metric, proxy_metric
+from stacks.watching.database_alarms import DatabaseAlarms, proxy_metric, server_metric
 from stacks.watching.job_alarms import NEAR_TIMEOUT, JobAlarms, spoken
+from stacks.watching.watched_server import WatchedServer
 
 WIDTH = 24
 """The width of the page, in CloudWatch's units."""
@@ -77,12 +77,11 @@ class Dashboard(Construct):
         *,
         settings: EnvironmentSettings,
         job_alarms: Sequence[JobAlarms],
-        instance: str,
+        server: WatchedServer,
         proxy: str | None,
         database_alarms: DatabaseAlarms,
-        instance_class: InstanceClass,
     ) -> None:
-        """Build the page for the jobs that `job_alarms` watch, and for the instance and the proxy of these names."""
+        """Build the page for the jobs that `job_alarms` watch, for `server` and the proxy of that name."""
         super().__init__(scope, construct_id)
         many = len(job_alarms) > JOBS_WITH_ROWS
         alarms = [*database_alarms.alarms, *(alarm for each in job_alarms for alarm in each.alarms if not many)]
@@ -91,7 +90,7 @@ class Dashboard(Construct):
             *_alarm_states(alarms, settings),
             *(jobs(job_alarms, settings) if job_alarms else []),  # CloudWatch refuses a graph without metrics
             _heading("How is the database?"),
-            *_database(instance, proxy, instance_class),
+            *_database(server, proxy),
         ]
         body = {"start": "-P1D", "widgets": list(_placed(rows, region=settings.region))}
         cloudwatch.CfnDashboard(
@@ -314,18 +313,19 @@ def _last_failed(jobs: Sequence[ScheduledJob]) -> list[Row]:
     ]
 
 
-def _database(instance: str, proxy: str | None, instance_class: InstanceClass) -> list[Row]:
-    connections = instance_metric(instance, "DatabaseConnections", "Maximum")
+def _database(server: WatchedServer, proxy: str | None) -> list[Row]:
+    connections = server_metric(server, "DatabaseConnections", "Maximum")
+    storage = server_metric(server, "FreeStorageSpace", "Minimum")
     rows: list[Row] = [
         [
-            _graph("Connections", [connections.on_graph()], lines=[_line(instance_class.max_connections, RED)]),
-            _graph("CPU, %", [instance_metric(instance, "CPUUtilization").on_graph()], lines=[_line(100, RED)]),
-            _graph("Free storage, bytes", [instance_metric(instance, "FreeStorageSpace", "Minimum").on_graph()]),
-            _graph("Freeable memory, bytes", [instance_metric(instance, "FreeableMemory").on_graph()]),
+            _graph("Connections", [connections.on_graph()], lines=[_line(server.max_connections, RED)]),
+            _graph("CPU, %", [server_metric(server, "CPUUtilization").on_graph()], lines=[_line(100, RED)]),
+            *([_graph("Free storage, bytes", [storage.on_graph()])] if server.has_storage else []),
+            _graph("Freeable memory, bytes", [server_metric(server, "FreeableMemory").on_graph()]),
         ]
     ]
-    if instance_class.burstable:
-        rows.append([_graph("CPU credits", [instance_metric(instance, "CPUCreditBalance", "Maximum").on_graph()])])
+    if server.instance_class is not None and server.instance_class.burstable:
+        rows.append([_graph("CPU credits", [server_metric(server, "CPUCreditBalance", "Maximum").on_graph()])])
     if proxy is not None:
         rows.append(_proxy(proxy))
     return rows

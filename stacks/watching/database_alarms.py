@@ -8,6 +8,7 @@ from settings import names
 from settings.instance_class import InstanceClass
 from stacks.jobs.metric import PERIOD_SECONDS, Metric
 from stacks.watching.alarm import add_alarm
+from stacks.watching.watched_server import WatchedServer
 
 GIB = 2**30
 HIGH_CPU_PERCENT = 90
@@ -38,15 +39,13 @@ class DatabaseAlarms(Construct):
         construct_id: str,
         *,
         environment: str,
-        instance: str,
+        server: WatchedServer | None,
         proxy: str | None,
         topic: str,
-        instance_class: InstanceClass,
-        storage_gb: int,
         runs: int,
         borrow_timeout_seconds: int,
     ) -> None:
-        """Add the alarms of the instance and the proxy of these names, used by at most `runs` runs at once.
+        """Add the alarms of `server` and of the proxy of that name, used by at most `runs` runs at once.
 
         They notify the topic with the ARN `topic`.
         """
@@ -54,58 +53,73 @@ class DatabaseAlarms(Construct):
         self._environment = environment
         self._topic = topic
         self.alarms: list[str] = []
-        self._watch_instance(instance, instance_class, storage_gb)
-        if instance_class.burstable:
-            self._watch_credits(instance)
+        if server is not None:
+            self._watch_server(server)
         if proxy is not None:
             self._watch_proxy(proxy, runs, borrow_timeout_seconds)
 
     # Three periods of five minutes: a deploy or a nightly job is no reason for an alarm, and RDS itself reports a
     # failover as an event.
 
-    def _watch_instance(self, instance: str, instance_class: InstanceClass, storage_gb: int) -> None:
-        connections = int(HIGH_CONNECTIONS * instance_class.max_connections)
+    def _watch_server(self, server: WatchedServer) -> None:
+        self._watch_cpu(server)
+        if server.storage_gb is not None:
+            self._watch_storage(server, server.storage_gb)
+        if server.instance_class is not None:
+            self._watch_memory(server, server.instance_class)
+        self._watch_connections(server)
+        if server.instance_class is not None and server.instance_class.burstable:
+            self._watch_credits(server)
+
+    def _watch_cpu(self, server: WatchedServer) -> None:
         self._add(
             "database-cpu",
             "The database's CPU is busy for 15 minutes. Look first which statements run: Database Insights, or SHOW "
             "FULL PROCESSLIST.",
-            metric=instance_metric(instance, "CPUUtilization"),
+            metric=server_metric(server, "CPUUtilization"),
             threshold=HIGH_CPU_PERCENT,
             periods=3,
         )
+
+    def _watch_storage(self, server: WatchedServer, storage_gb: int) -> None:
         self._add(
             "database-storage",
             f"The database has less than {LOW_STORAGE:.0%} of its {storage_gb} GB of storage left and did not grow in "
             "time. Look first at max_storage_gb, and what grew: without room it stops.",
-            metric=instance_metric(instance, "FreeStorageSpace", "Minimum"),
+            metric=server_metric(server, "FreeStorageSpace", "Minimum"),
             threshold=LOW_STORAGE * storage_gb * GIB,
             comparison=AT_MOST,
             periods=3,
         )
+
+    def _watch_memory(self, server: WatchedServer, instance_class: InstanceClass) -> None:
         self._add(
             "database-memory",
             f"The database has less than {LOW_MEMORY:.0%} of its {instance_class.memory_gb:g} GB of memory left and "
             "may be restarted. Look first at its connections, then at a larger instance_class.",
-            metric=instance_metric(instance, "FreeableMemory"),
+            metric=server_metric(server, "FreeableMemory"),
             threshold=LOW_MEMORY * instance_class.memory_gb * GIB,
             comparison=AT_MOST,
             periods=3,
         )
+
+    def _watch_connections(self, server: WatchedServer) -> None:
+        connections = int(HIGH_CONNECTIONS * server.max_connections)
         self._add(
             "database-connections",
-            f"The database has {connections} connections or more; at about {instance_class.max_connections} it refuses "
+            f"The database has {connections} connections or more; at about {server.max_connections} it refuses "
             "new ones. Look first who has them: SHOW FULL PROCESSLIST.",
-            metric=instance_metric(instance, "DatabaseConnections", "Maximum"),
+            metric=server_metric(server, "DatabaseConnections", "Maximum"),
             threshold=connections,
             periods=2,
         )
 
-    def _watch_credits(self, instance: str) -> None:
+    def _watch_credits(self, server: WatchedServer) -> None:
         self._add(
             "database-cpu-credits",
             "The database has been without CPU credits for an hour: it costs more, or is slow. Look first at its CPU; "
             "if that is its usual work, take a class that isn't burstable.",
-            metric=instance_metric(instance, "CPUCreditBalance", "Maximum"),
+            metric=server_metric(server, "CPUCreditBalance", "Maximum"),
             threshold=LOW_CREDITS,
             comparison=AT_MOST,
             periods=12,
@@ -154,9 +168,9 @@ class DatabaseAlarms(Construct):
         self.alarms.append(add_alarm(self, words, name=name, meaning=meaning, topic=self._topic, **rule))
 
 
-def instance_metric(instance: str, name: str, statistic: str = "Average") -> Metric:
-    """Return a metric of the RDS instance of that name."""
-    return Metric(namespace="AWS/RDS", name=name, dimensions={"DBInstanceIdentifier": instance}, statistic=statistic)
+def server_metric(server: WatchedServer, name: str, statistic: str = "Average") -> Metric:
+    """Return a metric of `server`."""
+    return Metric(namespace="AWS/RDS", name=name, dimensions=server.dimensions, statistic=statistic)
 
 
 def proxy_metric(proxy: str, name: str, statistic: str, *, period_seconds: int = 60) -> Metric:

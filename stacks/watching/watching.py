@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from settings.environment import EnvironmentSettings
-from settings.instance_class import read_instance_class
 from stacks.database.database import Database
 from stacks.jobs.jobs import Jobs, MoreJobs
 from stacks.watching.dashboard import Dashboard
 from stacks.watching.database_alarms import DatabaseAlarms
 from stacks.watching.job_alarms import JobAlarms
+from stacks.watching.watched_server import watched
 
 
 def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[MoreJobs], database: Database) -> None:
@@ -22,18 +22,15 @@ def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[More
         for stack in stacks
         for job in stack.scheduled_jobs
     }
-    instance = database.instance.instance_identifier
     proxy = jobs.proxy.proxy.db_proxy_name if jobs.proxy is not None else None
-    instance_class = read_instance_class(settings.database.instance_class)
+    server = watched(settings, database.server.dimensions)
     database_alarms = DatabaseAlarms(
         jobs,
         "DatabaseAlarms",
         environment=settings.name,
-        instance=instance,
+        server=server if settings.watches_database else None,
         proxy=proxy,
         topic=topic,
-        instance_class=instance_class,
-        storage_gb=settings.database.storage_gb,
         runs=sum(job.concurrency for job in settings.jobs),
         borrow_timeout_seconds=settings.proxy.borrow_timeout_seconds,
     )
@@ -42,8 +39,7 @@ def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[More
         "Dashboard",
         settings=settings,
         job_alarms=[by_name[job.name] for job in settings.jobs],
-        instance=instance,
+        server=server,
         proxy=proxy,
         database_alarms=database_alarms,
-        instance_class=instance_class,
     )

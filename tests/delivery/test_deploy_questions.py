@@ -1,15 +1,18 @@
 """What make deploy and make destroy ask, what counts as a yes, and what protects an environment from the second."""
 
 import io
+import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from delivery import destruction, question
+from delivery import destruction, left_in_database, question
 from delivery.aws import DeployedStack
 from delivery.refusal import Refused
-from tests.fixture import ENVIRONMENTS
+from settings.environment import AdoptedDatabaseSettings
+from settings.project import ROOT
+from tests.fixture import ENVIRONMENTS, VARIANTS, load_file
 
 
 class Terminal(io.StringIO):
@@ -36,7 +39,7 @@ def test_a_protected_environment_has_to_be_named_and_others_take_a_yes(
     environment: str, typed: str, deploys: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", Terminal(f"{typed}\n"))
-    protected = ENVIRONMENTS[environment].database.deletion_protection
+    protected = ENVIRONMENTS[environment].made_database.deletion_protection
     assert question.deploy(ENVIRONMENTS[environment], protected=protected) is deploys
 
 
@@ -111,6 +114,27 @@ def test_what_stays_depends_on_what_was_there_before() -> None:
     assert "RDSOSMetrics" in stays
     assert "- the VPC 10.10.0.0/20\n" in ours.split("\nStays")[0]
     assert "RDSOSMetrics" not in ours
+
+
+def test_an_existing_database_stays_and_its_sql_is_for_a_person() -> None:
+    adopted = load_file(VARIANTS / "adopted.toml")
+    found = _found()
+    assert list(destruction.protections(adopted, found)) == []
+    goes, _, stays = "\n".join(destruction.explanation(adopted, found)).partition("\nStays")
+    assert "the database" not in goes.replace("the database's security group", "")
+    assert "- the rules in the database's security group that let the jobs in\n" in goes
+    assert "- the database shop, which others own: nothing of it is changed or deleted\n" in stays
+    assert "the schema mysql_jobs_adopted with the ledger" in stays
+    removal = "\n".join(left_in_database.removal(adopted, cast(AdoptedDatabaseSettings, adopted.database)))
+    assert "    DROP SCHEMA `mysql_jobs_adopted`;\n" in removal
+    assert r"WHERE user LIKE 'job\_adopted\_%';" in removal
+
+
+def test_the_document_prints_the_same_sql() -> None:
+    document = (ROOT / "docs" / "existing-database.md").read_text()
+    [name] = re.findall(r"^DROP SCHEMA `mysql_jobs_(\w+)`;$", document, re.MULTILINE)
+    example = ENVIRONMENTS["basic"].model_copy(update={"name": name})
+    assert "\n".join(left_in_database.statements(example)) in document
 
 
 def test_without_jobs_none_are_listed() -> None:

@@ -45,6 +45,7 @@ TARGETS = {
     "deploy ENV ACCEPT": ["-m", "delivery.deploy", "--accept={}", "--", "{}"],
     "destroy ENV": ["-m", "delivery.destroy", "--", "{}"],
     "bootstrap ENV": ["-m", "delivery.bootstrap", "--", "{}"],
+    "adopt ENV IDENTIFIER REGION": ["-m", "adoption", "--region={}", "--", "{}", "{}"],
     "delivery ENV": ["-m", "delivery.roles", "--", "{}"],
     "gameday ENV": ["-m", "gameday", "--", "{}"],
     "run ENV": ["-m", "local.run", "--environment={}"],

@@ -61,6 +61,7 @@ NOT_IN_A_STACK = {
     "accept_risk": "of the checks",
     "accept_change": "of the review",
     "delivery": "of another stage",
+    "alarms.database": "of an environment whose database is there",
     "network.vpc_id": "as text in each template that uses the VPC",
 }
 

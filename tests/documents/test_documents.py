@@ -32,7 +32,7 @@ from tests.fixture import load_file
 
 SHELL = [block for block in blocks() if block.is_shell]
 MAKEFILE = (ROOT / "Makefile").read_text()
-ON_AWS = r"\bmake (bootstrap|delivery|deploy|destroy|diff ENV|doctor|gameday(?! ENV=local)|migrate-resolve)\b"
+ON_AWS = r"\bmake (adopt|bootstrap|delivery|deploy|destroy|diff ENV|doctor|gameday(?! ENV=local)|migrate-resolve)\b"
 NEEDS_CREDENTIALS = re.compile(rf"\baws [a-z]|\bcdk (bootstrap|deploy|destroy|diff)\b|{ON_AWS}")
 VARIABLES = {"E": "large", "JOB": "tally", "HOME": "/nonexistent"}
 """What the first block of docs/operations.md sets."""

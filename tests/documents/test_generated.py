@@ -12,7 +12,7 @@ from documents.reference import schema
 from documents.snapshots import snapshots
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT
-from tests.fixture import ENVIRONMENTS, PROJECT
+from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS
 
 TYPES = {"string": str, "integer": int, "boolean": bool, "array": list, "object": dict}
 
@@ -22,9 +22,12 @@ def test_the_documents_are_current(assembly: Path) -> None:
         assert file.read_text() == text, f"{file.relative_to(ROOT)}: run make docs, and look at it"
 
 
-@pytest.mark.parametrize("environment", [*ENVIRONMENTS])
-def test_the_schema_knows_every_key_of(environment: str) -> None:
-    values = tomllib.loads((PROJECT.environments / f"{environment}.toml").read_text())
+FILES = [*PROJECT.environments.glob("*.toml"), *VARIANTS.glob("*.toml")]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_schema_knows_every_key_of(file: Path) -> None:
+    values = tomllib.loads(file.read_text())
     assert list(_mistakes(values, schema(), schema())) == []
 
 
@@ -67,6 +70,10 @@ def _mistakes(value: Any, of: dict[str, Any], whole: dict[str, Any]) -> Iterator
     """What of JSON Schema the generated one uses: no validator of it is installed."""
     if "$ref" in of:
         of = whole["$defs"][of["$ref"].rpartition("/")[2]]
+    if "oneOf" in of:
+        fitting = [each for each in of["oneOf"] if not list(_mistakes(value, each, whole))]
+        yield from [] if len(fitting) == 1 else [f"{value}: fits {len(fitting)} of {len(of['oneOf'])}"]
+        return
     if type(value) is not TYPES[of["type"]]:
         yield f"{value}: no {of['type']}"
     elif isinstance(value, dict):

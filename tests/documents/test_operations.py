@@ -159,7 +159,8 @@ def _settings() -> set[str]:
     sections = {key: field.annotation for key, field in EnvironmentSettings.model_fields.items()}
     return keys | {
         f"{section}.{key}"
-        for section, model in sections.items()
+        for section, annotation in sections.items()
+        for model in (annotation, *(get_args(each)[0] for each in get_args(annotation) if get_args(each)))
         if isinstance(model, type) and issubclass(model, BaseModel)
         for key in model.model_fields
     }

@@ -69,7 +69,7 @@ def account(tmp_path: Path) -> Path:
         "DBInstanceIdentifier": name,
         "DBInstanceStatus": "available",
         "DBSubnetGroup": {"DBSubnetGroupName": "its-subnets"},
-        "BackupRetentionPeriod": OLD.database.backup_days,
+        "BackupRetentionPeriod": OLD.made_database.backup_days,
         "LatestRestorableTime": "2026-11-23T07:55:00Z",
         "AllocatedStorage": 150,  # it has grown by itself
         "Engine": "mysql",

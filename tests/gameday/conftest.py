@@ -41,7 +41,7 @@ class SynthesizedHere(Assembly):
             world.stacks_there.setdefault(name, "CREATE_COMPLETE")
         world.instances.add(f"{settings.name}-mysql-jobs")
         world.variables["DATABASE_ENDPOINT"] = "proxy" if settings.proxy.enabled else "instance"
-        world.storage = settings.database.storage_gb
+        world.storage = settings.made_database.storage_gb
         return True
 
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from delivery import checks
+from delivery import checks, command
 from gameday import __main__ as gameday
 from gameday.exercise import Exercise
 from gameday.exercises.all import EXERCISES
 from gameday.ground import Ground
 from gameday.waiting import NotSeen
 from settings.project import ROOT
-from tests.fixture import PROJECT
+from tests.fixture import PROJECT, VARIANTS, load_file
 from tests.gameday.conftest import NAME
 from tests.gameday.world import World
 
@@ -70,6 +70,18 @@ def test_it_says_what_it_will_do_and_what_it_costs_before_it_asks(
     assert "USD, at the prices for us-east-1 in docs/cost.md, looked up on" in said
     assert said.endswith("That is not its name. Nothing was done.\n")
     assert (changed(world), page.exists()) == ([], False)
+
+
+def test_an_environment_with_an_existing_database_has_no_game_day(
+    start: Start, world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adopted = load_file(VARIANTS / "adopted.toml")
+    monkeypatch.setattr(command, "settings", lambda *_: adopted)
+    assert start("--yes") == command.REFUSED
+    assert capsys.readouterr().err == (
+        "a game day needs an environment that makes its database, and adopted names one that is there\n"
+    )
+    assert changed(world) == []
 
 
 def test_the_name_of_the_environment_that_is_named_is_no_yes(start: Start, world: World) -> None:

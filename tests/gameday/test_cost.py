@@ -25,7 +25,7 @@ def test_the_sum_is_that_of_its_parts() -> None:
 def test_a_second_zone_and_more_hours_cost_more() -> None:
     one = of(LARGE, multi_az=False)
     assert of(LARGE, multi_az=True) - one == pytest.approx(
-        (5 + SECOND_HOURS) * (0.168 + 0.115 * LARGE.database.storage_gb / 730)
+        (5 + SECOND_HOURS) * (0.168 + 0.115 * LARGE.made_database.storage_gb / 730)
     )
     assert of(LARGE, hours=6, multi_az=False) > one
 

@@ -38,8 +38,8 @@ def test_it_is_like_the_environment_that_is_named(source: EnvironmentSettings, t
 
 def test_nothing_of_it_outlives_the_day_and_nobody_is_told(source: EnvironmentSettings, tmp_path: Path) -> None:
     settings = made(source, tmp_path).settings
-    assert (settings.database.deletion_protection, settings.database.keeps_backups) == (False, False)
-    assert (settings.database.snapshot, settings.database.storage_gb) == (None, 20)
+    assert (settings.made_database.deletion_protection, settings.made_database.keeps_backups) == (False, False)
+    assert (settings.made_database.snapshot, settings.made_database.storage_gb) == (None, 20)
     assert (settings.alarms.email, settings.delivery, settings.accept_change) == (None, None, ())
     assert [job.name for job in settings.jobs] == [job["name"] for job in JOBS]
 
@@ -94,16 +94,16 @@ def test_an_environment_with_every_key_has_a_game_day(tmp_path: Path) -> None:
     settings = made(source, tmp_path).settings
     assert settings.tags == {"cost center": "4: 2"}
     assert (settings.proxy.enabled, settings.proxy.borrow_timeout_seconds) == (True, 5)
-    assert (settings.database.storage_iops, settings.database.max_storage_gb) == (None, 100)
-    assert (settings.database.snapshot, settings.alarms.email) == (None, None)
-    assert (settings.database.backup_copy_key, settings.database.clients) == (None, ())
+    assert (settings.made_database.storage_iops, settings.made_database.max_storage_gb) == (None, 100)
+    assert (settings.made_database.snapshot, settings.alarms.email) == (None, None)
+    assert (settings.made_database.backup_copy_key, settings.made_database.clients) == (None, ())
 
 
 def test_a_change_holds_for_the_changes_after_it(source: EnvironmentSettings, tmp_path: Path) -> None:
     game = made(source, tmp_path)
     game.change("proxy", enabled=True)
     game.change("database", storage_gb=22)
-    assert (game.settings.proxy.enabled, game.settings.database.storage_gb) == (True, 22)
+    assert (game.settings.proxy.enabled, game.settings.made_database.storage_gb) == (True, 22)
     assert game.settings.database.auth == source.database.auth
 
 

@@ -18,10 +18,11 @@ from settings.environment import (
     JobSettings,
     NetworkSettings,
     ProxySettings,
-    Settings,
 )
+from settings.existing_database import ExistingDatabase
 from settings.files import SettingsError
-from tests.fixture import load_file
+from settings.values import Settings
+from tests.fixture import VARIANTS, load_file
 from tests.settings.test_environment_files import GOOD
 
 TEXTS = st.one_of(
@@ -61,11 +62,13 @@ SECTIONS: dict[str, type[Settings]] = {
     "": EnvironmentSettings,
     "network": NetworkSettings,
     "database": DatabaseSettings,
+    "database.existing": ExistingDatabase,
     "proxy": ProxySettings,
     "alarms": AlarmSettings,
     "delivery": DeliverySettings,
     "jobs": JobSettings,
 }
+ADOPTED = (VARIANTS / "adopted.toml").read_text()
 GONE = object()
 """Stands for a key that is left out."""
 
@@ -92,11 +95,13 @@ def toml(value: Any) -> str:
     return str(value)
 
 
-def edited(changes: list[tuple[str, str, Any]]) -> str:
-    """GOOD, with these changes."""
-    content = tomllib.loads(GOOD)
+def edited(changes: list[tuple[str, str, Any]], start: str = GOOD) -> str:
+    """`start`, with these changes."""
+    content = tomllib.loads(start)
     for section, key, value in changes:
-        table = content if not section else content.setdefault(section, {})
+        table = content
+        for part in filter(None, section.split(".")):
+            table = table.setdefault(part, {}) if isinstance(table, dict) else table
         table = table[0] if isinstance(table, list) and table else table
         if not isinstance(table, dict):
             continue  # an earlier change made something else of it
@@ -120,9 +125,9 @@ def is_right_or_its_mistakes_are_listed(text: str) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.lists(edits(), min_size=1, max_size=4))
-def test_any_value_of_any_key_is_right_or_a_mistake(changes: list[tuple[str, str, Any]]) -> None:
-    text = edited(changes)
+@given(st.sampled_from([GOOD, ADOPTED]), st.lists(edits(), min_size=1, max_size=4))
+def test_any_value_of_any_key_is_right_or_a_mistake(start: str, changes: list[tuple[str, str, Any]]) -> None:
+    text = edited(changes, start)
     tomllib.loads(text)
     is_right_or_its_mistakes_are_listed(text)
 

@@ -39,4 +39,4 @@ def test_retries_end_long_before_the_next_run(schedule: str, given: int | None, 
 
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
-        ENVIRONMENTS["basic"].database.multi_az = True
+        ENVIRONMENTS["basic"].made_database.multi_az = True

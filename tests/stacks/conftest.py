@@ -63,14 +63,24 @@ def variants(shared: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
-    """The stacks of an environment, with sections of its settings changed; `context` is as in cdk.context.json."""
+def synthesize(synthesize_whole: Synthesize) -> Synthesize:
+    """The stacks of an environment: the resources of what `synthesize_whole` returns."""
+
+    def synthesize(*arguments: Any, **changes: Mapping[str, Any]) -> Stacks:
+        return {name: whole.get("Resources", {}) for name, whole in synthesize_whole(*arguments, **changes).items()}
+
+    return synthesize
+
+
+@pytest.fixture(scope="session")
+def synthesize_whole(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
+    """The templates of an environment, with sections of its settings changed; `context` is as in cdk.context.json."""
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     flags["aws:cdk:bundling-stacks"] = []  # what isn't bundled costs no time
 
     def synthesize(
         settings: EnvironmentSettings, context: Mapping[str, Any] = {}, **changes: Mapping[str, Any]
-    ) -> Stacks:
+    ) -> dict[str, Any]:
         for section, values in changes.items():
             settings = settings.model_copy(update={section: getattr(settings, section).model_copy(update=values)})
         folder = tmp_path_factory.mktemp("cdk.out")
@@ -80,13 +90,8 @@ def synthesize(tmp_path_factory: pytest.TempPathFactory) -> Synthesize:
         app.synth()
         templates = folder / f"assembly-{settings.name}"
         return {
-            stack.node.id: _resources(templates / stack.template_file)
+            stack.node.id: json.loads((templates / stack.template_file).read_text())
             for stack in (environment.network, environment.database, environment.jobs)
         }
 
     return synthesize
-
-
-def _resources(template: Path) -> Resources:
-    resources: Resources = json.loads(template.read_text()).get("Resources", {})
-    return resources

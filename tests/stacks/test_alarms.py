@@ -59,7 +59,7 @@ def with_proxy() -> Alarms:
 def test_every_job_and_the_database_have_every_alarm(settings: EnvironmentSettings, alarms: Alarms) -> None:
     expected = {f"{settings.name}-{job.name}-{what}" for job in settings.jobs for what in JOB_ALARMS}
     expected |= {f"{settings.name}-{what}" for what in DATABASE_ALARMS}
-    if read_instance_class(settings.database.instance_class).burstable:
+    if read_instance_class(settings.made_database.instance_class).burstable:
         expected.add(f"{settings.name}-database-cpu-credits")
     assert set(alarms) == expected
 
@@ -144,9 +144,9 @@ def test_silence_is_an_alarm_although_it_has_no_data(settings: EnvironmentSettin
 
 
 def test_the_database_is_measured_by_its_size(settings: EnvironmentSettings, alarms: Alarms) -> None:
-    size = read_instance_class(settings.database.instance_class)
+    size = read_instance_class(settings.made_database.instance_class)
     thresholds = {what: alarms[f"{settings.name}-{what}"]["Threshold"] for what in DATABASE_ALARMS}
-    assert thresholds["database-storage"] == pytest.approx(0.05 * settings.database.storage_gb * 2**30)
+    assert thresholds["database-storage"] == pytest.approx(0.05 * settings.made_database.storage_gb * 2**30)
     assert thresholds["database-memory"] == pytest.approx(0.05 * size.memory_gb * 2**30)
     assert 0.75 < thresholds["database-connections"] / size.max_connections <= 0.8
 

@@ -226,7 +226,7 @@ def test_deleting_the_stack_keeps_the_data_as_a_snapshot(database: Resources) ->
 def test_protection_from_deletion_is_of_the_instance_and_of_its_stack(
     stated: EnvironmentSettings, database: Resources, assembly: Any
 ) -> None:
-    protected = stated.database.deletion_protection
+    protected = stated.made_database.deletion_protection
     assert the(database, "AWS::RDS::DBInstance")["DeletionProtection"] is protected
     manifest = json.loads((assembly / f"assembly-{stated.name}" / "manifest.json").read_text())
     [stack] = [
@@ -360,8 +360,8 @@ def test_who_may_read_a_secret_may_use_its_key_for_that(large: EnvironmentSettin
 def test_storage_grows_by_itself_up_to_what_the_file_says(stated: EnvironmentSettings, database: Resources) -> None:
     instance = the(database, "AWS::RDS::DBInstance")
     assert instance["StorageType"] == "gp3"
-    assert int(instance["AllocatedStorage"]) == stated.database.storage_gb
-    assert instance["MaxAllocatedStorage"] == stated.database.max_storage_gb
+    assert int(instance["AllocatedStorage"]) == stated.made_database.storage_gb
+    assert instance["MaxAllocatedStorage"] == stated.made_database.max_storage_gb
 
 
 def test_stated_speed_is_asked_for_and_otherwise_gp3s_own(changed: Callable[[str], Stacks]) -> None:
@@ -410,8 +410,8 @@ def test_the_operating_system_is_looked_at_as_often_as_the_file_says(
     stated: EnvironmentSettings, database: Resources
 ) -> None:
     instance = the(database, "AWS::RDS::DBInstance")
-    assert instance["MonitoringInterval"] == stated.database.monitoring_seconds
-    if not stated.database.monitoring_seconds:
+    assert instance["MonitoringInterval"] == stated.made_database.monitoring_seconds
+    if not stated.made_database.monitoring_seconds:
         assert "MonitoringRoleArn" not in instance
         return
     [trust] = database[instance["MonitoringRoleArn"]["Fn::GetAtt"][0]]["Properties"]["AssumeRolePolicyDocument"][

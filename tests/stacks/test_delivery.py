@@ -16,7 +16,7 @@ from settings.files import SettingsError
 from settings.project import ROOT
 from stacks import compliance
 from stacks.delivery import ISSUER, Delivery
-from tests.fixture import ENVIRONMENTS, PROJECT, load, load_file
+from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS, load, load_file
 from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, of_type, the
 
@@ -140,6 +140,12 @@ def test_a_provider_that_is_there_is_used_and_none_is_made(synthesized: Synthesi
     arn = "arn:aws:iam::111111111111:oidc-provider/token.actions.githubusercontent.com"
     principals = [trust["Statement"][0]["Principal"] for trust in _trusts(resources).values()]
     assert principals == [{"Federated": arn}] * 2
+
+
+def test_a_deploy_role_looks_at_no_database_that_is_others(synthesized: Synthesized) -> None:
+    adopted = load_file(VARIANTS / "adopted.toml").model_copy(update={"delivery": SETTINGS.delivery})
+    assert "rds:" in json.dumps(synthesized(SETTINGS))
+    assert "rds:" not in json.dumps(synthesized(adopted))
 
 
 def test_the_provider_takes_tokens_for_aws_only(synthesized: Synthesized) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from settings.project import ENGINE, ROOT, Project
 from stacks.jobs.bundle import DEPENDENCY, bundle
 from stacks.jobs.code import function_code
 from stacks.jobs.pinned_wheel import LOCK, WHEELS, pinned_wheel
-from tests.fixture import PROJECT
+from tests.fixture import PROJECT, VARIANTS, FilesIn
 
 
 @pytest.fixture
@@ -33,6 +34,14 @@ def test_it_holds_pymysql_the_sources_and_one_regions_certificates(code: Path) -
     assert _names(code / "jobs") == {path.name for path in PROJECT.jobs.glob("*.py")}
     assert _names(code / "migrations") == _names(PROJECT.migrations)
     assert {path.suffix for path in code.rglob("*") if path.is_file()} <= {".py", ".pem", ".sql", ""}
+
+
+def test_an_existing_databases_authorities_are_beside_those_of_the_region(code: Path, tmp_path: Path) -> None:
+    own = (VARIANTS / "company.pem").read_text()
+    bundle(tmp_path / "own", project=FilesIn(VARIANTS), region="eu-central-1", certificates="company.pem")
+    place = Path("mysql_jobs", "certificates", "eu-central-1.pem")
+    assert (tmp_path / "own" / place).read_text() == (code / place).read_text() + own
+    assert ssl.create_default_context(cafile=str(tmp_path / "own" / place)).get_ca_certs()
 
 
 def test_it_is_small(code: Path) -> None:
