@@ -6,11 +6,17 @@ tests/jobs/existing.sql has those of the jobs' own schema, tests/jobs/existing/s
 
 from __future__ import annotations
 
+import sys
+
 from pymysql.cursors import Cursor
+
+from settings.project import ENGINE, Project
+
+# `make run` and others start without the functions' code on their path, and their children don't get it by this.
+sys.path.append(str(ENGINE.parent))
 
 from mysql_jobs.migration_files import statements
 from mysql_jobs.table_name import quoted
-from settings.project import Project
 
 
 def make_existing_tables(cursor: Cursor, project: Project, schema: str) -> list[str]:

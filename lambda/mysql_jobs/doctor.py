@@ -393,7 +393,7 @@ def _users(server: Server, wanted: Wanted) -> Iterator[Finding]:
     users = "SELECT host, user_attributes->>'$.metadata.mysql_jobs.schema' FROM mysql.user WHERE user = %s"
     for name in wanted.users:
         for host, schema in server.rows(users, name):
-            if (host, schema) != ("%", wanted.database.name):
+            if (host, schema) != ("%", wanted.own_schema):
                 what = "this user is there already, and no migration of this environment has made it"
                 yield _stops(f"{name}@{host}", what, "Drop it if nobody needs it, or rename it (RENAME USER)")
 

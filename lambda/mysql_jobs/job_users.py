@@ -1,6 +1,7 @@
 """The jobs' database users: one for each job, with exactly the rights that it needs (least privilege).
 
-A user that is ours says so in its attribute, with the schema whose migrations made it. No other user is ever changed or
+A user that is ours says so in its attribute, with the schema of the ledger that goes with it: of one database,
+several environments may have adopted the same schema of jobs. No other user is ever changed or
 dropped. Only differences are executed, so a run that goes on meanwhile keeps its rights at every moment, and a
 thousand users cost as much as what changed of them.
 
@@ -64,18 +65,18 @@ class Known(NamedTuple):
     """What its attribute says of us; empty if it isn't ours."""
 
 
-def refuse_others(cursor: Cursor, users: Sequence[JobUser], schema: str) -> None:
-    """Make sure that no user of these names is on the server but those that the migrations of `schema` made.
+def refuse_others(cursor: Cursor, users: Sequence[JobUser], own_schema: str) -> None:
+    """Make sure that no user of these names is on the server but those that the migrations with `own_schema` made.
 
     Raises:
         MigrationError: there are some; the message names them all.
     """
     known = _known(cursor)
     names = {each.login.user for each in users}
-    if foreign := sorted({name for name, each in known if name in names and not _is_ours(each, schema)}):
+    if foreign := sorted({name for name, each in known if name in names and not _is_ours(each, own_schema)}):
         raise MigrationError(
             f"this server has the users {', '.join(foreign)} already, and they are not of the migrations of the schema "
-            f"{schema}: they are left as they are. Rename or drop them, if nobody needs them, or rename the jobs"
+            f"{own_schema}: they are left as they are. Rename or drop them, if nobody needs them, or rename the jobs"
         )
 
 
@@ -96,10 +97,10 @@ def update(
     Raises:
         MigrationError: a right can't be granted, as there is no such table for instance; or see `refuse_others`.
     """
-    refuse_others(cursor, users, database.name)
-    known = {name: each for name, each in _known(cursor) if _is_ours(each, database.name)}
+    refuse_others(cursor, users, own_schema)
+    known = {name: each for name, each in _known(cursor) if _is_ours(each, own_schema)}
     for each in users:
-        _make(cursor, each, known.get(each.login.user), database, deadline)
+        _make(cursor, each, known.get(each.login.user), database, deadline, own_schema=own_schema)
     _grant(cursor, users, database.name, own_schema)
     wanted = {each.login.user for each in users}
     for name in sorted(known.keys() - wanted):
@@ -119,9 +120,11 @@ def _is_ours(user: Known, schema: str) -> bool:
     return user.host == "%" and user.note.get("schema") == schema
 
 
-def _make(cursor: Cursor, user: JobUser, known: Known | None, database: Database, deadline: Deadline) -> None:
+def _make(
+    cursor: Cursor, user: JobUser, known: Known | None, database: Database, deadline: Deadline, *, own_schema: str
+) -> None:
     """Create a user, or alter one of ours that differs."""
-    note: dict[str, str | None] = {"schema": database.name, "job": user.job}
+    note: dict[str, str | None] = {"schema": own_schema, "job": user.job}
     if user.login.auth == "iam":
         # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.DBAccounts.html
         if known == Known("%", IAM_PLUGIN, "ANY", user.connections, note):

@@ -111,7 +111,7 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
                 if "resolve" in asked:
                     done = resolve(log, asked)
                 else:
-                    job_users.refuse_others(cursor, users, database.name)
+                    job_users.refuse_others(cursor, users, own_schema)
                     done = {"applied": apply(migrations, log, cursor, deadline, schemas)}
                     job_users.update(cursor, users, database, deadline, own_schema=own_schema)
     finally:

@@ -109,9 +109,8 @@ def test_only_the_deploy_role_reaches_the_roles_that_change_something(work: Call
     assert _bootstrap_role(work("deploy"), "deploy")
     assert _bootstrap_role(work("deploy"), "file-publishing")
     assert work("deploy")("cloudformation").describe_stack_events(StackName=STACK)["StackEvents"]
-    assert work("deploy")("cloudformation").get_template(StackName=STACK)["TemplateBody"]
-    with pytest.raises(ClientError, match="AccessDenied"):
-        work("read-only")("cloudformation").get_template(StackName=STACK)
+    for role in ("deploy", "read-only"):  # what is deployed is what dangers are judged against
+        assert work(role)("cloudformation").get_template(StackName=STACK)["TemplateBody"]
     for role in ("deploy", "file-publishing", "cfn-exec"):
         with pytest.raises(ClientError, match="AccessDenied"):
             _bootstrap_role(work("read-only"), role)

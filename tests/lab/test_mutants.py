@@ -138,7 +138,7 @@ def test_the_mutants_that_no_test_notices_are_shown_until_they_are_explained(tmp
         ("opening", "_set_up", "SESSION autocommit = 0, {', '.join(settings)}\") → pass"),
         ("opening", "_set_up", "SESSION time_zone = '+00:00'\" → "),
         ("opening", "tls_context", "context.minimum_version = ssl.TLSVersion.TLSv1_2 → pass"),
-        ("job_users", "_make", "'schema': database.name"),
+        ("job_users", "_make", "'schema': own_schema"),
         ("job_users", "_grant", "FROM `{name}`') → pass"),
     ],
 )

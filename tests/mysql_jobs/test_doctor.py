@@ -58,7 +58,7 @@ def test_nothing_is_found_on_a_server_as_it_should_be(shop: MySQLServer) -> None
     assert _examined(shop, _wanted(shop)) == []
     ledger = "CREATE TABLE mysql_jobs.ledger (job INT, sequence INT)"
     log = "CREATE TABLE mysql_jobs.migration (origin INT, checksum INT)"
-    attribute = '{"mysql_jobs": {"schema": "Shop-Main", "job": "archive"}}'
+    attribute = '{"mysql_jobs": {"schema": "mysql_jobs", "job": "archive"}}'
     user = f"CREATE USER job_archive IDENTIFIED BY 'x' ATTRIBUTE '{attribute}'"
     execute(shop, "CREATE DATABASE mysql_jobs", ledger, log, user)
     try:

@@ -332,7 +332,7 @@ def test_a_deploy_migrates_grants_and_is_gone(event: object, deployed: Any, invo
     assert [
         each for each in deployed.mock_calls if each[0] in {"apply", "job_users.refuse_others", "job_users.update"}
     ] == [
-        mock.call.job_users.refuse_others(cursor, users, database.name),
+        mock.call.job_users.refuse_others(cursor, users, "jobs"),
         mock.call.apply(migrations, *others),
         mock.call.job_users.update(cursor, users, database, deadline, own_schema="jobs"),
     ]
