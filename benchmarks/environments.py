@@ -31,7 +31,8 @@ def main() -> None:
     logging.getLogger("mysql_jobs").addHandler(logging.NullHandler())
     count: int = settings["environments"]
     fork = multiprocessing.get_context("fork")
-    with configured(settings["variables"], {"jobs": Credentials(**settings["login"])}), jobs_of(PROJECT):
+    secrets = {settings["variables"]["DATABASE_SECRET"]: Credentials(**settings["login"])}
+    with configured(settings["variables"], secrets), jobs_of(PROJECT):
         job = importlib.import_module("jobs.brief")
         names = [f"brief_{os.getpid()}_{number}" for number in range(count)]  # no earlier run of it is in the ledger
         for name in ("warm", *names):

@@ -24,6 +24,8 @@ PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
 DATABASE = "AWS::RDS::DBInstance"
 SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
+OTHER = ("removed", "replaced")
+"""When a database is another one."""
 OF_DATABASE = ("alarm-watches", "events", "login", "other-database")
 """What points to a database, and to the other one when it is replaced."""
 THROUGH = "All jobs connect another way; through a proxy, no statement is killed at the deadline: see `docs/proxy.md`"
@@ -167,13 +169,12 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
 
 def _by_database(found: Sequence[Danger], path: str) -> list[Danger]:
     """Return `found`, what a database that is another one brings with it as part of its own decision."""
-    own = next((each for each in found if each.resource == path and each.kind == "data"), None)
-    if own is None:
-        return list(found)
+    own = [each for each in found if each.resource == path and each.kind == "data" and each.code in OTHER]
     of_it = [each for each in found if each.code in OF_DATABASE and each.resource != path and _points(each, path)]
-    if not of_it:
+    if not own or not of_it:
         return list(found)
-    return _as_one(found, [own, *of_it], replace(own, code=exact(own.code, _all_of(of_it))))
+    first = max(own, key=lambda each: (len(each.then), each))  # what says what becomes of the data
+    return _as_one(found, [*own, *of_it], replace(first, code=exact(first.code, _all_of(of_it))))
 
 
 def _points(danger: Danger, path: str) -> bool:

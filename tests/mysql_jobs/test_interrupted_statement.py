@@ -95,7 +95,9 @@ def test_a_deploy_goes_on_where_a_statement_s_fate_is_certain_and_asks_where_it_
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(job_users, "update", lambda *_: None)  # on a table that is gone, no right can be granted
+    monkeypatch.setattr(
+        job_users, "update", lambda *_, own_schema: None
+    )  # on a table that is gone, no right can be granted
     for table in (
         "whole (a INT)",
         "same (a INT)",
