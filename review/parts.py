@@ -24,7 +24,7 @@ PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
 DATABASE = "AWS::RDS::DBInstance"
 SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
-OTHER = ("removed", "replaced")
+OTHER = ("deleted", "removed", "replaced")
 """When a database is another one."""
 OF_DATABASE = ("alarm-watches", "events", "login", "other-database")
 """What points to a database, and to the other one when it is replaced."""
