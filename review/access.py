@@ -9,15 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from review.grants import OF_ANOTHER, grants
-from review.jobs_stacks import in_one_stack
 from review.new_jobs import unlike_other_jobs
 from review.rules import Rule, let_through, rules
 from review.templates import SynthesizedEnvironment
 
 
 def widened(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Iterator[tuple[str, str, str]]:
-    """The access that only `after` gives: the path of what has it, a word for it, and a sentence."""
-    before, after = in_one_stack(before), in_one_stack(after)
+    """The access that only `after` gives: the path of what has it, a word for it, and a sentence.
+
+    Both have their jobs in one stack.
+    """
     yield from _more_granted(before, after)
     yield from _more_open(before, after)
 

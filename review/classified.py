@@ -9,7 +9,8 @@ from review.changes import Change
 from review.classification import BY_ACCESS, Known, Rule, Type, applies, applies_to_new, fits, known_type, unreadable
 from review.danger import Danger, exact
 from review.difference import Difference, differences
-from review.new_jobs import as_of, job_of, part_of
+from review.jobs_stacks import job_of, part_of
+from review.new_jobs import as_of
 from review.schemas import stateful
 from review.templates import Resource, SynthesizedEnvironment, at, listed
 

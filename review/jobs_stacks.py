@@ -12,8 +12,22 @@ FIRST = "Jobs"
 """See settings/placement.py."""
 PATH = f"{FIRST}/Job-"
 """Where jobs are: see stacks/jobs/jobs.py."""
-STARTS = "/ScheduleRole"
+STARTS = f"{FIRST}/ScheduleRole"
+"""The role that starts the jobs of a stack: each stack has one."""
+OF_JOB = re.compile(rf"{FIRST}(?:-\d+)?/Job-([^/]+)")
+"""Where a job is, in whichever of the stacks."""
 ANY = re.compile(rf"\b{FIRST}-\d+(?=/|$)")
+
+
+def job_of(path: str) -> str:
+    """The job that a construct with this path is a part of; empty if of none."""
+    found = OF_JOB.match(path)
+    return found[1] if found else ""
+
+
+def part_of(path: str) -> str:
+    """Where in its job a construct is: Job/Function."""
+    return OF_JOB.sub("", path).removeprefix("/")
 
 
 def in_one_stack(environment: SynthesizedEnvironment) -> SynthesizedEnvironment:
@@ -31,8 +45,9 @@ def in_one_stack(environment: SynthesizedEnvironment) -> SynthesizedEnvironment:
 
 
 def _taken(resource: Resource, first: set[str]) -> bool:
-    """Whether another resource has the place already; each stack has a role that starts its jobs."""
-    return bool(ANY.match(resource.stack)) and ANY.sub(FIRST, resource.path) in first and STARTS not in resource.path
+    """Whether another resource has the place already."""
+    path = ANY.sub(FIRST, resource.path)
+    return bool(ANY.match(resource.stack)) and path in first and not path.startswith(STARTS)
 
 
 def _in_first(resource: Resource) -> Resource:

@@ -37,6 +37,7 @@ WIDER = {
 def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> list[Danger]:
     """Return the dangers of the change from `before` to `after`, two syntheses of one environment."""
     changes = compare(before, after)
+    old, new = in_one_stack(named_as_after(before, changes)), in_one_stack(after)
     found = {
         *_moved(before, after),
         *refused(changes, after),
@@ -44,9 +45,9 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *classified(changes, before, after),
         *of_parameters(changes),
         *_never(changes),
-        *widened_tables(in_one_stack(before), in_one_stack(after)),
-        *other_users(in_one_stack(before), in_one_stack(after)),
-        *(_widened(named_as_after(before, changes), after) if changes else ()),
+        *widened_tables(old, new),
+        *other_users(old, new),
+        *(_widened(old, new) if changes else ()),
     }
     return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))
 

@@ -13,17 +13,12 @@ from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from review.grants import Grant
-from review.jobs_stacks import PATH
+from review.jobs_stacks import PATH, STARTS, job_of
 from review.rules import Rule
 from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, file_name
 from settings import names
 
 Access = TypeVar("Access", Grant, Rule)
-
-OF_JOB = re.compile(r"Jobs(?:-\d+)?/Job-([^/]+)")
-"""Where a job is, in whichever of the stacks: see settings/placement.py."""
-STARTS = "Jobs/ScheduleRole"
-"""The role that starts the jobs of a stack: what it may do with a job's own is the job's."""
 
 
 def unlike_other_jobs(
@@ -64,17 +59,6 @@ def _unlike(
 
 def _jobs(environment: SynthesizedEnvironment) -> set[str]:
     return {job for resource in environment.resources.values() if (job := job_of(resource.path))}
-
-
-def job_of(path: str) -> str:
-    """The job that a construct with this path is a part of; empty if of none."""
-    found = OF_JOB.match(path)
-    return found[1] if found else ""
-
-
-def part_of(path: str) -> str:
-    """Where in its job a construct is: Job/Function."""
-    return OF_JOB.sub("", path).removeprefix("/")
 
 
 def as_of(resource: Resource, old: str, new: str, *, stack: str) -> Resource:

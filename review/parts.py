@@ -12,8 +12,7 @@ from typing import Any
 
 from review.changes import Change
 from review.danger import Danger, exact
-from review.jobs_stacks import PATH
-from review.new_jobs import job_of
+from review.jobs_stacks import PATH, job_of
 from review.templates import Resource, SynthesizedEnvironment
 from settings.schedule import read_schedule
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from review.danger import Danger, exact
-from review.new_jobs import job_of
+from review.jobs_stacks import job_of
 from review.templates import ENVIRONMENT, Resource, SynthesizedEnvironment, at, file_name
 from settings.job_users import RIGHTS_FILE
 from settings.job_variables import TABLES_NOTE
