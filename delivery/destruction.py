@@ -10,16 +10,13 @@ from delivery import left_in_database
 from delivery.aws import Aws, DeployedStack
 from delivery.checks import never_made
 from delivery.states import sentence
+from review.templates import KEPT
 from settings import names
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 
 METRICS_LOG = "RDSOSMetrics"
 """Where Enhanced Monitoring writes, for all instances of the account and region.
 https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.CloudWatchLogs.html"""
-
-
-KEPT = ("Retain", "RetainExceptOnCreate")
-"""The policies with which CloudFormation leaves a resource where it is."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from review.markdown import prose
-from review.templates import Resource, SynthesizedEnvironment, at, listed
+from review.templates import KEPT, Resource, SynthesizedEnvironment, at, listed
 from settings.instance_class import read_instance_class
 
 FILE = Path(__file__).with_name("prices.toml")
@@ -25,7 +25,6 @@ FALLBACK = "us-east-1"
 MONTH_HOURS = 730
 BASELINE_IOPS, BASELINE_MBPS = 12_000, 500
 """Of gp3 with 400 GB or more: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html."""
-KEPT = ("Retain", "RetainExceptOnCreate")
 
 Bill = dict[str, float]
 """How much of what is billed, by the names in prices.toml; what has no price there has a name of its own."""

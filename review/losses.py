@@ -6,19 +6,18 @@ from collections.abc import Iterator, Sequence
 
 from review.changes import Change
 from review.danger import Danger
+from review.refusal import kept_name, name_refused
 from review.schemas import fixed_name, stateful
 from review.templates import Resource, SynthesizedEnvironment
 
 FATES = {
-    "Snapshot": "Only a final snapshot of its data is kept",
     "Delete": "Its data is lost",
-    "Retain": "It stays with its data, orphaned: no stack manages it",
+    "Snapshot": "Only a final snapshot of its data is kept",
     "RetainExceptOnCreate": "It stays with its data, orphaned: no stack manages it",
+    "Retain": "It stays with its data, orphaned: no stack manages it",
 }
-"""What happens to the data, by policy; from the one that keeps least to the one that keeps most, but for the first.
+"""What happens to the data, by policy, from the one that keeps least to the one that keeps most.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
-KEPT = ("Delete", "Snapshot", "RetainExceptOnCreate", "Retain")
-"""From the policy that keeps least to the one that keeps most."""
 
 
 def losses(
@@ -45,7 +44,7 @@ def _removed(change: Change, before: SynthesizedEnvironment, after: SynthesizedE
         return
     if successor := _successor(change.resource, before, after):
         text = f"would be replaced: `{successor.path}` takes its place"
-        then = _refused(_fixed_name(change.resource, before))
+        then = name_refused(_fixed_name(change.resource, before))
         yield Danger(kind="data", resource=change.resource.path, code="replaced", text=text, then=then)
     else:
         # Also those of a removed job: its dead letters and its log may be the only record of its runs.
@@ -53,8 +52,8 @@ def _removed(change: Change, before: SynthesizedEnvironment, after: SynthesizedE
 
 
 def _replaced(change: Change, after: SynthesizedEnvironment) -> Iterator[Danger]:
-    kept = _kept_name(change, after)
-    fate = _refused(kept) if kept else _fate(change.resource.on_replacement)
+    kept = kept_name(change, after)
+    fate = name_refused(kept) if kept else _fate(change.resource.on_replacement)
     if change.how == "replaced":
         yield _loss(change, "replaced", f"would be replaced: {'; '.join(change.because)}", fate)
     elif change.perhaps and not kept:
@@ -65,13 +64,15 @@ def _policies(change: Change) -> Iterator[Danger]:
     for each in change.differences:
         if each.place[0] in ("DeletionPolicy", "UpdateReplacePolicy") and _rank(each.after) < _rank(each.before):
             event = "deletion" if each.place[0] == "DeletionPolicy" else "replacement"
-            code = f"{event}-policy"
-            then = f"At a {event}: {_fate(str(each.after))[0].lower()}{_fate(str(each.after))[1:]}"
-            yield Danger(kind="protection", resource=change.resource.path, code=code, text=each.text, then=then)
+            fate = _fate(str(each.after))
+            then = f"At a {event}: {fate[0].lower()}{fate[1:]}"
+            yield Danger(
+                kind="protection", resource=change.resource.path, code=f"{event}-policy", text=each.text, then=then
+            )
 
 
 def _rank(policy: str) -> int:
-    return KEPT.index(policy) if policy in KEPT else -1
+    return list(FATES).index(policy) if policy in FATES else -1
 
 
 def _fate(policy: str) -> str:
@@ -80,10 +81,6 @@ def _fate(policy: str) -> str:
 
 def _loss(change: Change, code: str, text: str, then: str) -> Danger:
     return Danger(kind="data", resource=change.resource.path, code=code, text=text, then=then)
-
-
-def _refused(name: str | None) -> str:
-    return f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
 
 
 def _successor(resource: Resource, before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> Resource | None:
@@ -95,9 +92,3 @@ def _successor(resource: Resource, before: SynthesizedEnvironment, after: Synthe
 
 def _fixed_name(resource: Resource, environment: SynthesizedEnvironment) -> str | None:
     return fixed_name(environment.region, resource.kind, resource.properties)
-
-
-def _kept_name(change: Change, environment: SynthesizedEnvironment) -> str | None:
-    """Return the fixed name that the resource has both before and after, if there is one."""
-    names = [_fixed_name(each, environment) for each in (change.before, change.after) if each]
-    return names[0] if len(set(names)) == 1 else None

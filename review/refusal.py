@@ -31,12 +31,19 @@ def _name(change: Change, after: SynthesizedEnvironment) -> Iterator[Danger]:
     """A replacement with a fixed name: CloudFormation makes the new one while the old one has the name."""
     if change.how != "replaced" or change.resource.kind in stateful():  # of these, it is said what becomes of the data
         return
+    if name := kept_name(change, after):
+        yield _refused(change, "fixed-name", f"would be replaced: {'; '.join(change.because)}", name_refused(name))
+
+
+def kept_name(change: Change, after: SynthesizedEnvironment) -> str | None:
+    """Return the fixed name that a resource has both before and after a change, if there is one."""
     names = {fixed_name(after.region, each.kind, each.properties) for each in (change.before, change.after) if each}
-    name = names.pop() if len(names) == 1 else None
-    if name is not None:
-        text = f"would be replaced: {'; '.join(change.because)}"
-        then = f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
-        yield _refused(change, "fixed-name", text, then)
+    return names.pop() if len(names) == 1 else None
+
+
+def name_refused(name: str | None) -> str:
+    """Return what becomes of a replacement that has the fixed `name` of what it replaces."""
+    return f"CloudFormation will refuse, as it has a fixed name (`{name}`): the deploy would fail"
 
 
 def _refused(change: Change, code: str, text: str, then: str) -> Danger:

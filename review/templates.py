@@ -33,6 +33,9 @@ SNAPSHOT_BY_DEFAULT = ("AWS::RDS::DBCluster", "AWS::RDS::DBInstance")
 """Without a DeletionPolicy, of others nothing is kept.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-attribute-deletionpolicy.html"""
 
+KEPT = ("Retain", "RetainExceptOnCreate")
+"""The policies with which CloudFormation leaves a resource where it is."""
+
 SECTIONS = {"Parameters": "Parameter", "Conditions": "Condition", "Mappings": "Mapping", "Rules": "Rule"}
 """Parts of a template that are read as resources of a kind without colons, one for each of their entries."""
 BOOTSTRAP = {"BootstrapVersion": "CDK parameter", "CheckBootstrapVersion": "CDK rule"}
@@ -65,8 +68,6 @@ class Resource:
     """Whether its code is from lambda/, and not the CDK's own."""
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
     """Metadata."""
-    after: tuple[str, ...] = ()
-    """DependsOn: the logical ids of those that have to be there first."""
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """What stands beside its properties: DependsOn as paths, Condition, CreationPolicy …"""
 
@@ -194,7 +195,6 @@ class _Reader:
             on_deletion=str(resource.get("DeletionPolicy", _unsaid_policy(resource))),
             ours=resource.get("Metadata", {}).get("aws:asset:is-bundled", False),
             notes=resource.get("Metadata", {}),
-            after=tuple(listed(resource.get("DependsOn", []))),
             attributes=self._attributes(stack, resource),
         )
 
@@ -289,16 +289,14 @@ class _Reader:
     def _all_paths(self) -> dict[tuple[str, str], str]:
         """The paths of all resources. Two can say the same one, as it is metadata: then none of them is believed."""
         said = {
-            (stack, logical_id): self._said_path(stack, logical_id)
+            (stack, logical_id): (self._said_path(stack, logical_id), resource["Type"])
             for stack, template in self._templates.items()
-            for logical_id in template.get("Resources", {})
+            for logical_id, resource in template.get("Resources", {}).items()
         }
-        times = Counter((path, self._templates[key[0]]["Resources"][key[1]]["Type"]) for key, path in said.items())
+        times = Counter(said.values())
         return {
-            key: path
-            if times[path, self._templates[key[0]]["Resources"][key[1]]["Type"]] == 1
-            else f"{path} ({key[0]}, {key[1]})"
-            for key, path in said.items()
+            (stack, logical_id): path if times[path, kind] == 1 else f"{path} ({stack}, {logical_id})"
+            for (stack, logical_id), (path, kind) in said.items()
         }
 
     def _said_path(self, stack: str, logical_id: str) -> str:

@@ -155,7 +155,10 @@ def _derived(environment: SynthesizedEnvironment, resource: Resource) -> Mapping
             return {"When": when if not zone or str(when).startswith("rate") else f"{_text(when)} {_text(zone)}"}
         case "Custom::Trigger":
             schedules = environment.of("AWS::Scheduler::Schedule")
-            return {"First": bool(schedules) and all(resource.logical_id in each.after for each in schedules)}
+            return {
+                "First": bool(schedules)
+                and all(resource.path in each.attributes.get("DependsOn", ()) for each in schedules)
+            }
         case "AWS::RDS::DBInstance":
             groups = environment.meant(at(resource, "DBParameterGroupName"))
             days = at(resource, "BackupRetentionPeriod")
