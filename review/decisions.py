@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from review.acceptance import entry
 from review.danger import Danger
 from review.markdown import code, codes, fenced, prose
 from review.templates import ENVIRONMENT, file_name
@@ -84,24 +85,11 @@ def how_to_accept(some: Iterable[Decision]) -> Iterator[str]:
     if folded:
         yield from ("<details><summary>All of them, to be copied</summary>", "")
     for some_files, every in blocks.items():
-        yield from (f"For {codes(some_files)}:", "", *fenced(_toml(every), "toml"), "")
+        yield from (
+            f"For {codes(some_files)}:",
+            "",
+            *fenced("\n".join(map(entry, every)).rstrip("\n").split("\n"), "toml"),
+            "",
+        )
     if folded:
         yield from ("</details>", "")
-
-
-def _toml(every: Sequence[tuple[str, str]]) -> Iterator[str]:
-    for number, (resource, danger) in enumerate(every):
-        yield from ("",) if number else ()
-        yield from ("[[accept_change]]", f"resource = {quoted(resource)}", f"danger = {quoted(danger)}", 'reason = ""')
-
-
-def quoted(text: str) -> str:
-    """`text` as a string of TOML in one line; what can't be seen in it is escaped."""
-    return f'"{"".join(map(_escaped, text))}"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return f"\\{character}"
-    number = ord(character)
-    return character if character.isprintable() else f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"

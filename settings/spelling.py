@@ -9,7 +9,13 @@ from collections.abc import Iterable
 def as_written(value: object) -> str:
     """Return the value as TOML writes it: true, 12, "text", ["a", "b"]; what can't be seen in it is escaped."""
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    # Not as JSON: beyond 16 bits it writes two surrogates, and DEL as it is, which TOML both refuses.
+    number = ord(character)
+    return f"\\u{number:04x}" if number <= 0xFFFF else f"\\U{number:08x}"
 
 
 def as_key(key: str) -> str:

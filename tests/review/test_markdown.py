@@ -16,12 +16,12 @@ from markdown_it.token import Token
 from review.changes import Change
 from review.cost import CostChange
 from review.danger import Danger
-from review.decisions import quoted
 from review.difference import Difference
 from review.markdown import code, codes, fenced, prose, summary, visible
 from review.next_runs import changed_runs
 from review.report import HEADINGS, EnvironmentReview, markdown
 from review.templates import Resource, SynthesizedEnvironment
+from settings.spelling import as_written
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 """As GitHub's, but for what GitHub makes of plain text: test_nothing_but_plain_words_is_outside_of_code."""
@@ -118,7 +118,7 @@ def test_a_block_of_code_has_a_line_for_each(lines: list[str]) -> None:
 
 @given(hostile)
 def test_what_is_to_be_copied_says_what_was_meant(text: str) -> None:
-    written = quoted(text)
+    written = as_written(text)
     assert visible(written) == written
     assert tomllib.loads(f"resource = {written}") == {"resource": text}
 
