@@ -43,22 +43,11 @@ class Rule(BaseModel):
     kind: str = "protection"
     then: str
     """What happens if somebody says yes."""
+
     changes: bool = False
     """Any change."""
-    elsewhere: bool = False
-    """It becomes, or gets, the ARN of something in another account."""
-    shared: bool = False
-    """Only where another resource of the type makes the same metric."""
-    except_from: tuple[str, ...] = ()
-    """But not if it was one of these."""
-    unlike: str | None = None
-    """It becomes a text that does not match this regular expression."""
     alters: bool = False
     """It had a value, and has another or none."""
-    off: tuple[str, ...] = ()
-    """It becomes one of these values, in small letters, and was another."""
-    unless: tuple[str, ...] = ()
-    """It becomes any value but these."""
     lower: bool = False
     higher: bool = False
     """It becomes less, or more, as numbers or versions compare."""
@@ -71,18 +60,33 @@ class Rule(BaseModel):
     """It has a value, or a list an element, no longer or newly."""
     narrows: bool = False
     """It is said where nothing was, which meant everything."""
-    foreign: bool = False
-    """It becomes the name of something that is not of AWS."""
+
+    off: tuple[str, ...] = ()
+    """It becomes one of these values, in small letters, and was another."""
+    unless: tuple[str, ...] = ()
+    """It becomes any value but these."""
     like: str | None = None
     """It becomes a text that matches this pattern."""
-    needed: bool = False
-    """A new resource without it needs a yes."""
-    new: bool = True
-    """Whether a new resource is asked about for it."""
-    mentioned: str | None = None
-    """Only where a policy of the environment mentions this."""
+    unlike: str | None = None
+    """It becomes a text that does not match this regular expression."""
+    foreign: bool = False
+    """It becomes the name of something that is not of AWS."""
+    elsewhere: bool = False
+    """It becomes, or gets, the ARN of something in another account."""
+
+    except_from: tuple[str, ...] = ()
+    """But not if it was one of these."""
     where: Mapping[str, str] = {}
     """Only where another property matches a pattern."""
+    mentioned: str | None = None
+    """Only where a policy of the environment mentions this."""
+    shared: bool = False
+    """Only where another resource of the type makes the same metric."""
+
+    new: bool = True
+    """Whether a new resource is asked about for it, by what the property is: a change or a gain counts for access."""
+    needed: bool = False
+    """A new resource without it needs a yes."""
 
 
 Known = str | tuple[Rule, ...]
@@ -193,17 +197,38 @@ def applies(rule: Rule, difference: Difference) -> bool:
         rule.changes
         or (rule.alters and before is not None)
         or (directed and _undecided(after))
-        or (rule.off and _text(after) in rule.off and _text(before) not in rule.off)
-        or (rule.unless and _text(after) not in [each.lower() for each in rule.unless])
+        or (_text(after) in rule.off and _text(before) not in rule.off)
         or (rule.lower and (_compared(rule, after, before) or _pinned(after, before)))
         or (rule.higher and _compared(rule, before, after))
         or (rule.loses and _lost(rule, difference))
         or (rule.gains and after is not None and (before is None or isinstance(after, list)))
         or (rule.narrows and before is None and not difference.elements)
-        or (rule.foreign and _foreign(after))
-        or (rule.like and fnmatchcase(str(after), rule.like))
-        or (rule.unlike and not re.fullmatch(rule.unlike, str(after)))
-        or (rule.elsewhere and _elsewhere(after))
+        or _is_wrong(rule, after)
+    )
+
+
+def applies_to_new(rule: Rule, value: Any) -> bool:
+    """Whether a new resource needs the rule's yes, as its property has this value; None: it has none."""
+    if not rule.new:
+        return False
+    if value is None:
+        return rule.needed or NONE in rule.off
+    return bool(
+        _text(value) in rule.off
+        or (rule.off and _undecided(value))
+        or (rule.kind == "access" and (rule.changes or rule.gains))
+        or _is_wrong(rule, value)
+    )
+
+
+def _is_wrong(rule: Rule, value: Any) -> bool:
+    """Whether the value itself needs the rule's yes, whatever it was before."""
+    return bool(
+        (rule.unless and _text(value) not in [each.lower() for each in rule.unless])
+        or (rule.like and fnmatchcase(str(value), rule.like))
+        or (rule.unlike and not re.fullmatch(rule.unlike, str(value)))
+        or (rule.foreign and _foreign(value))
+        or (rule.elsewhere and _elsewhere(value))
     )
 
 
@@ -230,23 +255,6 @@ def _json(text: str) -> bool:
         return isinstance(json.loads(text), dict)
     except json.JSONDecodeError:
         return False
-
-
-def applies_to_new(rule: Rule, value: Any) -> bool:
-    """Whether a new resource needs the rule's yes, as its property has this value; None: it has none."""
-    if not rule.new:
-        return False
-    if value is None:
-        return rule.needed or NONE in rule.off
-    return bool(
-        (rule.off and (_text(value) in rule.off or _undecided(value)))
-        or (rule.unless and _text(value) not in [each.lower() for each in rule.unless])
-        or (rule.foreign and _foreign(value))
-        or (rule.like and fnmatchcase(str(value), rule.like))
-        or (rule.unlike and not re.fullmatch(rule.unlike, str(value)))
-        or (rule.elsewhere and _elsewhere(value))
-        or (rule.kind == "access" and (rule.changes or rule.gains))
-    )
 
 
 def _elsewhere(value: Any) -> bool:

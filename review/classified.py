@@ -16,8 +16,6 @@ from review.templates import Resource, SynthesizedEnvironment, at, listed
 
 BY_DATA = (("DeletionPolicy",), ("UpdateReplacePolicy",))
 """Judged by what becomes of data: review/losses.py."""
-
-
 OWN_CHOICE = ("less-memory", "less-time", "later", "login", "retries")
 """What each job chooses for itself, or is judged as access: which user it is."""
 ENOUGH = 50
