@@ -32,6 +32,7 @@ from settings.project import ENGINE, Project
 from settings.reserved_words import RESERVED_WORDS
 from settings.schedule import Schedule, read_schedule
 from settings.spelling import did_you_mean
+from settings.table_name import SYSTEM_SCHEMAS
 from settings.values import KEY, Like, Settings, region_of
 from settings.windows import DAILY, WEEKLY, daily_window, weekly_window
 
@@ -75,7 +76,8 @@ LARGEST_START_GB = LARGEST_GB * 10 // 11
 """Storage can only grow by itself if it may grow by 10 %: settings/checks.py."""
 NO_TIME_ZONES = ("Factory", "localtime")
 """Python lists them, where a machine has the files; Scheduler has no such zones."""
-SYSTEM_SCHEMAS = ("information_schema", "innodb", "mysql", "performance_schema", "sys")
+OTHERS_SCHEMAS = SYSTEM_SCHEMAS | {"innodb"}
+"""Those that are not the jobs' to work in."""
 Risk = Literal["no_deletion_protection", "no_backups", "single_zone"]
 """What a production database should have: deletion_protection, backups of 7 days or more, multi_az."""
 
@@ -172,7 +174,7 @@ def _instance_class(value: str) -> str:
 
 
 def _no_system_schema(value: str) -> str:
-    if value.lower() in SYSTEM_SCHEMAS:
+    if value.lower() in OTHERS_SCHEMAS:
         raise ValueError("this schema is MySQL's own: write another name, like jobs")
     return value
 

@@ -16,6 +16,7 @@ import pymysql
 from pymysql.constants import CR, ER
 from pymysql.cursors import Cursor
 
+from mysql_jobs import job_users
 from mysql_jobs.configuration import RIGHTS, Database
 from mysql_jobs.connection import connect
 from mysql_jobs.credentials import Authentication, CredentialsError
@@ -389,13 +390,9 @@ def _users(server: Server, wanted: Wanted) -> Iterator[Finding]:
         remedy = f"GRANT SELECT ON mysql.* TO {server.user}"
         yield _stops("mysql.user", f"the migrations' user can't see which users are there: {denied}", remedy)
         return
-    # The attribute is what job_users.py writes.
-    users = "SELECT host, user_attributes->>'$.metadata.mysql_jobs.schema' FROM mysql.user WHERE user = %s"
-    for name in wanted.users:
-        for host, schema in server.rows(users, name):
-            if (host, schema) != ("%", wanted.own_schema):
-                what = "this user is there already, and no migration of this environment has made it"
-                yield _stops(f"{name}@{host}", what, "Drop it if nobody needs it, or rename it (RENAME USER)")
+    for name, host in job_users.others(server.cursor, wanted.users, wanted.own_schema):
+        what = "this user is there already, and no migration of this environment has made it"
+        yield _stops(f"{name}@{host}", what, "Drop it if nobody needs it, or rename it (RENAME USER)")
 
 
 def _privileges(server: Server, wanted: Wanted) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -71,13 +71,19 @@ def refuse_others(cursor: Cursor, users: Sequence[JobUser], own_schema: str) -> 
     Raises:
         MigrationError: there are some; the message names them all.
     """
-    known = _known(cursor)
-    names = {each.login.user for each in users}
-    if foreign := sorted({name for name, each in known if name in names and not _is_ours(each, own_schema)}):
+    if found := others(cursor, [each.login.user for each in users], own_schema):
+        foreign = sorted({name for name, _ in found})
         raise MigrationError(
             f"this server has the users {', '.join(foreign)} already, and they are not of the migrations of the schema "
             f"{own_schema}: they are left as they are. Rename or drop them, if nobody needs them, or rename the jobs"
         )
+
+
+def others(cursor: Cursor, names: Collection[str], own_schema: str) -> list[tuple[str, str]]:
+    """Return the users of these names, each with its host, that no migrations with `own_schema` made."""
+    return sorted(
+        (name, each.host) for name, each in _known(cursor) if name in names and not _is_ours(each, own_schema)
+    )
 
 
 def tables(users: Sequence[JobUser]) -> dict[str, frozenset[str]]:
