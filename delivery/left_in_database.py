@@ -27,7 +27,7 @@ def removal(settings: EnvironmentSettings, database: AdoptedDatabaseSettings) ->
 
 def statements(settings: EnvironmentSettings) -> list[str]:
     """The SQL: first one that writes a DROP USER for each of the jobs' users, then the end of our own schema."""
-    users = f"job\\_{settings.name}\\_%"
+    users = names.database_users(settings.name).replace("_", r"\_").replace("*", "%")  # LIKE's signs
     drop = "CONCAT('DROP USER ', QUOTE(user), '@', QUOTE(host), ';')"
     return [
         f"SELECT {drop} FROM mysql.user WHERE user LIKE '{users}';",  # noqa: S608 - it is printed

@@ -1,6 +1,6 @@
 """What a job's function carries of its settings: its parameters in a variable, its rights in a note of the template.
 
-Lambda allows a function 4 KB of them: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
 
 import json
