@@ -21,7 +21,7 @@ from settings.environment import (
     Risk,
 )
 from settings.instance_class import read_instance_class
-from settings.names import MIGRATE
+from settings.names import MIGRATE, WATCH
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
 from settings.values import region_of
@@ -55,6 +55,9 @@ CLIENTS = (RULES - OWN_RULES) // 2
 TAGS = 45
 """The most tags of one's own: AWS allows 50 per resource, and this project and the CDK set 5 on a subnet."""
 TAG_CHARACTERS = "letters, digits, spaces and _.:/=+-@, not aws: in front"
+
+TAKEN = {MIGRATE: "the migrations", WATCH: "what watches the jobs"}
+"""Names that no job can have, by whose function has it."""
 
 Check = Callable[..., Iterator[str]]
 
@@ -349,8 +352,8 @@ def _retries_end_before_the_next_run(each_job: Mapping[str, JobSettings]) -> Ite
 
 def _name_is_free(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
     for key, job in each_job.items():
-        if job.name == MIGRATE:
-            yield f'{key}.name = "{MIGRATE}": the function of the migrations has this name: rename the job'
+        if job.name in TAKEN:
+            yield f'{key}.name = "{job.name}": the function of {TAKEN[job.name]} has this name: rename the job'
 
 
 def _proxy_answers_in_time(proxy: ProxySettings, each_job: Mapping[str, JobSettings]) -> Iterator[str]:

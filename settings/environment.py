@@ -129,7 +129,16 @@ def _whole_number(value: object) -> object:
     return value
 
 
-def _job_module(value: str, info: ValidationInfo) -> str:
+def _module(value: str | None, info: ValidationInfo) -> str | None:
+    return None if value is None else _with_a_file(value, info)
+
+
+def _job_name(value: str, info: ValidationInfo) -> str:
+    # It is the module's, too, unless that is stated: validated before, and not there if it is wrong.
+    return _with_a_file(value, info) if info.data.get("module", value) is None else value
+
+
+def _with_a_file(value: str, info: ValidationInfo) -> str:
     project = _project(info)
     file = project.job_file(value)
     if not file.is_file():
@@ -142,8 +151,8 @@ def _job_module(value: str, info: ValidationInfo) -> str:
 
 
 def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
-    if "name" in info.data:  # else there is no job yet that would type them
-        module = read_job_module(_project(info).job_file(info.data["name"]))
+    if {"module", "name"} <= info.data.keys():  # else there is no module that would type them
+        module = read_job_module(_project(info).job_file(info.data["module"] or info.data["name"]))
         module.read_rights(module.read_parameters(values))
         parameters_variable(values)
     return values
@@ -418,8 +427,12 @@ class DeliverySettings(Settings):
 class JobSettings(Settings):
     """[[jobs]]: one scheduled job."""
 
-    name: Annotated[Identifier, AfterValidator(_job_module)]
-    """The module in lambda/jobs/."""
+    module: Annotated[Identifier | None, AfterValidator(_module)] = None
+    """The module in lambda/jobs/ that it runs. Without it: the one that is called as the job is."""
+    name: Annotated[Identifier, AfterValidator(_job_name)]
+    """The job's own: of its function, its user and its rows in the ledger."""
+    enabled: bool = True
+    """False deploys it with its schedule switched off."""
     schedule: Annotated[str, AfterValidator(_schedule)]
     """When it runs, as in EventBridge Scheduler: rate(5 minutes), cron(15 3 * * ? *)."""
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
@@ -436,8 +449,16 @@ class JobSettings(Settings):
     retry_minutes: Annotated[int, Field(ge=1, le=360)] | None = None
     """How long a delivery or a failed run is tried again. Without it: half of the shortest interval, an hour at
     most."""
+    retries: Annotated[int, Field(ge=0, le=2)] = 2
+    """How often Lambda starts a run that failed once more, within that time."""
     max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
     """The longest window that one run covers. Without it: a day, or twice the longest interval if that is more."""
+    catch_up: Literal["all", "latest", "none"] = "all"
+    """What becomes of scheduled times that were missed: all are covered, one window after the other; the latest one's
+    window alone; or none but the one that is due."""
+    max_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long, from its first run on, the work of a scheduled time may go on in runs that follow each other at once.
+    What is left then waits for the schedule."""
     parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}  # noqa: RUF012
     """As in the file; the job's module says what they may be."""
 
@@ -445,23 +466,37 @@ class JobSettings(Settings):
 
     @model_validator(mode="after")
     def _read_module(self, info: ValidationInfo) -> Self:
-        self._module = read_job_module(_project(info).job_file(self.name))
+        self._module = read_job_module(_project(info).job_file(self.module_name))
         return self
 
     @property
-    def module(self) -> JobModule:
+    def module_name(self) -> str:
+        """The module in lambda/jobs/ that it runs."""
+        return self.module or self.name
+
+    @property
+    def job_module(self) -> JobModule:
         """What the job's module says."""
         return self._module
 
     @property
     def rights(self) -> Rights:
         """What the job may do, with its parameters."""
-        return self.module.read_rights(self.module.read_parameters(self.parameters))
+        return self.job_module.read_rights(self.job_module.read_parameters(self.parameters))
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables of its function that say what to run."""
-        variables = {"JOB": self.name, "MAX_WINDOW_MINUTES": str(self.max_window // timedelta(minutes=1))}
+        variables = {
+            "JOB": self.name,
+            "MAX_WINDOW_MINUTES": str(self.max_window // timedelta(minutes=1)),
+            "CATCH_UP": self.catch_up,
+            "MAX_HOURS": str(self.max_hours),
+            "SCHEDULE": self.schedule,
+            "TIME_ZONE": self.time_zone,
+        }
+        if self.module_name != self.name:
+            variables["MODULE"] = self.module_name
         if self.parameters:
             variables["PARAMETERS"] = parameters_variable(self.parameters)
         return variables
@@ -485,7 +520,7 @@ class JobSettings(Settings):
     @property
     def attempts(self) -> int:
         """How often Lambda starts a run that fails at once: the retries that its retry window leaves room for, too."""
-        return 1 + sum(self.retry_window > after for after in RETRIES_AFTER)
+        return 1 + sum(self.retry_window > after for after in RETRIES_AFTER[: self.retries])
 
     @property
     def max_window(self) -> timedelta:

@@ -224,7 +224,8 @@ def _keys_at(place: Sequence[str | int], content: Mapping[str, Any], project: Pr
     kind: Any = EnvironmentSettings
     match place:
         case ["jobs", int(number), "parameters", *place]:
-            kind = read_job_module(project.job_file(content["jobs"][number]["name"])).parameters
+            job = content["jobs"][number]
+            kind = read_job_module(project.job_file(job.get("module", job["name"]))).parameters
         case ["database", *place]:
             kind = database_model(content["database"])
     for part in place:

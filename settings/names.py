@@ -11,6 +11,8 @@ SHARED_USER = "jobs"
 
 MIGRATE = "migrate"
 """Takes the place of a job's name in the names of the migrations' resources."""
+WATCH = "watch"
+"""And in those of what watches the jobs' ledger."""
 
 READ_ONLY, DEPLOY = "read-only", "deploy"
 """The two roles of the workflows."""

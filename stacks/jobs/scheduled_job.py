@@ -72,12 +72,13 @@ class ScheduledJob(Construct):
         self.name = names.function(environment, settings.name)
         self._encryption_key = encryption_key
         self._retry_seconds = settings.retry_window // timedelta(seconds=1)
+        module = settings.job_module
         job = DatabaseFunction(
             self,
             "Job",
             name=self.name,
             code=code,
-            description=f"Job {settings.name}, {settings.schedule}. {settings.module.description}"[:DESCRIPTION_LENGTH],
+            description=f"Job {settings.name}, {settings.schedule}. {module.description}"[:DESCRIPTION_LENGTH],
             handler="mysql_jobs.handler.lambda_handler",
             timeout_seconds=settings.timeout_seconds,
             memory_mb=settings.memory_mb,

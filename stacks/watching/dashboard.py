@@ -234,7 +234,7 @@ def _description(alarms: JobAlarms, environment: EnvironmentSettings) -> str:
     )
     return "\n\n".join(
         (
-            f"**{settings.name}**: {settings.module.description}",
+            f"**{settings.name}**: {settings.job_module.description}",
             f"`{settings.schedule}` {settings.time_zone} · timeout {settings.timeout_seconds} s · {missed}",
             _linked(_links(job, environment)),
         )

@@ -284,7 +284,7 @@ def test_a_job_has_the_parameters_of_its_environment(tmp_path: Path) -> None:
     assert job.parameters == {"batch_rows": 500, "tables": [{"table": "session", "retention_days": 30}]}
     assert pulse.rights == {"pulse": {"SELECT", "INSERT"}}
     assert job.rights == {"session": {"SELECT", "DELETE"}}
-    assert job.module.description == "Deletes what is over."
+    assert job.job_module.description == "Deletes what is over."
 
 
 @pytest.mark.usefixtures("purge")
@@ -366,10 +366,61 @@ def test_an_entry_that_is_no_job_has_its_place(tmp_path: Path) -> None:
     assert _mistakes("jobs = [1]\n" + jobs, tmp_path) == ["jobs[0] = 1: write a table"]
 
 
-def test_a_job_with_the_name_of_the_migrations_function_is_named(purge: Path, tmp_path: Path) -> None:
-    purge.rename(purge.with_stem("migrate"))
-    assert _mistakes(GOOD + ENTRY.replace('"purge"', '"migrate"'), tmp_path) == [
-        'jobs[1] (migrate).name = "migrate": the function of the migrations has this name: rename the job'
+@pytest.mark.usefixtures("purge")
+@pytest.mark.parametrize(("name", "whose"), [("migrate", "the migrations"), ("watch", "what watches the jobs")])
+def test_a_job_with_the_name_of_a_function_of_the_engine_is_named(name: str, whose: str, tmp_path: Path) -> None:
+    assert _mistakes(GOOD + ENTRY.replace('"purge"', f'"{name}"\nmodule = "purge"'), tmp_path) == [
+        f'jobs[1] ({name}).name = "{name}": the function of {whose} has this name: rename the job'
+    ]
+
+
+@pytest.mark.usefixtures("purge")
+def test_two_jobs_have_one_module_each_with_its_own_schedule_and_parameters(tmp_path: Path) -> None:
+    again = (
+        ENTRY.replace('"purge"', '"tidy"\nmodule = "purge"').replace("1 day", "1 hour").replace('"session"', '"cart"')
+    )
+    (tmp_path / "basic.toml").write_text(GOOD + ENTRY + again)
+    [pulse, purge, tidy] = load_file(tmp_path / "basic.toml").jobs
+    assert [(each.name, each.module_name) for each in (pulse, purge, tidy)] == [
+        ("pulse", "pulse"),
+        ("purge", "purge"),
+        ("tidy", "purge"),
+    ]
+    assert tidy.job_module.file == "lambda/jobs/purge.py"
+    assert (purge.schedule, tidy.schedule) == ("rate(1 day)", "rate(1 hour)")
+    assert [set(each.rights) for each in (purge, tidy)] == [{"session"}, {"cart"}]
+
+
+@pytest.mark.usefixtures("purge")
+def test_two_jobs_may_be_the_same_in_everything_but_their_names(tmp_path: Path) -> None:
+    (tmp_path / "basic.toml").write_text(GOOD + ENTRY + ENTRY.replace('"purge"', '"tidy"\nmodule = "purge"'))
+    assert [each.name for each in load_file(tmp_path / "basic.toml").jobs] == ["pulse", "purge", "tidy"]
+
+
+@pytest.mark.usefixtures("purge")
+@pytest.mark.parametrize(
+    ("keys", "mistake"),
+    [
+        ('name = "tidy"', 'jobs[1].name = "tidy": lambda/jobs/tidy.py does not exist: write the job, or name one of '),
+        (
+            'name = "tidy"\nmodule = "prge"',
+            'jobs[1] (tidy).module = "prge": lambda/jobs/prge.py does not exist: did you mean purge?',
+        ),
+        ('name = "tidy"\nmodule = "Tidy"', 'jobs[1] (tidy).module = "Tidy": write small letters, digits and'),
+        ('name = "tidy"\nmodule = 5', "jobs[1] (tidy).module = 5: write it in quotes"),
+        ('name = "Tidy"\nmodule = "purge"', 'jobs[1].name = "Tidy": write small letters, digits and'),
+    ],
+)
+def test_the_module_of_a_job_is_what_has_to_be_there(keys: str, mistake: str, tmp_path: Path) -> None:
+    [found] = _mistakes(GOOD + ENTRY.replace('name = "purge"', keys), tmp_path)
+    assert found.startswith(mistake)
+
+
+@pytest.mark.usefixtures("purge")
+def test_the_parameters_of_a_job_are_those_of_its_module(tmp_path: Path) -> None:
+    entry = ENTRY.replace('"purge"', '"tidy"\nmodule = "purge"').replace("batch_rows", "batch_row")
+    assert _mistakes(GOOD + entry, tmp_path) == [
+        "jobs[1] (tidy).parameters.batch_row: there is no such key: did you mean batch_rows?"
     ]
 
 

@@ -37,6 +37,51 @@ def test_retries_end_long_before_the_next_run(schedule: str, given: int | None, 
     assert a_job(name="pulse", schedule=schedule, retry_minutes=given).retry_window == expected
 
 
+@pytest.mark.parametrize(
+    ("schedule", "retries", "expected"),
+    [
+        ("rate(1 hour)", 2, 3),
+        ("rate(1 hour)", 1, 2),
+        ("rate(1 hour)", 0, 1),
+        ("rate(5 minutes)", 2, 2),
+        ("rate(1 minute)", 2, 1),
+    ],
+)
+def test_a_run_that_fails_is_started_again_as_often_as_stated_and_in_time(
+    schedule: str, retries: int, expected: int
+) -> None:
+    assert a_job(name="pulse", schedule=schedule, retries=retries).attempts == expected
+
+
+def test_the_function_is_told_what_to_run_and_when() -> None:
+    tally = a_job(name="tally", schedule="rate(1 hour)").variables
+    assert tally == {
+        "JOB": "tally",
+        "MAX_WINDOW_MINUTES": "1440",
+        "CATCH_UP": "all",
+        "MAX_HOURS": "24",
+        "SCHEDULE": "rate(1 hour)",
+        "TIME_ZONE": "UTC",
+    }
+    again = a_job(
+        name="tally_at_night",
+        module="tally",
+        schedule="cron(15 3 * * ? *)",
+        time_zone="Europe/Berlin",
+        catch_up="latest",
+        max_hours=2,
+    )
+    assert again.variables == {
+        "JOB": "tally_at_night",
+        "MODULE": "tally",
+        "MAX_WINDOW_MINUTES": "2880",
+        "CATCH_UP": "latest",
+        "MAX_HOURS": "2",
+        "SCHEDULE": "cron(15 3 * * ? *)",
+        "TIME_ZONE": "Europe/Berlin",
+    }
+
+
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         ENVIRONMENTS["basic"].made_database.multi_az = True

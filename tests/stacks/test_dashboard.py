@@ -97,7 +97,7 @@ def test_every_job_has_its_description_its_schedule_and_its_outcomes(
 ) -> None:
     for job in settings.jobs:
         [text] = [text for text in _texts(jobs) if text.startswith(f"**{job.name}**")]
-        assert job.module.description in text
+        assert job.job_module.description in text
         assert f"`{job.schedule}` {job.time_zone}" in text
         assert f"#/functions/{settings.name}-{job.name}" in text
         [graph] = [each for each in _graphs(jobs) if each["title"] == f"{job.name}: what runs came to"]
