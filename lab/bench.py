@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from lab.ledger_tables import make_ledger
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.mysql_server import MySQLServer
@@ -105,8 +106,7 @@ class Bench:
             "CREATE TABLE lab.number AS"
             " WITH RECURSIVE upto (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM upto WHERE n < 1000) SELECT n FROM upto"
         )
-        [ledger] = (self._code / "mysql_jobs" / "migrations").glob("*_ledger.sql")
-        self.execute(ledger.read_text(encoding="utf-8").replace("CREATE TABLE ", "CREATE TABLE lab.", 1))
+        make_ledger(server, "lab")
 
     def execute(self, statement: str, parameters: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
         """Run a statement as the administrator, and return its rows."""

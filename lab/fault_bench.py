@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from lab.ledger_tables import make_ledger
 from local import processes
 from local.emulator import Emulator, credentials
 from local.execution_environment import ExecutionEnvironment, Invocation
@@ -96,8 +97,7 @@ class Bench:
         values = ", ".join(f"({n})" for n in range(1, 1001))
         self.execute(f"INSERT INTO {SCHEMA}.number VALUES {values}")
         self.execute(f"CREATE TABLE {SCHEMA}.target (id INT AUTO_INCREMENT PRIMARY KEY, value VARCHAR(64))")
-        [ledger] = (self._code / "mysql_jobs" / "migrations").glob("*_ledger.sql")
-        self.execute(ledger.read_text().replace("CREATE TABLE ", f"CREATE TABLE {SCHEMA}.", 1))
+        make_ledger(server, SCHEMA)
 
     def close(self) -> None:
         """Drop the schema and reset the server's settings."""

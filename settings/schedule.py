@@ -1,6 +1,7 @@
-"""EventBridge Scheduler expressions: the intervals between their runs, or what is wrong with them.
+"""EventBridge Scheduler expressions: their times and the intervals between them, or what is wrong with them.
 
-The rules are those of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html.
+The rules are those of https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. This file is also in
+the functions' zip: it needs the standard library alone.
 """
 
 from __future__ import annotations
@@ -27,15 +28,18 @@ class Schedule:
     """A schedule, and the intervals between the starts of its runs, in wall-clock time.
 
     In a time zone with daylight saving, an interval of a cron expression may be an hour longer or shorter twice a year.
-    Scheduler also skips a run at a time that the change to daylight saving leaves out, such as 02:30.
+    Scheduler also skips a run at a time that the change to daylight saving leaves out, such as 02:30. What it does with
+    at(…) of such a time is not documented: here, it has no time then, and settings/checks.py refuses it.
     """
 
     expression: str
     """As Scheduler gets it: the fields of a cron expression in capitals, one space between two."""
-    shortest_interval: timedelta
-    """The shortest time between two runs that follow each other."""
-    longest_interval: timedelta
-    """The longest time between two runs that follow each other."""
+    shortest_interval: timedelta | None
+    """The shortest time between two runs that follow each other; None if it runs once."""
+    longest_interval: timedelta | None
+    """The longest time between two runs that follow each other; None if it runs once."""
+    once: datetime | None = None
+    """When at(…) runs, on the clocks of its time zone; None if it repeats."""
 
 
 @dataclass(frozen=True)
@@ -115,32 +119,52 @@ class _Month(NamedTuple):
 
 @cache
 def read_schedule(expression: str) -> Schedule:
-    """Return the schedule that a rate(…) or cron(…) expression describes.
+    """Return the schedule that a rate(…), cron(…) or at(…) expression describes.
 
     The intervals of a cron expression are exact over the years that it names, up to 2199 for *, whatever today is.
 
     Raises:
-        ValueError: Scheduler would refuse the expression, or it doesn't repeat; says what to write instead.
+        ValueError: Scheduler would refuse the expression, or it is a cron(…) that doesn't repeat; says what to write.
     """
     if expression.startswith("at("):
-        raise ValueError("at(…) runs only once: write a schedule that repeats, like rate(1 day) or cron(0 3 * * ? *)")
+        return Schedule(expression, None, None, once=_once(expression))
     if expression.startswith("rate("):
-        interval = _rate_interval(expression)
+        interval = rate_interval(expression)
         return Schedule(expression, interval, interval)
     if cron := re.fullmatch(r"cron\((.*)\)", expression):
         intervals = _cron_intervals(cron[1])
         expression = f"cron({' '.join(_cron_fields(cron[1]))})"
         return Schedule(expression, timedelta(minutes=min(intervals)), timedelta(minutes=max(intervals)))
-    raise ValueError("write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)")
+    raise ValueError(
+        "write rate(5 minutes), cron(minute hour day-of-month month day-of-week year), "
+        "or, once, at(2026-12-24T18:00:00)"
+    )
+
+
+def rate_interval(expression: str) -> timedelta:
+    """Return the interval of a rate(…) expression.
+
+    Raises:
+        ValueError: Scheduler would refuse the expression; says what to write instead.
+    """
+    # Scheduler, unlike EventBridge's older rules, doesn't tie the unit to the number: its documentation itself writes
+    # rate(1 days).
+    rate = re.fullmatch(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)s?\)", expression)
+    if not rate:
+        raise ValueError("write a number from 1 to 999999 and minutes, hours or days, like rate(5 minutes)")
+    return timedelta(**{f"{rate[2]}s": int(rate[1])})
 
 
 @cache
 def times_of_day(expression: str) -> frozenset[int]:
-    """Return the minutes after midnight at which a cron(…) expression starts runs; none for a rate(…).
+    """Return the minutes after midnight at which a cron(…) or at(…) expression starts runs; none for a rate(…).
 
     Raises:
         ValueError: Scheduler would refuse the expression.
     """
+    if expression.startswith("at("):
+        once = _once(expression)
+        return frozenset({60 * once.hour + once.minute})
     cron = re.fullmatch(r"cron\((.*)\)", expression)
     return frozenset(_times(*_cron_fields(cron[1])[:2])) if cron else frozenset()
 
@@ -148,14 +172,16 @@ def times_of_day(expression: str) -> frozenset[int]:
 def latest_times(expression: str, time_zone: str, *, now: datetime, count: int) -> list[datetime]:
     """Return the last `count` times until `now` at which `expression` starts runs, in UTC and in order.
 
-    They are fewer where a cron(…) expression has fewer. A rate(…) counts from when its schedule was made, which
-    nobody knows here: from the beginning of 1970.
+    They are fewer where a cron(…) expression has fewer, and at(…) has one at most. A rate(…) counts from when its
+    schedule was made, which nobody knows here: from the beginning of 1970.
 
     Raises:
         ValueError: Scheduler would refuse the expression.
     """
+    if expression.startswith("at("):
+        return [time for time in _time_once(expression, time_zone) if time <= now][:count]
     if not (cron := re.fullmatch(r"cron\((.*)\)", expression)):
-        return sorted(islice(_rate_times(_rate_interval(expression), now), count))
+        return sorted(islice(_rate_times(rate_interval(expression), now), count))
     zone = ZoneInfo(time_zone)
     days = range(now.astimezone(zone).toordinal(), EPOCH.toordinal(), -1)
     times = (time for day in days for time in reversed(_times_on(day, cron[1], zone)) if time <= now)
@@ -165,16 +191,37 @@ def latest_times(expression: str, time_zone: str, *, now: datetime, count: int) 
 def next_times(expression: str, time_zone: str, *, now: datetime, count: int) -> list[datetime]:
     """Return the first `count` times after `now` at which `expression` starts runs, in UTC and in order.
 
-    They are fewer where a cron(…) expression has fewer. A rate(…) counts from `now`.
+    They are fewer where a cron(…) expression has fewer, and at(…) has one at most. A rate(…) counts from `now`.
 
     Raises:
         ValueError: Scheduler would refuse the expression.
     """
+    if expression.startswith("at("):
+        return [time for time in _time_once(expression, time_zone) if time > now][:count]
     if not (cron := re.fullmatch(r"cron\((.*)\)", expression)):
-        return [now + each * _rate_interval(expression) for each in range(1, count + 1)]
+        return [now + each * rate_interval(expression) for each in range(1, count + 1)]
     zone = ZoneInfo(time_zone)
     days = range(now.astimezone(zone).toordinal(), date(YEAR.highest + 1, 1, 1).toordinal())
     return list(islice((time for day in days for time in _times_on(day, cron[1], zone) if time > now), count))
+
+
+def previous_time(expression: str, time_zone: str, *, before: datetime) -> datetime | None:
+    """Return the last time before `before` at which `expression` starts runs, in UTC; None if there is none.
+
+    Of a rate(…), `before` has to be one of its times itself: it counts from when its schedule was made.
+
+    Raises:
+        ValueError: Scheduler would refuse the expression.
+    """
+    if expression.startswith("rate("):
+        return before.astimezone(UTC) - rate_interval(expression)
+    times = latest_times(expression, time_zone, now=before - timedelta.resolution, count=1)
+    return times[0] if times else None
+
+
+def _time_once(expression: str, time_zone: str) -> list[datetime]:
+    """The time of at(…), in UTC; none if the change to daylight saving leaves it out. Of two, it is the first."""
+    return _in_utc([_once(expression).replace(tzinfo=ZoneInfo(time_zone))])
 
 
 def _rate_times(interval: timedelta, now: datetime) -> Iterator[datetime]:
@@ -190,9 +237,13 @@ def _times_on(ordinal: int, text: str, zone: ZoneInfo) -> list[datetime]:
     month = _Month(*calendar.monthrange(day.year, day.month))
     if day.year not in cron.years or day.month not in cron.months or day.day not in _days(*cron.days, month):
         return []
-    times = [datetime(day.year, day.month, day.day, *divmod(each, 60), tzinfo=zone) for each in cron.times]
+    return _in_utc([datetime(day.year, day.month, day.day, *divmod(each, 60), tzinfo=zone) for each in cron.times])
+
+
+def _in_utc(times: list[datetime]) -> list[datetime]:
+    """The times in UTC, without those that are on no clock in their time zone."""
     found = [(time, time.astimezone(UTC)) for time in times]
-    return [utc for time, utc in found if utc.astimezone(zone).replace(tzinfo=None) == time.replace(tzinfo=None)]
+    return [utc for time, utc in found if utc.astimezone(time.tzinfo).replace(tzinfo=None) == time.replace(tzinfo=None)]
 
 
 class _Cron(NamedTuple):
@@ -212,13 +263,17 @@ def _cron(text: str) -> _Cron:
     return _Cron(_times(minute, hour), (day_of_month, day_of_week), MONTH.values(month), YEAR.values(year))
 
 
-def _rate_interval(expression: str) -> timedelta:
-    # Scheduler, unlike EventBridge's older rules, doesn't tie the unit to the number: its documentation itself writes
-    # rate(1 days).
-    rate = re.fullmatch(r"rate\(([1-9][0-9]{0,5}) (minute|hour|day)s?\)", expression)
-    if not rate:
-        raise ValueError("write a number from 1 to 999999 and minutes, hours or days, like rate(5 minutes)")
-    return timedelta(**{f"{rate[2]}s": int(rate[1])})
+def _once(expression: str) -> datetime:
+    found = re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression)
+    if not found:
+        raise ValueError("write a date and a time, like at(2026-12-24T18:00:00)")
+    try:
+        time = datetime.fromisoformat(found[1])
+    except ValueError as error:
+        raise ValueError(f"{error}: write a date and a time, like at(2026-12-24T18:00:00)") from None
+    if not FIRST_YEAR <= time.year <= YEAR.highest:
+        raise ValueError(f"the year is {time.year}: write {FIRST_YEAR} to {YEAR.highest}")
+    return time
 
 
 def _cron_intervals(text: str) -> set[int]:
@@ -238,7 +293,10 @@ def _cron_intervals(text: str) -> set[int]:
     within_days = {later - earlier for earlier, later in pairwise(times)}
     between_days = {(later - earlier - 1) * MINUTES_PER_DAY + overnight for earlier, later in pairwise(dates)}
     if not (within_days or between_days):
-        raise ValueError("runs only once: write a schedule that repeats, with * for the year for instance")
+        raise ValueError(
+            "runs only once: write like at(2026-12-24T18:00:00), or a schedule that repeats, with * for the year for "
+            "instance"
+        )
     return within_days | between_days
 
 

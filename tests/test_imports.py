@@ -11,9 +11,12 @@ import pytest
 
 from settings.project import ROOT
 
+SCHEDULE = "settings/schedule"
+"""How schedules are read: at synth, and, as it is, in the functions' zip. Whoever may import settings may import it."""
 ROOMS: dict[str, set[str]] = {
-    "mysql_jobs": set(),
-    "settings": set(),
+    SCHEDULE: set(),
+    "mysql_jobs": {SCHEDULE},
+    "settings": {SCHEDULE},
     "stacks/network": {"settings"},
     "stacks/database": {"settings", "stacks/network"},
     "stacks/jobs": {"settings", "stacks/network", "stacks/database"},
@@ -72,7 +75,8 @@ def test_every_package_is_a_room() -> None:
 @pytest.mark.parametrize(("room", "file"), FILES, ids=lambda value: getattr(value, "name", value))
 def test_a_room_imports_only_what_is_below_it(room: str, file: Path) -> None:
     imported = {_room(module) for module in _imports(file)} - {None, room}
-    assert imported <= ROOMS[room]
+    assert imported - {SCHEDULE} <= ROOMS[room]
+    assert SCHEDULE not in imported or {SCHEDULE, "settings"} & ROOMS[room]
     tops = {module.partition(".")[0] for module in _imports(file)}
     assert not tops & {"jobs", "tests"}
 
@@ -83,9 +87,15 @@ def test_a_game_day_on_aws_needs_nothing_of_this_machine() -> None:
 
 
 @pytest.mark.parametrize("file", [file for room, file in FILES if room == "mysql_jobs"], ids=lambda file: file.name)
-def test_the_engine_in_the_zip_imports_pymysql_and_the_standard_library_only(file: Path) -> None:
-    tops = {module.partition(".")[0] for module in _imports(file)}
+def test_the_engine_in_the_zip_imports_pymysql_the_standard_library_and_schedules_only(file: Path) -> None:
+    tops = {module.partition(".")[0] for module in _imports(file) if _room(module) != SCHEDULE}
     assert tops <= {"mysql_jobs", "pymysql", *sys.stdlib_module_names}
+
+
+def test_what_of_the_settings_is_in_the_zip_imports_the_standard_library_only() -> None:
+    assert _modules(SCHEDULE)
+    for file in (*_modules(SCHEDULE), ROOT / "settings" / "__init__.py"):
+        assert {module.partition(".")[0] for module in _imports(file)} <= set(sys.stdlib_module_names)
 
 
 SYNTH = [file for room, file in FILES if room.partition("/")[0] in ("app", "settings", "stacks")]

@@ -9,13 +9,22 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Literal, NamedTuple
 
+from mysql_jobs.claim import CatchUp, Terms
 from mysql_jobs.table_name import is_schema, is_table
+from mysql_jobs.timetable import Timetable
 
 CODE = os.path.dirname(os.path.dirname(__file__))
 """The function's zip, unpacked."""
 CERTIFICATES = os.path.join(CODE, "mysql_jobs", "certificates")
 RIGHTS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"})
 """The privileges that a job's user may have: it changes rows, never tables."""
+OWN_RIGHTS: Mapping[str, frozenset[str]] = {"ledger": RIGHTS}
+"""What every run needs: it records itself, goes on from a checkpoint, and deletes old records."""
+OWN_TABLES = ("ledger", "watched")
+WATCHED_EXAMPLE = (
+    '{"archive": {"schedule": "rate(1 hour)", "time_zone": "UTC", "allowance_seconds": 1860, "silence_seconds": 5460,'
+    ' "max_window_seconds": 86400}}'
+)
 EXAMPLE = '{"archive": {"user": "job_dev_archive", "connections": 3, "tables": {"event": "INSERT, SELECT"}}}'
 
 
@@ -32,8 +41,21 @@ class Login(NamedTuple):
     """Name or ARN of the Secrets Manager secret with the password; empty for `iam`."""
 
 
+class WatchedJob(NamedTuple):
+    """What the watcher is told of one job."""
+
+    job: str
+    timetable: Timetable
+    allowance: timedelta
+    """How much later than scheduled a run may be recorded."""
+    silence: timedelta
+    """How long nothing may be recorded: the longest interval of the schedule, and the allowance."""
+    max_window: timedelta | None
+    """The longest window of one run; None if one covers all that was missed."""
+
+
 class JobUser(NamedTuple):
-    """The database user of one job."""
+    """The database user of one job, or of the watcher."""
 
     job: str
     login: Login
@@ -41,6 +63,8 @@ class JobUser(NamedTuple):
     """How many it may have at once; 0 for no limit."""
     rights: Mapping[str, frozenset[str]]
     """Per table."""
+    own: Mapping[str, frozenset[str]]
+    """Per table of the engine's own."""
 
 
 class Database(NamedTuple):
@@ -140,13 +164,63 @@ def read_job(variables: Mapping[str, str]) -> str:
     return _identifier(variables, "JOB")
 
 
-def read_max_window(variables: Mapping[str, str]) -> timedelta:
-    """Return the longest window that one run may cover, from MAX_WINDOW_MINUTES.
+def read_module(variables: Mapping[str, str]) -> str:
+    """Return the module in jobs/ that this function runs, from MODULE; without it, it is the job's name.
 
     Raises:
-        ConfigurationError: MAX_WINDOW_MINUTES is missing or not a whole number from 1.
+        ConfigurationError: it is not the name of a module.
     """
-    return timedelta(minutes=_count(variables, "MAX_WINDOW_MINUTES", "a number of minutes"))
+    return _identifier(variables, "MODULE" if "MODULE" in variables else "JOB")
+
+
+def read_terms(variables: Mapping[str, str]) -> Terms:
+    """Return what MAX_WINDOW_MINUTES, CATCH_UP, SCHEDULE and TIME_ZONE say of the job's windows.
+
+    Without CATCH_UP, all that was missed is caught up. Without SCHEDULE, no scheduled time is known but a run's own.
+
+    Raises:
+        ConfigurationError: a variable is missing or malformed.
+    """
+    return Terms(
+        max_window=timedelta(minutes=_count(variables, "MAX_WINDOW_MINUTES", "a number of minutes")),
+        catch_up=_catch_up(variables.get("CATCH_UP", "all")),
+        times=read_timetable(variables),
+    )
+
+
+def read_timetable(variables: Mapping[str, str]) -> Timetable:
+    """Return the job's schedule, from SCHEDULE and TIME_ZONE, which is UTC if it is not said."""
+    return Timetable(expression=variables.get("SCHEDULE", ""), time_zone=variables.get("TIME_ZONE", "UTC"))
+
+
+def read_max_hours(variables: Mapping[str, str]) -> timedelta:
+    """Return for how long the runs for a scheduled time may follow each other at once, from MAX_HOURS: 24 if not said.
+
+    Raises:
+        ConfigurationError: it is no whole number from 1.
+    """
+    return timedelta(hours=_count({"MAX_HOURS": "24", **variables}, "MAX_HOURS", "a number of hours"))
+
+
+def read_watched(variables: Mapping[str, str]) -> list[WatchedJob]:
+    """Return the jobs that the watcher looks after, from WATCHED, or from the file that it names.
+
+    Raises:
+        ConfigurationError: it is missing or malformed.
+    """
+    try:
+        return [
+            WatchedJob(
+                job=job,
+                timetable=Timetable(expression=told["schedule"], time_zone=told["time_zone"]),
+                allowance=timedelta(seconds=told["allowance_seconds"]),
+                silence=timedelta(seconds=told["silence_seconds"]),
+                max_window=timedelta(seconds=told["max_window_seconds"]) if "max_window_seconds" in told else None,
+            )
+            for job, told in _told(variables, "WATCHED", "the jobs to look after", WATCHED_EXAMPLE).items()
+        ]
+    except (KeyError, TypeError) as error:
+        raise ConfigurationError(f"WATCHED is malformed ({error!r}): write JSON like {WATCHED_EXAMPLE}") from error
 
 
 def read_job_users(variables: Mapping[str, str]) -> list[JobUser]:
@@ -166,27 +240,29 @@ def read_job_users(variables: Mapping[str, str]) -> list[JobUser]:
                 login=Login(user=_user("RIGHTS", told["user"]), auth=auth, secret=secrets + job if secrets else ""),
                 connections=_connections(told["connections"]),
                 rights=_rights(job, told["tables"]),
+                own=_own_rights(job, told["own"]) if "own" in told else OWN_RIGHTS,
             )
-            for job, told in _told_rights(variables).items()
+            for job, told in _told(variables, "RIGHTS", "the jobs' users", EXAMPLE).items()
         ]
     except (AttributeError, KeyError, TypeError) as error:
         raise ConfigurationError(f"RIGHTS is malformed ({error!r}): write JSON like {EXAMPLE}") from error
 
 
-def _told_rights(variables: Mapping[str, str]) -> dict[str, Any]:
-    text = _text(variables, "RIGHTS", f"the jobs' users, like {EXAMPLE}")
+def _told(variables: Mapping[str, str], name: str, what: str, example: str) -> dict[str, Any]:
+    """Return the JSON object in the variable `name`, or in the file of the zip that it names."""
+    text = _text(variables, name, f"{what}, like {example}")
     if text.endswith(".json"):
         file = os.path.join(CODE, text)
         if not os.path.isfile(file):
-            raise ConfigurationError(f"RIGHTS is {text!r}, and there is no such file in the zip: deploy again")
+            raise ConfigurationError(f"{name} is {text!r}, and there is no such file in the zip: deploy again")
         with open(file, encoding="utf-8") as opened:
             text = opened.read()
     try:
         told = json.loads(text)
     except ValueError as error:
-        raise ConfigurationError(f"RIGHTS is {text!r}: write JSON like {EXAMPLE}") from error
+        raise ConfigurationError(f"{name} is {text!r}: write JSON like {example}") from error
     if not isinstance(told, dict):
-        raise ConfigurationError(f"RIGHTS is {text!r}: write JSON like {EXAMPLE}")
+        raise ConfigurationError(f"{name} is {text!r}: write JSON like {example}")
     return told
 
 
@@ -200,6 +276,25 @@ def _rights(job: str, tables: Mapping[str, str]) -> dict[str, frozenset[str]]:
         if not wanted <= RIGHTS:
             raise ConfigurationError(f"RIGHTS has {sorted(wanted)} for {job}, {table}: write some of {sorted(RIGHTS)}")
     return rights
+
+
+def _own_rights(job: str, tables: Mapping[str, str]) -> dict[str, frozenset[str]]:
+    rights = _rights(job, tables)
+    if not rights.keys() <= set(OWN_TABLES):
+        raise ConfigurationError(f"RIGHTS has {sorted(rights)} as own tables of {job}: write some of {OWN_TABLES}")
+    return rights
+
+
+def _catch_up(value: str) -> CatchUp:
+    match value:
+        case "all":
+            return "all"
+        case "latest":
+            return "latest"
+        case "none":
+            return "none"
+        case other:
+            raise ConfigurationError(f"CATCH_UP is {other!r}: write all, latest or none")
 
 
 def _connections(number: object) -> int:

@@ -6,15 +6,27 @@ import importlib
 import os
 import sys
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Any
 
-from mysql_jobs.configuration import read_database, read_job, read_login, read_max_window, read_own_schema
+from mysql_jobs.claim import Claim
+from mysql_jobs.configuration import (
+    read_database,
+    read_job,
+    read_login,
+    read_max_hours,
+    read_module,
+    read_own_schema,
+    read_terms,
+    read_timetable,
+)
 from mysql_jobs.connection import connect
+from mysql_jobs.continuation import following
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, LambdaContext
 from mysql_jobs.job_lock import JobLock
 from mysql_jobs.leaks import Inventory
-from mysql_jobs.ledger import Claim, Ledger
+from mysql_jobs.ledger import Ledger
 from mysql_jobs.parameters import read_parameters
 from mysql_jobs.process_state import ProcessState
 from mysql_jobs.report import Report, writable
@@ -29,7 +41,9 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """
     before, state = Inventory.take(), ProcessState()
     # Not checked here: the log line of a wrongly configured function should name its job, too.
-    report = Report(job=os.environ.get("JOB", ""), request_id=context.aws_request_id)
+    report = Report(
+        job=os.environ.get("JOB", ""), request_id=context.aws_request_id, metrics=os.environ.get("METRICS", "")
+    )
     try:
         _run(event, context, report, state)
     except BaseException as error:
@@ -47,19 +61,14 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
 
 
 def _run(event: object, context: LambdaContext, report: Report, state: ProcessState) -> None:
-    deadline = Deadline.of(context)
-    job_name = read_job(os.environ)
-    request = Request.read(event, job=job_name, request_id=context.aws_request_id, now=datetime.now(UTC))
+    deadline, began = Deadline.of(context), datetime.now(UTC)
+    request = Request.read(event, job=read_job(os.environ), request_id=context.aws_request_id, now=began)
     report.requested(request)
     database, own_schema = read_database(os.environ), read_own_schema(os.environ)
     authentication = Authentication(login=read_login(os.environ), database=database)
-    module = f"jobs.{job_name}"
-    imported_before = module in sys.modules
-    job = importlib.import_module(module)
-    if not imported_before:
-        state.note()
+    job = _imported(f"jobs.{read_module(os.environ)}", state)
     parameters = read_parameters(job, os.environ)
-    max_window = read_max_window(os.environ)
+    terms, most = read_terms(os.environ), read_max_hours(os.environ)
     with report.timing("connect"):
         connection = connect(
             database=database,
@@ -79,7 +88,7 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
             )
             ledger = Ledger(connection=connection, schema=own_schema, request=request, lock=lock)
             try:
-                claim = ledger.claim(max_window)
+                claim = ledger.claim(terms)
             finally:
                 report.met(lock.orphan)
             if not isinstance(claim, Claim):
@@ -94,6 +103,22 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
                 deadline=deadline,
                 connection=connection,
             )
-            report.ended(carry_out(job, run))
+            outcome = carry_out(job, run)
+            report.ended(outcome)
     finally:
         report.destroyed(connection.destroy())
+    # Only now: a scheduled time that came while this run held the job's lock found it taken, and is this run's to see.
+    report.followed(
+        following(
+            request, claim, outcome, began=began, now=datetime.now(UTC), timetable=read_timetable(os.environ), most=most
+        )
+    )
+
+
+def _imported(module: str, state: ProcessState) -> ModuleType:
+    """Return the job's module; what it sets in the process while it is imported holds for all runs."""
+    imported_before = module in sys.modules
+    job = importlib.import_module(module)
+    if not imported_before:
+        state.note()
+    return job

@@ -20,14 +20,12 @@ from typing import Any, NamedTuple
 import pymysql
 from pymysql.cursors import Cursor
 
-from mysql_jobs.configuration import RIGHTS, Database, JobUser
+from mysql_jobs.configuration import Database, JobUser
 from mysql_jobs.credentials import Authentication
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.migration_files import MigrationError
 from mysql_jobs.table_name import quoted, split
 
-LEDGER = RIGHTS
-"""What every run needs on the ledger: it records itself, goes on from a checkpoint, and deletes old records."""
 GRACE = timedelta(days=7)
 """How long the user of a job that is gone stays. Its own runs end after 15 minutes; a deploy of which a part has
 failed is repaired within days."""
@@ -163,7 +161,7 @@ def _grant(cursor: Cursor, users: Sequence[JobUser], schema: str, own_schema: st
         name = user.login.user
         granted = found.get(f"'{name}'@'%'", set())
         needed = {quoted(*split(table, schema)): rights for table, rights in user.rights.items()}
-        needed[quoted(own_schema, "ledger")] = LEDGER
+        needed |= {quoted(own_schema, table): rights for table, rights in user.own.items()}
         wanted = {(place, right) for place, rights in needed.items() for right in rights}
         for place, rights in _by_place(wanted - granted):
             statement = f"GRANT {rights} ON {place} TO `{name}`"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from mysql_jobs.claim import Claim, Refusal
 from mysql_jobs.connection import Connection, Destroyed
-from mysql_jobs.ledger import Claim, Refusal
+from mysql_jobs.continuation import Following
+from mysql_jobs.metrics import Measures, embedded
 from mysql_jobs.request import Request
 from mysql_jobs.run import Outcome
 
@@ -24,23 +26,37 @@ LONGEST_ITEM = 256
 """Characters of an item of a list."""
 LONGEST_LIST = 20
 """Items of a list."""
+MEASURES = {
+    "duration_ms": "Milliseconds",
+    "connect_ms": "Milliseconds",
+    "destroy_ms": "Milliseconds",
+    "attempts": "Count",
+    "stuck": "Count",
+}
+"""The fields that are metrics by job, and their units: stacks/jobs/run_metrics.py."""
 
 
 class Report:
     """Everything about a run, collected during the run and written once at its end.
 
-    With Lambda's JSON log format each entry becomes a field of the log line; metric filters read these fields.
+    With Lambda's JSON log format each entry becomes a field of the log line, and CloudWatch makes metrics of some.
     """
 
-    def __init__(self, *, job: str, request_id: str) -> None:
-        """Begin the report of the invocation `request_id`; its outcome is `failed` until another is known."""
+    def __init__(self, *, job: str, request_id: str, metrics: str = "") -> None:
+        """Begin the report of the invocation `request_id`; its outcome is `failed` until another is known.
+
+        `metrics` is the namespace of the line's metrics; without it, there are none.
+        """
         self._started = time.monotonic()
+        self._metrics = metrics
         self.entries: dict[str, Any] = {"job": job, "request_id": request_id, "outcome": "failed"}
 
     def requested(self, request: Request) -> None:
         """Add which run was asked for."""
         self.entries["scheduled_time"] = request.scheduled_time.isoformat()
         self.entries["execution_id"] = request.execution_id
+        if request.continued is not None:
+            self.entries["continued"] = request.continued.number
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
@@ -68,6 +84,8 @@ class Report:
         """Add the window that the run claimed."""
         self.entries["window_start"] = claim.window.start.isoformat()
         self.entries["window_end"] = claim.window.end.isoformat()
+        if claim.skipped is not None:
+            self.entries["skipped_from"] = claim.skipped.start.isoformat()
 
     def ended(self, outcome: Outcome) -> None:
         """Set the outcome of a job whose work is committed or, in a dry run, rolled back."""
@@ -75,6 +93,12 @@ class Report:
         self.entries["result"] = outcome.result
         if outcome.progress:
             self.entries["progress"] = outcome.progress
+
+    def followed(self, following: Following) -> None:
+        """Add the event of the run that follows at once, or that work is left and none does."""
+        self.entries["stuck"] = int(following.stuck)
+        if following.event is not None:
+            self.entries["next"] = following.event
 
     def failed(self, error: BaseException) -> None:
         """Set the outcome `failed`, and add `error`."""
@@ -104,8 +128,16 @@ class Report:
         # Whatever a job returned: one lone surrogate, which UTF-8 can't encode, would cost the whole line.
         text = json.dumps(self.entries, ensure_ascii=False, default=str).encode("utf-8", "replace")
         entries: dict[str, Any] = json.loads(text)
-        logger.log(logging.INFO if good else logging.ERROR, "run", extra=entries)
+        line = embedded({**entries, "runs": 1}, _measures(entries), self._metrics) if self._metrics else entries
+        logger.log(logging.INFO if good else logging.ERROR, "run", extra=line)
         return entries
+
+
+def _measures(entries: Mapping[str, Any]) -> list[Measures]:
+    """Return what of a run becomes a metric."""
+    whole = entries["outcome"] != "partial"  # a run that was cut at a checkpoint has used all its time
+    by_job = MEASURES if whole else {name: unit for name, unit in MEASURES.items() if name != "duration_ms"}
+    return [Measures({"runs": "Count"}, by=("job", "outcome")), Measures(by_job, by=("job",))]
 
 
 def writable(error: BaseException) -> BaseException:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-KEYS = ("job", "scheduled_time", "execution_id", "window", "dry_run")
+KEYS = ("job", "scheduled_time", "execution_id", "window", "dry_run", "continued")
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CLOCK_SKEW = timedelta(minutes=1)
 """How far the clocks of EventBridge Scheduler and of the function may differ."""
@@ -23,6 +23,15 @@ class Window(NamedTuple):
     end: datetime
 
 
+class Continued(NamedTuple):
+    """Which run of a chain is asked for: the runs that follow each other at once, for one scheduled time."""
+
+    since: datetime
+    """When the first run of the chain began, UTC."""
+    number: int
+    """How many came before this one; from 1."""
+
+
 class Request(NamedTuple):
     """A request for one run."""
 
@@ -34,12 +43,15 @@ class Request(NamedTuple):
     """The window of a run by hand, outside of the job's sequence of windows; None for the next one of the sequence."""
     dry_run: bool
     """Whether to roll everything back."""
+    continued: Continued | None = None
+    """None for the first run of a chain, which is the only one of most."""
 
     @classmethod
     def read(cls, event: object, *, job: str, request_id: str, now: datetime) -> Request:
         """Return the request in `event`, of the function of `job`, invoked as `request_id` at `now` (UTC).
 
-        EventBridge Scheduler sends {"job", "scheduled_time", "execution_id"}. By hand, write {"scheduled_time"} or
+        EventBridge Scheduler sends {"job", "scheduled_time", "execution_id"}; a run that has left work adds
+        {"continued": {"since", "number"}} for the next one. By hand, write {"scheduled_time"} or
         {"window": {"start", "end"}}, with or without {"dry_run": true}, or {"dry_run": true} alone.
 
         Raises:
@@ -66,7 +78,30 @@ class Request(NamedTuple):
             execution_id=_text(event, "execution_id") if "execution_id" in event else request_id,
             window=_window(event["window"], now) if "window" in event else None,
             dry_run=dry_run,
+            continued=_continued(event["continued"], now) if "continued" in event else None,
         )
+
+    def event(self) -> dict[str, object]:
+        """Return the event that asks for this run: read again, it is the same."""
+        event: dict[str, object] = {"job": self.job, "execution_id": self.execution_id}
+        if self.window is not None:
+            event["window"] = {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()}
+        else:
+            event["scheduled_time"] = self.scheduled_time.isoformat()
+        if self.dry_run:
+            event["dry_run"] = True
+        if self.continued is not None:
+            event["continued"] = {"since": self.continued.since.isoformat(), "number": self.continued.number}
+        return event
+
+
+def _continued(value: object, now: datetime) -> Continued:
+    if not isinstance(value, Mapping) or set(value) != {"since", "number"}:
+        raise EventError(f"the event's continued is {value!r}: write an object with since and number")
+    number = value["number"]
+    if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+        raise EventError(f"the event's number is {number!r}: write a whole number from 1")
+    return Continued(since=_time(value, "since", now), number=number)
 
 
 def _window(value: object, now: datetime) -> Window:

@@ -13,11 +13,13 @@ from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
 
 from settings.job_users import RIGHTS_FILE
-from settings.project import ENGINE, Project
+from settings.project import ENGINE, ROOT, Project
 from stacks.jobs.pinned_wheel import pinned_wheel
 
 DEPENDENCY = "PyMySQL"
 """Pure Python, so its wheel runs everywhere. Without `cryptography`: TLS makes it unnecessary."""
+SCHEDULES = ("__init__.py", "schedule.py")
+"""Of settings/, what runs in AWS, too. It imports nothing but the standard library."""
 
 
 def bundle(
@@ -48,6 +50,9 @@ def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:
     for pattern in ("*.py", "migrations/*.sql", f"certificates/{region}.pem"):
         for source in ENGINE.glob(pattern):
             yield source, source.relative_to(ENGINE.parent)
+    # How schedules are read: a run knows by it whether another is due.
+    for name in SCHEDULES:
+        yield ROOT / "settings" / name, Path("settings", name)
     # Not an editor's own, like .#purge_expired.py, a link to nothing.
     for target, folder, pattern in (
         ("jobs", project.jobs, "[!.]*.py"),

@@ -15,12 +15,18 @@ from mysql_jobs.configuration import (
     Database,
     JobUser,
     Login,
+    WatchedJob,
     read_database,
     read_job,
     read_job_users,
     read_login,
-    read_max_window,
+    read_max_hours,
+    read_module,
+    read_terms,
+    read_timetable,
+    read_watched,
 )
+from mysql_jobs.timetable import Timetable
 
 DATABASE = {
     "AWS_REGION": "eu-central-1",
@@ -104,7 +110,7 @@ def test_a_name_may_have_31_characters() -> None:
 
 @pytest.mark.parametrize("minutes", [1, 1440])
 def test_the_longest_window_is_in_minutes(minutes: int) -> None:
-    assert read_max_window({"MAX_WINDOW_MINUTES": str(minutes)}) == timedelta(minutes=minutes)
+    assert read_terms({"MAX_WINDOW_MINUTES": str(minutes)}).max_window == timedelta(minutes=minutes)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,67 @@ def test_the_longest_window_is_in_minutes(minutes: int) -> None:
 )
 def test_a_wrong_longest_window_is_named(value: str, message: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
-        read_max_window({"MAX_WINDOW_MINUTES": value})
+        read_terms({"MAX_WINDOW_MINUTES": value})
+    assert message in str(caught.value)
+
+
+def test_the_module_is_the_jobs_name_unless_another_is_said() -> None:
+    assert read_module({"JOB": "pulse"}) == "pulse"
+    assert read_module({"JOB": "pulse", "MODULE": "tally"}) == "tally"
+    with pytest.raises(ConfigurationError, match="MODULE is 'no module'"):
+        read_module({"JOB": "pulse", "MODULE": "no module"})
+
+
+@pytest.mark.parametrize("catch_up", ["all", "latest", "none"])
+def test_what_is_caught_up_is_one_of_three(catch_up: str) -> None:
+    assert read_terms({"MAX_WINDOW_MINUTES": "5", "CATCH_UP": catch_up}).catch_up == catch_up
+    with pytest.raises(ConfigurationError, match="CATCH_UP is 'some': write all, latest or none"):
+        read_terms({"MAX_WINDOW_MINUTES": "5", "CATCH_UP": "some"})
+
+
+def test_without_being_told_all_is_caught_up_for_a_day_and_no_other_time_is_known() -> None:
+    assert read_terms({"MAX_WINDOW_MINUTES": "5"}).catch_up == "all"
+    assert read_max_hours({}) == timedelta(hours=24)
+    assert read_timetable({}) == Timetable("", "UTC")
+
+
+def test_the_schedule_and_its_hours_are_as_told() -> None:
+    told = {"SCHEDULE": "cron(0 9 * * ? *)", "TIME_ZONE": "Europe/Berlin", "MAX_HOURS": "3", "MAX_WINDOW_MINUTES": "5"}
+    assert read_timetable(told) == read_terms(told).times == Timetable("cron(0 9 * * ? *)", "Europe/Berlin")
+    assert read_max_hours(told) == timedelta(hours=3)
+    with pytest.raises(ConfigurationError, match="MAX_HOURS is '0'"):
+        read_max_hours({"MAX_HOURS": "0"})
+
+
+WATCHED_TALLY = '{"tally": {"schedule": "rate(1 hour)", "time_zone": "UTC", "allowance_seconds": 60, %s}}'
+
+
+def test_the_watcher_is_told_of_each_job_how_late_it_may_be() -> None:
+    [found] = read_watched({"WATCHED": WATCHED_TALLY % '"silence_seconds": 3660, "max_window_seconds": 86400'})
+    assert found == WatchedJob(
+        job="tally",
+        timetable=Timetable("rate(1 hour)", "UTC"),
+        allowance=timedelta(minutes=1),
+        silence=timedelta(minutes=61),
+        max_window=timedelta(days=1),
+    )
+    [whole] = read_watched({"WATCHED": WATCHED_TALLY % '"silence_seconds": 3660'})
+    assert whole == found._replace(max_window=None)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("", "WATCHED is missing: write the jobs to look after, like"),
+        ("tally", "WATCHED is 'tally': write JSON like"),
+        ("watched.json", "there is no such file in the zip: deploy again"),
+        (WATCHED_TALLY % '"silence": 3', "WATCHED is malformed (KeyError('silence_seconds')): write JSON like"),
+        (WATCHED_TALLY % '"silence_seconds": "3"', "WATCHED is malformed (TypeError("),
+    ],
+)
+def test_what_the_watcher_cannot_read_is_said(value: str, message: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_watched({"WATCHED": value})
     assert message in str(caught.value)
 
 
@@ -134,7 +200,7 @@ def test_each_job_has_a_user_with_rights_per_table() -> None:
     [found] = read_job_users({"RIGHTS": RIGHTS_OF_TALLY, "JOBS_AUTH": "iam"})
     rights = {"event": frozenset({"SELECT"}), "event_hourly": frozenset({"DELETE", "INSERT", "SELECT"})}
     login = Login(user="job_basic_tally", auth="iam", secret="")
-    assert found == JobUser(job="tally", login=login, connections=3, rights=rights)
+    assert found == JobUser(job="tally", login=login, connections=3, rights=rights, own={"ledger": RIGHTS})
 
 
 def test_each_job_has_a_secret_named_after_it() -> None:
@@ -150,6 +216,16 @@ def test_a_job_may_have_all_rights_on_rows_and_a_table_the_longest_name() -> Non
     assert _rights(f'{{"{table}":"DELETE, INSERT, SELECT, UPDATE"}}') == {table: RIGHTS}
     with pytest.raises(ConfigurationError, match="write the name of a table"):
         _rights(f'{{"{table}t":"SELECT"}}')
+
+
+def test_the_watcher_has_rights_on_the_engines_own_tables_alone() -> None:
+    own = '"own": {"ledger": "SELECT", "watched": "INSERT, SELECT"}'
+    told = f'{{"watch": {{"user": "job_basic_watch", "connections": 3, "tables": {{}}, {own}}}}}'
+    [found] = read_job_users({"RIGHTS": told, "JOBS_AUTH": "iam"})
+    assert found.rights == {}
+    assert found.own == {"ledger": frozenset({"SELECT"}), "watched": frozenset({"INSERT", "SELECT"})}
+    with pytest.raises(ConfigurationError, match="as own tables of watch"):
+        read_job_users({"RIGHTS": told.replace("watched", "migration"), "JOBS_AUTH": "iam"})
 
 
 def _rights(tables: str, user: str = '"job_a"', connections: str = "1") -> Mapping[str, frozenset[str]]:

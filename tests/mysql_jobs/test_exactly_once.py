@@ -197,9 +197,74 @@ def test_the_next_run_continues_a_partial_run(function: Function, query: Query) 
     report = function.deliver(EIGHT + FIVE_MINUTES)
     assert (report["outcome"], report["result"], report["window_end"]) == ("done", {"from": 2}, EIGHT.isoformat())
     assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
+    assert query("SELECT sequence, outcome, scheduled_time FROM ledger") == [(1, "done", _naive(EIGHT))]
     function.do(work)
     assert function.deliver(EIGHT + 2 * FIVE_MINUTES)["window_start"] == EIGHT.isoformat()
     assert function.deliver(EIGHT)["outcome"] == "duplicate"
+
+
+def test_work_of_many_runs_is_done_by_a_chain_of_them(function: Function, query: Query) -> None:
+    """Each is asked for by the answer of the one before, as Lambda's destination does."""
+    function.do(_batches(7, lambda run, number: _out_of_time_after_two(run, (number - 1) % 2 + 1)))
+    reports = _chain(function, {"job": "pulse", "scheduled_time": EIGHT.isoformat(), "execution_id": "one"})
+    assert [each["outcome"] for each in reports] == ["partial", "partial", "partial", "done"]
+    assert [each.get("continued") for each in reports] == [None, 1, 2, 3]
+    assert query("SELECT id FROM work") == [(number,) for number in range(1, 8)]
+    assert query("SELECT sequence, outcome, execution_id FROM ledger") == [(1, "done", "one")]
+
+
+def test_an_outage_is_caught_up_by_a_chain_of_runs(function: Function, query: Query) -> None:
+    function.deliver(EIGHT)
+    late = EIGHT + timedelta(hours=5)
+    reports = _chain(function, {"scheduled_time": late.isoformat()})
+    assert [each["outcome"] for each in reports] == ["done"] * 5
+    assert [each["stuck"] for each in reports] == [0] * 5
+    _follow_each_other(_done(query))
+    assert _done(query)[-1] == (_naive(late - timedelta(hours=1)), _naive(late))
+    assert function.deliver(late)["outcome"] == "duplicate"
+
+
+def test_what_was_missed_is_covered_by_one_run_or_skipped_as_the_job_says(
+    function: Function, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    function.deliver(EIGHT)
+    monkeypatch.setenv("CATCH_UP", "latest")
+    later = EIGHT + timedelta(hours=5)
+    assert function.deliver(later)["window_start"] == EIGHT.isoformat()
+    monkeypatch.setenv("CATCH_UP", "none")
+    monkeypatch.setenv("SCHEDULE", "rate(5 minutes)")
+    latest = later + timedelta(hours=5)
+    report = function.deliver(latest)
+    assert (report["skipped_from"], report["window_start"]) == (
+        later.isoformat(),
+        (latest - FIVE_MINUTES).isoformat(),
+    )
+    rows = query("SELECT sequence, outcome, window_start, window_end FROM ledger ORDER BY sequence")
+    _follow_each_other([row[2:] for row in rows])
+    assert [row[:2] for row in rows] == [(1, "done"), (2, "done"), (3, "skipped"), (4, "done")]
+    assert len(_done(query)) == 3
+
+
+def test_a_job_that_does_not_get_on_is_not_run_again_at_once(function: Function, query: Query) -> None:
+    def stands_still(run: Run) -> None:
+        run.deadline = Deadline.after(0)
+        run.checkpoint({"batches": 0})
+
+    function.do(stands_still)
+    first = function.deliver()
+    assert (first["outcome"], first["stuck"], first["next"]["continued"]["number"]) == ("partial", 0, 1)
+    second = function.by_hand(first["next"], "request-2")
+    assert (second["outcome"], second["stuck"], "next" in second) == ("partial", 1, False)
+    assert query("SELECT outcome FROM ledger") == [("partial",)]
+
+
+def test_the_next_scheduled_time_takes_over_what_no_run_follows(function: Function, query: Query) -> None:
+    function.do(_batches(4, _out_of_time_after_two))
+    lost = function.deliver()["next"]
+    assert function.deliver(EIGHT + FIVE_MINUTES)["result"] == {"from": 2}
+    function.do(work)
+    assert function.by_hand(lost, "request-2")["outcome"] == "duplicate", "it came after all"
+    assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
 
 
 @pytest.mark.parametrize("retried", [EIGHT, EIGHT + FIVE_MINUTES])
@@ -321,6 +386,15 @@ def test_a_run_without_time_for_its_work_is_not_recorded(function: Function, que
     function.context.get_remaining_time_in_millis = lambda: 3000
     function.fail(DeadlineExceeded)
     assert query("SELECT * FROM ledger") == _done(query) == []
+
+
+def _chain(function: Function, event: dict[str, Any]) -> list[dict[str, Any]]:
+    """The reports of a run and of all that follow it."""
+    reports: list[dict[str, Any]] = []
+    while event:
+        reports.append(function.by_hand(event, f"request-{len(reports)}"))
+        event = reports[-1].get("next", {})
+    return reports
 
 
 def _done(query: Query) -> list[tuple[datetime, datetime]]:

@@ -8,8 +8,8 @@ from unittest import mock
 import pytest
 
 from mysql_jobs import handler
+from mysql_jobs.claim import Claim
 from mysql_jobs.handler import lambda_handler
-from mysql_jobs.ledger import Claim
 from mysql_jobs.request import EventError, Window
 from tests.mysql_jobs.function import EIGHT
 
@@ -30,9 +30,12 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     parts.Report.return_value.timing.return_value = mock.MagicMock()
     parts.Report.return_value.timing.return_value.__exit__.return_value = None
     parts.writable.side_effect = lambda error: error
-    for name in ("Report", "ProcessState", "Inventory", "writable", "read_parameters", "read_max_window", "JobLock"):
+    for name in ("Report", "ProcessState", "Inventory", "writable", "read_parameters", "read_terms", "JobLock"):
         monkeypatch.setattr(handler, name, getattr(parts, name))
     for name in (
+        "following",
+        "read_max_hours",
+        "read_timetable",
         "read_database",
         "read_own_schema",
         "read_login",
@@ -44,6 +47,7 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     ):
         monkeypatch.setattr(handler, name, getattr(parts, name))
     monkeypatch.setenv("JOB", "pulse")
+    monkeypatch.setenv("METRICS", "jobs/basic")
     monkeypatch.setitem(sys.modules, "jobs.pulse", parts.job)
     return parts
 
@@ -60,9 +64,9 @@ AFTER = ["restored", "leaked", "write"]
 def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
     assert lambda_handler(EVENT, CONTEXT) is parts.Report.return_value.write.return_value
     report, connection = parts.Report.return_value, parts.connect.return_value
-    assert parts.Report.call_args == mock.call(job="pulse", request_id="request-1")
+    assert parts.Report.call_args == mock.call(job="pulse", request_id="request-1", metrics="jobs/basic")
     assert _said(parts) == [
-        *("requested", "timing", "connected", "timing", "met", "began", "ended", "destroyed"),
+        *("requested", "timing", "connected", "timing", "met", "began", "ended", "destroyed", "followed"),
         *AFTER,
     ]
     assert [each.args for each in report.timing.call_args_list] == [("connect",), ("work",)]
@@ -93,7 +97,7 @@ def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
         "request": request,
         "lock": lock,
     }
-    assert ledger.claim.call_args == mock.call(parts.read_max_window.return_value)
+    assert ledger.claim.call_args == mock.call(parts.read_terms.return_value)
     assert parts.Run.call_args.kwargs == {
         "request": request,
         "claim": CLAIM,
@@ -105,6 +109,14 @@ def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
     assert parts.read_parameters.call_args.args[0] is parts.job
     assert parts.carry_out.call_args == mock.call(parts.job, parts.Run.return_value)
     assert report.ended.call_args == mock.call(parts.carry_out.return_value)
+    followed = parts.following.call_args
+    assert followed.args == (request, CLAIM, parts.carry_out.return_value)
+    assert followed.kwargs.pop("began") <= followed.kwargs.pop("now")
+    assert followed.kwargs == {
+        "timetable": parts.read_timetable.return_value,
+        "most": parts.read_max_hours.return_value,
+    }
+    assert report.followed.call_args == mock.call(parts.following.return_value)
     assert report.began.call_args == mock.call(CLAIM)
     assert report.connected.call_args == mock.call(connection)
     assert report.met.call_args == mock.call("an orphan")
@@ -150,7 +162,7 @@ def test_a_bad_event_connects_to_nothing_and_has_its_line(parts: Any, monkeypatc
     monkeypatch.delenv("JOB")
     with pytest.raises(Exception, match="JOB is missing"):
         lambda_handler(EVENT, CONTEXT)
-    assert parts.Report.call_args == mock.call(job="", request_id="request-1")
+    assert parts.Report.call_args == mock.call(job="", request_id="request-1", metrics="jobs/basic")
 
 
 @pytest.mark.parametrize("fails", ["restore", "leaked_since"])
@@ -182,6 +194,22 @@ def test_what_a_module_sets_while_it_is_imported_is_kept(
     lambda_handler(EVENT, CONTEXT)
     assert names == ["jobs.pulse"]
     assert parts.ProcessState.return_value.note.called is not imported
+
+
+def test_what_follows_is_decided_after_the_lock_is_free(parts: Any) -> None:
+    """A scheduled time that comes meanwhile finds the lock taken, and nobody else will see to it."""
+    moments: list[Any] = []
+    parts.connect.return_value.destroy.side_effect = lambda: moments.append(handler.datetime.now(handler.UTC))
+    lambda_handler(EVENT, CONTEXT)
+    assert parts.following.call_args.kwargs["now"] >= moments[0]
+
+
+def test_a_job_runs_the_module_that_it_names(parts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JOB", "second")
+    monkeypatch.setenv("MODULE", "pulse")
+    lambda_handler({**EVENT, "job": "second"}, CONTEXT)
+    assert parts.carry_out.call_args.args[0] is parts.job
+    assert parts.Report.call_args.kwargs["job"] == "second"
 
 
 def test_the_handlers_time_is_now_and_in_utc(parts: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 from mysql_jobs import job_users, migrate
-from mysql_jobs.configuration import Database, JobUser, Login
+from mysql_jobs.configuration import OWN_RIGHTS, Database, JobUser, Login
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.migration_files import MigrationError
 from settings.job_users import JobUser as Told
@@ -273,7 +273,7 @@ def _changed(
                 raise error
 
     cursor.execute.side_effect = execute
-    user = JobUser(job="pulse", login=Login("worker", "iam", ""), connections=3, rights=rights)
+    user = JobUser(job="pulse", login=Login("worker", "iam", ""), connections=3, rights=rights, own=OWN_RIGHTS)
     job_users.update(cursor, [user], DATABASE, Deadline.after(60), own_schema=DATABASE.name)
     return changed
 

@@ -1,26 +1,25 @@
-"""What a run may claim, whatever order deliveries come in, and what it writes down."""
+"""What a run reads of the ledger, and what it writes down."""
 
-import itertools
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import pymysql
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from pymysql.constants import ER
 
+from mysql_jobs.claim import Claim, Terms
 from mysql_jobs.connection import OutcomeUnknownError
 from mysql_jobs.job_lock import LockError
-from mysql_jobs.ledger import Claim, Entry, Ledger, decide
+from mysql_jobs.ledger import Ledger
 from mysql_jobs.request import Request, Window
 from mysql_jobs.session import TransactionEndedError
+from mysql_jobs.timetable import Timetable
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
-DAY = timedelta(days=1)
+TERMS = Terms(max_window=timedelta(days=1), catch_up="all", times=Timetable("rate(5 minutes)", "UTC"))
 
 
 def _time(minutes: int) -> datetime:
@@ -33,67 +32,6 @@ def _window(start: int, end: int) -> Window:
 
 def _request(minutes: int, window: Window | None = None) -> Request:
     return Request(job="job", scheduled_time=_time(minutes), execution_id="one", window=window, dry_run=False)
-
-
-def _entry(sequence: int, start: int, end: int, outcome: Literal["done", "partial"] = "done") -> Entry:
-    progress = {"after": 7} if outcome == "partial" else {}
-    return Entry(sequence=sequence, window=_window(start, end), outcome=outcome, progress=progress)
-
-
-def test_the_first_window_is_as_long_as_a_window_may_be() -> None:
-    assert decide(_request(0), None, None, DAY) == Claim(window=_window(-1440, 0), progress={}, sequence=None)
-
-
-def test_a_window_begins_where_the_last_one_ended() -> None:
-    assert decide(_request(15), None, _entry(1, 0, 5), DAY) == Claim(window=_window(5, 15), progress={}, sequence=None)
-
-
-def test_a_catch_up_takes_one_longest_window_at_a_time() -> None:
-    hour = timedelta(hours=1)
-    assert decide(_request(300), None, _entry(1, 0, 5), hour) == Claim(
-        window=_window(5, 65), progress={}, sequence=None
-    )
-    assert decide(_request(305), None, _entry(2, 5, 65), hour) == Claim(
-        window=_window(65, 125), progress={}, sequence=None
-    )
-
-
-def test_a_recorded_scheduled_time_is_a_duplicate() -> None:
-    entry = _entry(3, 0, 5)
-    assert decide(_request(5), entry, entry, DAY) == "duplicate"
-    assert decide(_request(5), entry, _entry(4, 5, 10), DAY) == "duplicate"
-
-
-def test_a_late_delivery_is_superseded_by_a_later_window() -> None:
-    assert decide(_request(5), None, _entry(4, 0, 10), DAY) == "superseded"
-    assert decide(_request(10), None, _entry(4, 0, 10), DAY) == "superseded"
-    assert decide(_request(5), None, _entry(4, 0, 10, "partial"), DAY) == "superseded"
-
-
-def test_a_retry_continues_its_partial_run_in_the_same_row() -> None:
-    entry = _entry(3, 0, 5, "partial")
-    assert decide(_request(5), entry, entry, DAY) == Claim(window=_window(0, 5), progress={"after": 7}, sequence=3)
-
-
-def test_the_next_run_continues_a_partial_run_in_a_new_row() -> None:
-    last = _entry(3, 0, 5, "partial")
-    assert decide(_request(10), None, last, DAY) == Claim(window=_window(0, 5), progress={"after": 7}, sequence=None)
-
-
-def test_a_retry_of_a_continued_run_is_a_duplicate() -> None:
-    assert decide(_request(5), _entry(3, 0, 5, "partial"), _entry(4, 0, 5), DAY) == "duplicate"
-    assert decide(_request(5), _entry(3, 0, 5, "partial"), _entry(4, 0, 5, "partial"), DAY) == "duplicate"
-
-
-def test_a_window_by_hand_is_outside_of_the_sequence() -> None:
-    window = _window(-100, -50)
-    claim = Claim(window=window, progress={}, sequence=None)
-    assert decide(_request(0, window), None, None, DAY) == claim
-    assert decide(_request(0, window), None, _entry(3, 0, 5, "partial"), DAY) == claim
-    assert decide(_request(0, window), _entry(4, -100, -50), _entry(3, 0, 5), DAY) == "duplicate"
-    assert decide(_request(0, window), _entry(4, -100, -50, "partial"), _entry(3, 0, 5), DAY) == Claim(
-        window=window, progress={"after": 7}, sequence=4
-    )
 
 
 class Database:
@@ -139,8 +77,8 @@ def _row(kind: str, sequence: int, start: int, end: int, outcome: str = "done") 
     return (kind, sequence, *times, outcome, '{"after": 7}' if outcome == "partial" else None)
 
 
-def _claim(ledger: Ledger) -> Claim:
-    claim = ledger.claim(DAY)
+def _claim(ledger: Ledger, terms: Terms = TERMS) -> Claim:
+    claim = ledger.claim(terms)
     assert isinstance(claim, Claim)
     return claim
 
@@ -158,24 +96,22 @@ def _written(statement: str, parameters: tuple[object, ...]) -> dict[str, object
 
 
 def test_while_another_run_is_at_work_the_rows_decide_nothing() -> None:
-    assert _ledger(Database([_row("own", 4, 5, 15)], taken=False)).claim(DAY) == "overlapping"
+    assert _ledger(Database([_row("own", 4, 5, 15)], taken=False)).claim(TERMS) == "overlapping"
 
 
 def test_the_rows_decide() -> None:
-    rows = [_row("own", 4, 5, 15), _row("last", 4, 5, 15), _row("highest", 4, 5, 15)]
-    assert _ledger(Database(rows)).claim(DAY) == "duplicate"
-    assert _ledger(Database(rows[1:])).claim(DAY) == "superseded"
+    rows = [_row("own", 4, 5, 15), _row("last", 5, 15, 20), _row("highest", 5, 15, 20)]
+    assert _ledger(Database(rows)).claim(TERMS) == "duplicate"
+    assert _ledger(Database(rows[1:])).claim(TERMS) == "superseded"
     assert _claim(_ledger(Database([]))).window == _window(15 - 1440, 15)
     [last, highest] = [_row("last", 4, 5, 10, "partial"), _row("highest", 6, 0, 1)]
-    assert _claim(_ledger(Database([last, highest]))) == Claim(
-        window=_window(5, 10), progress={"after": 7}, sequence=None
-    )
+    assert _claim(_ledger(Database([last, highest]))) == Claim(window=_window(5, 10), progress={"after": 7}, sequence=4)
 
 
 def test_what_is_read_is_this_request_and_this_jobs_last_rows() -> None:
     database = Database()
-    _ledger(database).claim(DAY)
-    _ledger(database, request=_request(15, _window(0, 5))).claim(DAY)
+    _ledger(database).claim(TERMS)
+    _ledger(database, request=_request(15, _window(0, 5))).claim(TERMS)
     assert [parameters for _statement, parameters in database.asked] == [
         ("job", _time(15), "job", "job"),
         ("job", "one", "job", "job"),
@@ -205,6 +141,7 @@ def test_a_new_row_has_the_next_number_and_says_everything_about_the_run(
     assert row == {
         "job": "job",
         "sequence": sequence,
+        "in_sequence": True,
         "scheduled_time": _time(15),
         "execution_id": "one",
         "window_start": claim.window.start,
@@ -223,12 +160,37 @@ def test_a_window_by_hand_has_no_scheduled_time_and_an_empty_progress_is_none() 
     ledger = _ledger(database, request=_request(15, _window(0, 5)))
     ledger.commit(_claim(ledger), "partial", progress={})
     row = _written(*database.asked[1])
-    assert (row["scheduled_time"], row["progress"], row["result"]) == (None, None, None)
+    assert (row["scheduled_time"], row["in_sequence"], row["progress"], row["result"]) == (None, None, None, None)
+
+
+def test_what_is_skipped_has_a_row_of_its_own_committed_with_the_first_of_the_window() -> None:
+    database = Database([_row("last", 4, 5, 10), _row("highest", 6, 0, 1)])
+    ledger = _ledger(database, request=_request(30))
+    claim = _claim(ledger, TERMS._replace(catch_up="none"))
+    assert (claim.skipped, claim.window) == (_window(10, 25), _window(25, 30))
+    ledger.commit(claim, "partial", progress={"after": 8}, go_on=True)
+    ledger.commit(claim, "done", progress={})
+    skipped, first, again = (_written(*each) for each in database.asked[1:])
+    del skipped["started_at"]
+    assert skipped == {
+        "job": "job",
+        "sequence": 7,
+        "in_sequence": True,
+        "scheduled_time": _time(30),
+        "execution_id": "one",
+        "window_start": _time(10),
+        "window_end": _time(25),
+        "outcome": "skipped",
+        "duration_ms": 0,
+    }
+    assert (first["sequence"], first["window_start"], again["sequence"]) == (8, _time(25), 8)
+    assert [len(each) for each in database.committed] == [3, 2]
+    assert database.committed[0][1:] == (database.asked[1][0], database.asked[2][0]), "in this order"
 
 
 def test_a_row_of_this_run_is_changed() -> None:
-    """At its next checkpoint, and where a retry goes on with it."""
-    rows = [_row("own", 3, 5, 15, "partial"), _row("last", 3, 5, 15, "partial"), _row("highest", 4, 0, 1)]
+    """At its next checkpoint, and where another run goes on with it."""
+    rows = [_row("last", 3, 5, 15, "partial"), _row("highest", 4, 0, 1)]
     for known, sequence in ([], 1), (rows, 3):
         database = Database(known)
         ledger = _ledger(database)
@@ -302,6 +264,14 @@ def test_every_hundredth_run_keeps_two_thousand_rows_and_the_last_of_the_sequenc
     assert database.committed[0][2:] == ((statement,) if kept_from else ())
 
 
+@pytest.mark.parametrize(("highest", "pruned"), [(4997, 0), (4998, 1), (4999, 1), (5000, 0)])
+def test_a_hundredth_row_prunes_also_if_it_is_the_one_of_what_is_skipped(highest: int, pruned: int) -> None:
+    database = Database([_row("last", highest, 5, 10), _row("highest", highest, 5, 10)])
+    ledger = _ledger(database, request=_request(30))
+    ledger.commit(_claim(ledger, TERMS._replace(catch_up="none")), "done", progress={})
+    assert sum(each.startswith("DELETE ") for each in database.committed[0]) == pruned
+
+
 def test_a_run_prunes_with_its_first_commit_only() -> None:
     rows = [_row("last", 4999, 5, 10), _row("highest", 4999, 5, 10)]
     database = Database(rows)
@@ -310,29 +280,7 @@ def test_a_run_prunes_with_its_first_commit_only() -> None:
     for _ in range(2):
         ledger.commit(claim, "partial", progress={"after": 8}, go_on=True)
     assert [len(each) for each in database.committed] == [3, 2]
-    database = Database([_row("own", 5000, 5, 15, "partial"), _row("last", 5000, 5, 15, "partial"), *rows[1:]])
+    database = Database([_row("last", 5000, 5, 15, "partial"), *rows[1:]])
     ledger = _ledger(database)
     ledger.commit(_claim(ledger), "done", progress={})
     assert [len(each) for each in database.committed] == [2]
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 400), st.sampled_from(["done", "partial", "failed"])), max_size=60),
-    st.integers(1, 200),
-)
-def test_windows_have_no_gap_and_no_overlap(deliveries: list[tuple[int, str]], max_minutes: int) -> None:
-    rows: dict[datetime, Entry] = {}
-    for minutes, outcome in deliveries:
-        request = _request(minutes)
-        last = max(rows.values(), key=lambda entry: entry.sequence, default=None)
-        claim = decide(request, rows.get(request.scheduled_time), last, timedelta(minutes=max_minutes))
-        if not isinstance(claim, Claim) or outcome == "failed":
-            continue
-        assert claim.window.start < claim.window.end
-        assert claim.window.end - claim.window.start <= timedelta(minutes=max_minutes)
-        sequence = claim.sequence or (last.sequence + 1 if last else 1)
-        entry = Entry(sequence=sequence, window=claim.window, outcome="done", progress={})
-        rows[request.scheduled_time] = entry if outcome == "done" else entry._replace(outcome="partial")
-    done = sorted((entry for entry in rows.values() if entry.outcome == "done"), key=lambda entry: entry.sequence)
-    for before, after in itertools.pairwise(done):
-        assert before.window.end == after.window.start

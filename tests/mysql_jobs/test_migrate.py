@@ -44,26 +44,31 @@ def test_each_migration_is_applied_once(context: Any, query: Query) -> None:
     applied = migrate.lambda_handler({}, context)["applied"]
     assert applied == [
         "mysql_jobs/migrations/0001_ledger.sql",
+        "mysql_jobs/migrations/0002_windows.sql",
         "migrations/0001_pulse.sql",
         "migrations/0002_event.sql",
     ]
     assert migrate.lambda_handler({}, context)["applied"] == []
     assert query("SELECT origin, number, name, complete FROM migration ORDER BY origin, number") == [
         ("engine", 1, "0001_ledger", 1),
+        ("engine", 2, "0002_windows", 1),
         ("project", 1, "0001_pulse", 1),
         ("project", 2, "0002_event", 1),
     ]
 
 
 @pytest.mark.usefixtures("variables")
-def test_the_engine_ships_the_ledger_alone(
+def test_the_engine_ships_the_ledger_and_what_the_watcher_knows_alone(
     context: Any, query: Query, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A project without migrations, or without their folder, is one whose jobs have no tables."""
     monkeypatch.setenv("RIGHTS", "{}")
     monkeypatch.setitem(migration_files.FOLDERS, "project", tmp_path / "none")
-    assert migrate.lambda_handler({}, context)["applied"] == ["mysql_jobs/migrations/0001_ledger.sql"]
-    assert query("SHOW TABLES") == [("ledger",), ("migration",), ("migration_statement",)]
+    assert migrate.lambda_handler({}, context)["applied"] == [
+        "mysql_jobs/migrations/0001_ledger.sql",
+        "mysql_jobs/migrations/0002_windows.sql",
+    ]
+    assert query("SHOW TABLES") == [("ledger",), ("migration",), ("migration_statement",), ("watched",)]
 
 
 @pytest.mark.usefixtures("variables")

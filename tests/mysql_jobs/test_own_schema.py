@@ -17,7 +17,7 @@ from tests.mysql_jobs.function import EIGHT, Function
 from tests.mysql_jobs.job_login import job_login
 
 Query = Callable[[str], list[tuple[Any, ...]]]
-ENGINES = [("ledger",), ("migration",), ("migration_statement",)]
+ENGINES = [("ledger",), ("migration",), ("migration_statement",), ("watched",)]
 
 
 @pytest.fixture
@@ -65,7 +65,10 @@ def _order(run: Run) -> dict[str, Any]:
 @pytest.mark.usefixtures("folder")
 def test_the_schema_of_the_jobs_gets_nothing(own: str, context: Any, query: Query) -> None:
     query("CREATE TABLE kept (a INT)")
-    assert migrate.lambda_handler({}, context)["applied"] == ["mysql_jobs/migrations/0001_ledger.sql"]
+    assert migrate.lambda_handler({}, context)["applied"] == [
+        "mysql_jobs/migrations/0001_ledger.sql",
+        "mysql_jobs/migrations/0002_windows.sql",
+    ]
     assert query("SHOW TABLES") == [("kept",)]
     assert query(f"SHOW TABLES IN {own}") == ENGINES
     assert migrate.lambda_handler({}, context)["applied"] == []

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from mysql_jobs import report as reports
+from mysql_jobs.claim import Claim, Refusal
 from mysql_jobs.connection import Destroyed
-from mysql_jobs.ledger import Claim, Refusal
 from mysql_jobs.report import Report, writable
 from mysql_jobs.request import Request, Window
 from mysql_jobs.run import Outcome

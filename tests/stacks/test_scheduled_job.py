@@ -8,8 +8,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from aws_cdk.assertions import Template
 
+from mysql_jobs.claim import Refusal
 from mysql_jobs.connection import Destroyed
-from mysql_jobs.ledger import Refusal
 from mysql_jobs.report import Report
 from mysql_jobs.run import Outcome
 from review.templates import listed
