@@ -15,7 +15,8 @@ Refusal = Literal["overlapping", "duplicate", "superseded"]
 """Why a run has nothing to do.
 
 overlapping: another run of this job is at work, within its time; it goes on to this scheduled time, or the next run
-does. duplicate: this scheduled time is recorded. superseded: it came late, and a recorded window ends after it."""
+does. duplicate: this scheduled time is recorded. superseded: it came late, and a recorded window ends after it; or it
+was to continue what another run has taken over meanwhile."""
 CatchUp = Literal["all", "latest", "none"]
 """What becomes of the times that a job has missed.
 
@@ -30,6 +31,8 @@ class Entry(NamedTuple):
     window: Window
     outcome: Literal["done", "partial", "skipped"]
     progress: Mapping[str, Any]
+    execution_id: str
+    """Of the latest run that wrote it."""
 
 
 class Claim(NamedTuple):
@@ -71,13 +74,23 @@ def decide(request: Request, own: Entry | None, last: Entry | None, terms: Terms
     time = request.scheduled_time
     if last is None:
         return Claim(window=Window(start=_first_start(time, terms), end=time), progress={}, sequence=None)
-    if time < last.window.end:
-        return "superseded" if own is None else "duplicate"
+    if (refusal := _refusal(request, own, last)) is not None:
+        return refusal
     if last.outcome == "partial":
         return Claim(window=last.window, progress=last.progress, sequence=last.sequence)
-    if time == last.window.end:
-        return "duplicate"
     return _next(last.window.end, time, terms)
+
+
+def _refusal(request: Request, own: Entry | None, last: Entry) -> Refusal | None:
+    if request.continued is not None and request.execution_id != last.execution_id:
+        # Whoever has taken over goes on by itself. Where a function runs once at a time, no chain would ever meet
+        # another at work, and each scheduled time that comes meanwhile would add one.
+        return "superseded"
+    if request.scheduled_time < last.window.end:
+        return "superseded" if own is None else "duplicate"
+    if request.scheduled_time == last.window.end and last.outcome != "partial":
+        return "duplicate"
+    return None
 
 
 def _by_hand(window: Window, own: Entry | None) -> Claim | Refusal:

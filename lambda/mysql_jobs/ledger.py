@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
@@ -95,6 +95,7 @@ class Ledger:
     def _written(self, claim: Claim, outcome: str, *, progress: Mapping[str, Any], result: object) -> str:
         """Return the statement that writes the row."""
         changing = {
+            "execution_id": self._request.execution_id,
             "outcome": outcome,
             "progress": json.dumps(progress) if progress else None,
             "result": None if result is None else json.dumps(result),
@@ -116,6 +117,7 @@ class Ledger:
             "job": self._request.job,
             "sequence": self._sequence - 1,
             **self._of_window(claim.skipped),
+            "execution_id": self._request.execution_id,
             "outcome": "skipped",
             "started_at": self._started_at,
             "duration_ms": 0,
@@ -127,7 +129,6 @@ class Ledger:
         return {
             "scheduled_time": None if by_hand else self._request.scheduled_time,
             "in_sequence": None if by_hand else True,
-            "execution_id": self._request.execution_id,
             "window_start": window.start,
             "window_end": window.end,
         }
@@ -151,7 +152,7 @@ class Ledger:
         own, key = "scheduled_time = %s", cast(object, self._request.scheduled_time)
         if self._request.window is not None:
             own, key = "scheduled_time IS NULL AND execution_id = %s", self._request.execution_id
-        columns = "sequence, window_start, window_end, outcome, progress"
+        columns = "sequence, window_start, window_end, outcome, progress, execution_id"
         return self._cursor.mogrify(
             f"(SELECT 'own', {columns} FROM {self._table} WHERE job = %s AND {own}"  # noqa: S608 (own names)
             " ORDER BY sequence DESC LIMIT 1)"
@@ -165,16 +166,16 @@ class Ledger:
 
 def _found(rows: Rows) -> tuple[Entry | None, Entry | None, int]:
     """Return the request's row, the last row of the job's sequence of windows, and the highest row number."""
-    found = {row[0]: _entry(*row[1:]) for row in rows}
+    found = {kind: _entry(row) for kind, *row in rows}
     return found.get("own"), found.get("last"), found["highest"].sequence if found else 0
 
 
-def _entry(
-    sequence: int, start: datetime, end: datetime, outcome: Literal["done", "partial", "skipped"], progress: str | None
-) -> Entry:
+def _entry(row: Sequence[Any]) -> Entry:
+    sequence, start, end, outcome, progress, execution_id = row
     return Entry(
         sequence=sequence,
         window=Window(start=start.replace(tzinfo=UTC), end=end.replace(tzinfo=UTC)),
         outcome=outcome,
         progress=json.loads(progress) if progress else {},
+        execution_id=execution_id,
     )

@@ -10,9 +10,10 @@ from typing import Any, Literal, NamedTuple
 
 from pymysql.cursors import Cursor
 
+from mysql_jobs.claim import Claim
 from mysql_jobs.connection import Connection
 from mysql_jobs.deadline import Deadline
-from mysql_jobs.ledger import Claim, Ledger
+from mysql_jobs.ledger import Ledger
 from mysql_jobs.request import Request
 
 LONGEST_JSON = 16_384
@@ -81,8 +82,9 @@ class Run:
     def checkpoint(self, progress: Mapping[str, Any]) -> None:
         """Commit what was done so far, together with `progress`; go on only if there is time for another batch.
 
-        Otherwise the run ends here as `partial`, and the next run gets the same window and this progress. There is time
-        if twice the longest batch so far fits before the deadline. A dry run ends at its first checkpoint.
+        Otherwise the run ends here as `partial`. Another one follows at once, if `progress` differs from what this run
+        began with, and gets the same window and this progress. There is time if twice the longest batch so far fits
+        before the deadline. A dry run ends at its first checkpoint.
 
         Raises:
             RunEnded: the run ends here; do not catch it.

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from documents.synthesis import synthesize
-from mysql_jobs import ledger, request, run
+from mysql_jobs import claim, request, run
 from mysql_jobs.report import Report
 from settings import environment as all_settings
 from settings.environment import EnvironmentSettings
@@ -31,7 +31,7 @@ INSIGHTS_WORDS = {"fields", "filter", "sort", "limit", "and", "or", "in", "asc",
 LAMBDA_FIELDS = {"timestamp", "message", "level", "record"}
 """What Lambda and CloudWatch add to a line: @timestamp, @message, level, and the platform's own record."""
 OUTCOMES = {
-    *get_args(ledger.Refusal),
+    *get_args(claim.Refusal),
     *get_args(get_type_hints(run.Outcome)["word"]),
     Report(job="", request_id="").entries["outcome"],
 }

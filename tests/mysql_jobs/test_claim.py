@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mysql_jobs.claim import CatchUp, Claim, Entry, Refusal, Terms, decide
-from mysql_jobs.request import Request, Window
+from mysql_jobs.request import Continued, Request, Window
 from mysql_jobs.timetable import Timetable
 
 START = datetime(2026, 11, 23, tzinfo=UTC)
@@ -31,7 +31,7 @@ def _request(minutes: int, window: Window | None = None) -> Request:
 
 def _entry(sequence: int, start: int, end: int, outcome: Literal["done", "partial", "skipped"] = "done") -> Entry:
     progress = {"after": 7} if outcome == "partial" else {}
-    return Entry(sequence=sequence, window=_window(start, end), outcome=outcome, progress=progress)
+    return Entry(sequence=sequence, window=_window(start, end), outcome=outcome, progress=progress, execution_id="one")
 
 
 def _terms(catch_up: CatchUp = "all", *, max_minutes: int = 1440, times: Timetable = FIVE_MINUTES) -> Terms:
@@ -85,7 +85,9 @@ def test_a_change_of_the_clocks_skips_nothing() -> None:
     """On 29 March 2026 there is no 02:30 in Berlin: the window is that of two days."""
     berlin = Timetable("cron(30 2 * * ? *)", "Europe/Berlin")
     before, after = datetime(2026, 3, 28, 1, 30, tzinfo=UTC), datetime(2026, 3, 30, 0, 30, tzinfo=UTC)
-    last = Entry(sequence=1, window=Window(start=before - DAY, end=before), outcome="done", progress={})
+    last = Entry(
+        sequence=1, window=Window(start=before - DAY, end=before), outcome="done", progress={}, execution_id=""
+    )
     request = _request(0)._replace(scheduled_time=after)
     claim = decide(request, None, last, _terms("none", max_minutes=2880, times=berlin))
     assert claim == Claim(window=Window(start=before, end=after), progress={}, sequence=None)
@@ -115,6 +117,18 @@ def test_a_scheduled_time_goes_on_until_a_window_reaches_it() -> None:
     """Its first window is done; a second delivery, or a continuation, takes the next."""
     own = _entry(3, 0, 60)
     assert _decide(120, own, _terms(max_minutes=60), own=own) == _new(60, 120)
+
+
+@pytest.mark.parametrize("last", [_entry(3, 0, 60, "partial"), _entry(3, 0, 60)])
+def test_a_continuation_goes_on_unless_another_run_has_taken_over(last: Entry) -> None:
+    """A scheduled time that came between two runs of a chain has a chain of its own by then."""
+    request = _request(120)._replace(continued=Continued(since=_time(120), number=2))
+    hour = _terms(max_minutes=60)
+    assert isinstance(decide(request, None, last, hour), Claim)
+    assert decide(request, None, last._replace(execution_id="another"), hour) == "superseded"
+    assert isinstance(decide(_request(120), None, last._replace(execution_id="another"), hour), Claim), (
+        "a scheduled one"
+    )
 
 
 def test_a_window_by_hand_is_outside_of_the_sequence() -> None:
@@ -151,10 +165,12 @@ def test_windows_have_no_gap_and_no_overlap_whatever_is_caught_up(
         sequence = claim.sequence or (last.sequence + 1 if last else 1)
         if claim.skipped is not None:
             assert catch_up == "none"
-            rows[sequence] = Entry(sequence=sequence, window=claim.skipped, outcome="skipped", progress={})
+            rows[sequence] = Entry(
+                sequence=sequence, window=claim.skipped, outcome="skipped", progress={}, execution_id=""
+            )
             sequence += 1
         word: Literal["done", "partial"] = "done" if outcome == "done" else "partial"
-        rows[sequence] = Entry(sequence=sequence, window=claim.window, outcome=word, progress={})
+        rows[sequence] = Entry(sequence=sequence, window=claim.window, outcome=word, progress={}, execution_id="")
     for before, after in itertools.pairwise(rows[each] for each in sorted(rows)):
         assert before.outcome != "partial"
         assert before.window.end == after.window.start

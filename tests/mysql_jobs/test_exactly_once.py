@@ -258,12 +258,22 @@ def test_a_job_that_does_not_get_on_is_not_run_again_at_once(function: Function,
     assert query("SELECT outcome FROM ledger") == [("partial",)]
 
 
+def test_a_chain_that_was_taken_over_ends(function: Function, query: Query) -> None:
+    """Where a function runs once at a time, each scheduled time would else add a chain that never meets another."""
+    function.do(_batches(9, lambda run, number: _out_of_time_after_two(run, (number - 1) % 2 + 1)))
+    first = function.deliver(execution_id="first")["next"]
+    second = function.deliver(EIGHT + FIVE_MINUTES, execution_id="second")["next"]
+    assert function.by_hand(first, "request-3")["outcome"] == "superseded"
+    assert function.by_hand(second, "request-4")["outcome"] == "partial"
+    assert query("SELECT execution_id, progress FROM ledger") == [("second", '{"batches": 6}')]
+
+
 def test_the_next_scheduled_time_takes_over_what_no_run_follows(function: Function, query: Query) -> None:
     function.do(_batches(4, _out_of_time_after_two))
-    lost = function.deliver()["next"]
-    assert function.deliver(EIGHT + FIVE_MINUTES)["result"] == {"from": 2}
+    lost = function.deliver(execution_id="one")["next"]
+    assert function.deliver(EIGHT + FIVE_MINUTES, execution_id="two")["result"] == {"from": 2}
     function.do(work)
-    assert function.by_hand(lost, "request-2")["outcome"] == "duplicate", "it came after all"
+    assert function.by_hand(lost, "request-2")["outcome"] == "superseded", "it came after all"
     assert query("SELECT id FROM work") == [(1,), (2,), (3,), (4,)]
 
 

@@ -1,6 +1,7 @@
 """The order of a run, and what of it happens however it ends: destroyed, put back, looked for leaks, written."""
 
 import sys
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -199,7 +200,7 @@ def test_what_a_module_sets_while_it_is_imported_is_kept(
 def test_what_follows_is_decided_after_the_lock_is_free(parts: Any) -> None:
     """A scheduled time that comes meanwhile finds the lock taken, and nobody else will see to it."""
     moments: list[Any] = []
-    parts.connect.return_value.destroy.side_effect = lambda: moments.append(handler.datetime.now(handler.UTC))
+    parts.connect.return_value.destroy.side_effect = lambda: moments.append(datetime.now(UTC))
     lambda_handler(EVENT, CONTEXT)
     assert parts.following.call_args.kwargs["now"] >= moments[0]
 

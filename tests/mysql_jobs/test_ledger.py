@@ -74,7 +74,7 @@ def _ledger(database: Any, request: Request | None = None) -> Ledger:
 
 def _row(kind: str, sequence: int, start: int, end: int, outcome: str = "done") -> tuple[object, ...]:
     times = (_time(start).replace(tzinfo=None), _time(end).replace(tzinfo=None))
-    return (kind, sequence, *times, outcome, '{"after": 7}' if outcome == "partial" else None)
+    return (kind, sequence, *times, outcome, '{"after": 7}' if outcome == "partial" else None, "zero")
 
 
 def _claim(ledger: Ledger, terms: Terms = TERMS) -> Claim:
@@ -201,7 +201,7 @@ def test_a_row_of_this_run_is_changed() -> None:
         row = _written(*database.asked[-1])
         assert database.asked[-1][0].startswith("UPDATE ")
         assert (row["job"], row["sequence"], row["outcome"], row["progress"]) == ("job", sequence, "done", None)
-        assert (row["result"], len(row)) == ("{}", 7)
+        assert (row["result"], row["execution_id"], len(row)) == ("{}", "one", 8)
         assert database.committed[-1] == ("SET the lock is held", database.asked[-1][0])
         assert database.went_on == ([True, False] if not known else [False])
 

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 from pymysql.cursors import Cursor, DictCursor
 
-from mysql_jobs.ledger import Claim
+from mysql_jobs.claim import Claim
 from mysql_jobs.request import Request, Window
 from mysql_jobs.run import LONGEST_JSON, JobError, Outcome, Run, RunEnded, carry_out
 

@@ -3,6 +3,7 @@
 ALTER TABLE ledger
     MODIFY COLUMN outcome ENUM('done', 'partial', 'skipped') NOT NULL COMMENT 'skipped: nobody works on this window',
     MODIFY COLUMN scheduled_time DATETIME(6) NULL COMMENT 'of the run that began the window; NULL: one run by hand, outside of the sequence of windows',
+    MODIFY COLUMN execution_id VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'of the latest run for this window',
     ADD COLUMN in_sequence BOOLEAN NULL COMMENT 'TRUE; NULL: run by hand, or recorded up to version 0.1',
     DROP KEY once,
     ADD UNIQUE KEY once (job, in_sequence, window_start),
