@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -11,7 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from review.jobs_stacks import ANY, FIRST, in_one_stack
 from review.markdown import code
 from review.templates import Resource, SynthesizedEnvironment, at
-from settings.schedule import next_times, read_schedule
+from settings.schedule import next_times, rate_interval
 
 SCHEDULE = "AWS::Scheduler::Schedule"
 SHOWN = 5
@@ -105,10 +104,8 @@ def _times(schedule: Resource, now: datetime) -> list[datetime]:
     expression, zone = _expression(schedule), _zone(schedule)
     start = _date(at(schedule, "StartDate"), LONG_AGO)
     end = _date(at(schedule, "EndDate"), END_OF_TIME)
-    if once := re.fullmatch(r"at\((.*)\)", expression):
-        times = [datetime.fromisoformat(once[1]).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)]
-    elif expression.startswith("rate(") and start > LONG_AGO:
-        interval = read_schedule(expression).shortest_interval
+    if expression.startswith("rate(") and start > LONG_AGO:
+        interval = rate_interval(expression)
         first = start + max(0, (now - start) // interval + 1) * interval
         times = [first + number * interval for number in range(SHOWN)]
     else:

@@ -87,12 +87,13 @@ def _of_schedule(changes: Sequence[Change], schedule: Resource) -> set[tuple[str
         longest = read_schedule(str(schedule.properties["ScheduleExpression"])).longest_interval
     except ValueError:  # it never runs, or nobody knows when: asked about itself
         return set()
+    most = 3 * (longest or timedelta(0)) + timedelta(hours=2)
     found = set()
     for change in changes:
         alarm = change.resource.properties
         if change.resource.kind != ALARM or change.how != "changed" or job not in _watched(alarm):
             continue
-        if _length(alarm) <= 3 * longest + timedelta(hours=2):
+        if _length(alarm) <= most:
             found |= {(change.resource.path, code) for code in TIMES}
     return found
 

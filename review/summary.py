@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from settings.connection_budget import connection_budget
-from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, JobSettings
 from settings.files import load_environments
 from settings.instance_class import read_instance_class
 from settings.placement import RESOURCES_PER_STACK
@@ -63,9 +63,19 @@ def summary(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) 
     for heading in ("Job", "Schedule", "Timeout", "Memory", "Concurrency"):
         table.add_column(heading, justify="left" if heading in ("Job", "Schedule") else "right")
     for job in settings.jobs:
-        schedule = f"{job.schedule} {job.time_zone}" if job.schedule.startswith("cron") else job.schedule
-        table.add_row(job.name, schedule, f"{job.timeout_seconds} s", f"{job.memory_mb} MB", str(job.concurrency))
+        table.add_row(
+            _job(job), _schedule(job), f"{job.timeout_seconds} s", f"{job.memory_mb} MB", str(job.concurrency)
+        )
     return table
+
+
+def _job(job: JobSettings) -> str:
+    return job.name if job.module_name == job.name else f"{job.name} ({job.module_name})"
+
+
+def _schedule(job: JobSettings) -> str:
+    schedule = job.schedule if job.schedule.startswith("rate(") else f"{job.schedule} {job.time_zone}"
+    return schedule if job.enabled else f"{schedule}, switched off"
 
 
 def connections(settings: EnvironmentSettings) -> str:
@@ -73,7 +83,7 @@ def connections(settings: EnvironmentSettings) -> str:
     budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
     return (
         f"{budget.used} of {budget.available} at worst: runs {budget.runs}, kills {budget.kills}, "
-        f"clients {budget.clients}, migrations {budget.migrations}, reserve {budget.reserve}"
+        f"watcher {budget.watcher}, clients {budget.clients}, migrations {budget.migrations}, reserve {budget.reserve}"
     )
 
 
@@ -84,7 +94,8 @@ def limits(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     yield f"IAM roles {sum(each.get('AWS::IAM::Role', 0) for each in stacks)} of the account's 1000"
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html: 1000, of which 100 can't be reserved
-    yield f"concurrency {sum(job.concurrency for job in settings.jobs) + 1} of the account's 900"
+    of_the_engine = 2 if settings.jobs else 1  # the migrations, and what watches the jobs
+    yield f"concurrency {sum(job.concurrency for job in settings.jobs) + of_the_engine} of the account's 900"
 
 
 def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterator[str]:

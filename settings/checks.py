@@ -22,6 +22,7 @@ from settings.environment import (
 )
 from settings.instance_class import read_instance_class
 from settings.names import MIGRATE, WATCH
+from settings.schedule import EPOCH, next_times
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
 from settings.values import region_of
@@ -320,8 +321,8 @@ def _is_tag(text: str, *, shortest: int, longest: int) -> bool:
 
 
 def _runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
-    for key, job in each_job.items():
-        seconds = job.when.shortest_interval // timedelta(seconds=1)
+    for key, job, shortest in _repeating(each_job):
+        seconds = shortest // timedelta(seconds=1)
         if job.timeout_seconds >= seconds:
             yield (
                 f"{key}: timeout_seconds is {job.timeout_seconds}, but {job.schedule} starts the next run after "
@@ -330,8 +331,8 @@ def _runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -> Ite
 
 
 def _late_runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
-    for key, job in each_job.items():
-        spare = job.when.shortest_interval - timedelta(seconds=job.timeout_seconds)
+    for key, job, shortest in _repeating(each_job):
+        spare = shortest - timedelta(seconds=job.timeout_seconds)
         if job.flexible_minutes and timedelta(minutes=job.flexible_minutes) >= spare:
             most = max(0, -(-spare // timedelta(minutes=1)) - 1)
             yield (
@@ -341,12 +342,29 @@ def _late_runs_end_before_the_next_begins(each_job: Mapping[str, JobSettings]) -
 
 
 def _retries_end_before_the_next_run(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
-    for key, job in each_job.items():
-        minutes = job.when.shortest_interval // timedelta(minutes=1)
+    for key, job, shortest in _repeating(each_job):
+        minutes = shortest // timedelta(minutes=1)
         if job.retry_minutes is not None and job.retry_minutes >= minutes:
             yield (
                 f"{key}: retry_minutes is {job.retry_minutes}, but {job.schedule} starts the next run, whose window "
                 f"covers the failed one, after {minutes} min: {_at_most(minutes - 1)}"
+            )
+
+
+def _repeating(each_job: Mapping[str, JobSettings]) -> Iterator[tuple[str, JobSettings, timedelta]]:
+    """The jobs that run more than once, with the shortest interval of each: no run comes after that of at(…)."""
+    for key, job in each_job.items():
+        if job.when.shortest_interval is not None:
+            yield key, job, job.when.shortest_interval
+
+
+def _once_is_on_the_clock(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        if job.when.once is not None and not next_times(job.schedule, job.time_zone, now=EPOCH, count=1):
+            # Of cron, Scheduler says that it skips such a time; of at, it says nothing.
+            yield (
+                f"{key}.schedule = {as_written(job.schedule)}: the clocks of {job.time_zone} go forward over it: write "
+                "another time"
             )
 
 
@@ -393,7 +411,8 @@ def _connections_suffice(
         yield (
             f"jobs: they may open {budget.used} connections at once, and {server} accepts "
             f"{budget.available}: {budget.runs} of the runs ({runs}) + {budget.kills} to end their statements at the "
-            f"deadline + {clients}{budget.migrations} of the migrations + {budget.reserve} in reserve: "
+            f"deadline + {budget.watcher} to watch the jobs + {clients}{budget.migrations} of the migrations + "
+            f"{budget.reserve} in reserve: "
             f"write {fewer} or {more}"
         )
 
@@ -447,6 +466,7 @@ CHECKS: tuple[Check, ...] = (
     _runs_end_before_the_next_begins,
     _late_runs_end_before_the_next_begins,
     _retries_end_before_the_next_run,
+    _once_is_on_the_clock,
     _name_is_free,
     _jobs_are_there_once,
     _connections_suffice,

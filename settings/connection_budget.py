@@ -18,6 +18,8 @@ class ConnectionBudget:
     """One of each run: Lambda starts no more than the functions' reserved concurrency."""
     kills: int
     """The short second connection of each run, which ends its statement at the deadline; not through a proxy."""
+    watcher: int
+    """That of what watches the jobs, if there are any."""
     clients: int
     """What [[database.clients]] say that they open; never through the proxy."""
     migrations: int
@@ -30,7 +32,7 @@ class ConnectionBudget:
     @property
     def opened(self) -> int:
         """The sum of what the environment and its clients may have open at once."""
-        return self.runs + self.kills + self.clients + self.migrations
+        return self.runs + self.kills + self.watcher + self.clients + self.migrations
 
     @property
     def used(self) -> int:
@@ -47,6 +49,7 @@ def connection_budget(
     return ConnectionBudget(
         runs=runs,
         kills=0 if proxy.enabled else runs,
+        watcher=1 if jobs else 0,
         clients=sum(client.connections for client in database.clients) if isinstance(database, DatabaseSettings) else 0,
         migrations=2,
         reserve=max(SMALLEST_RESERVE, available // 10),

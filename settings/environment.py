@@ -164,9 +164,11 @@ def _schedule(value: str) -> str:
 
 def _max_window_minutes(value: int | None, info: ValidationInfo) -> int | None:
     if value is not None and "schedule" in info.data:
-        interval = read_schedule(info.data["schedule"]).longest_interval // timedelta(minutes=1)
-        if value <= interval:
-            raise ValueError(f"write more than {interval}, the longest interval, or a catch-up would never end")
+        longest = read_schedule(info.data["schedule"]).longest_interval
+        if longest is None and value < 1:
+            raise ValueError("write 1 or more")
+        if longest is not None and value <= (minutes := longest // timedelta(minutes=1)):
+            raise ValueError(f"write more than {minutes}, the longest interval, or a catch-up would never end")
     return value
 
 
@@ -434,9 +436,10 @@ class JobSettings(Settings):
     enabled: bool = True
     """False deploys it with its schedule switched off."""
     schedule: Annotated[str, AfterValidator(_schedule)]
-    """When it runs, as in EventBridge Scheduler: rate(5 minutes), cron(15 3 * * ? *)."""
+    """When it runs, as in EventBridge Scheduler: rate(5 minutes), cron(15 3 * * ? *), or, once,
+    at(2026-12-24T18:00:00)."""
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "UTC"
-    """The IANA time zone of a cron expression, like Europe/Berlin."""
+    """The IANA time zone of a cron or at expression, like Europe/Berlin."""
     timeout_seconds: Annotated[int, Field(ge=10, le=900)] = DEFAULT_TIMEOUT_SECONDS
     """How long a run may take; shorter than the schedule's interval."""
     memory_mb: Annotated[int, Field(ge=128, le=10240)] = 256
@@ -454,8 +457,8 @@ class JobSettings(Settings):
     max_window_minutes: Annotated[int | None, Field(le=5_256_000), AfterValidator(_max_window_minutes)] = None
     """The longest window that one run covers. Without it: a day, or twice the longest interval if that is more."""
     catch_up: Literal["all", "latest", "none"] = "all"
-    """What becomes of scheduled times that were missed: all are covered, one window after the other; the latest one's
-    window alone; or none but the one that is due."""
+    """What becomes of scheduled times that were missed. all: their windows are worked through, none longer than the
+    longest. latest: one run covers them all, in one window, however long. none: they are skipped."""
     max_hours: Annotated[int, Field(ge=1, le=168)] = 24
     """How long, from its first run on, the work of a scheduled time may go on in runs that follow each other at once.
     What is left then waits for the schedule."""
@@ -510,12 +513,14 @@ class JobSettings(Settings):
     def retry_window(self) -> timedelta:
         """How long a delivery or a failed run is tried again: then the next run, whose window covers it, is near.
 
-        Without retry_minutes: half of the shortest interval, an hour at most.
+        Without retry_minutes: half of the shortest interval, an hour at most, and an hour if it runs once.
         """
         if self.retry_minutes is not None:
             return timedelta(minutes=self.retry_minutes)
-        half = self.when.shortest_interval / 2
-        return max(timedelta(minutes=1), min(timedelta(hours=1), half))  # AWS takes no less than a minute
+        shortest, hour = self.when.shortest_interval, timedelta(hours=1)
+        if shortest is None:
+            return hour
+        return max(timedelta(minutes=1), min(hour, shortest / 2))  # AWS takes no less than a minute
 
     @property
     def attempts(self) -> int:
@@ -530,7 +535,7 @@ class JobSettings(Settings):
         """
         if self.max_window_minutes is not None:
             return timedelta(minutes=self.max_window_minutes)
-        return max(timedelta(days=1), 2 * self.when.longest_interval)
+        return max(timedelta(days=1), 2 * (self.when.longest_interval or timedelta(0)))
 
 
 class AcceptedChange(Settings):

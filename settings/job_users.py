@@ -1,4 +1,4 @@
-"""The jobs' database users, as the migrate function is told them: RIGHTS, an environment variable or a file.
+"""The database users of the jobs and of what watches them, as the migrate function is told them: RIGHTS, or a file.
 
 Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from settings import names
 from settings.environment import JobSettings
@@ -18,14 +18,23 @@ RIGHTS_FILE = "rights.json"
 """Takes them in the zip of the migrate function, and is named in RIGHTS, where they don't fit that."""
 
 
+WATCHER_RIGHTS: Rights = {
+    "ledger": frozenset({"SELECT"}),
+    "watched": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
+}
+"""It reads what the runs have recorded, and keeps notes of its own."""
+
+
 class JobUser(NamedTuple):
-    """The database user of one job."""
+    """The database user of one job, or of the watcher."""
 
     job: str
     user: str
     connections: int
     """How many it may have at once; 0 for no limit."""
     rights: Rights
+    own: Rights | None = None
+    """To the engine's own tables; None for what every run needs."""
 
 
 def job_user(job: JobSettings, *, environment: str, proxy: bool) -> JobUser:
@@ -36,6 +45,17 @@ def job_user(job: JobSettings, *, environment: str, proxy: bool) -> JobUser:
         # How many sessions of a user a proxy opens is its affair, and it has a limit of its own.
         connections=0 if proxy else most_connections(job.concurrency),
         rights=job.rights,
+    )
+
+
+def watcher_user(*, environment: str, proxy: bool) -> JobUser:
+    """Return the user of the watcher, which connects as the jobs do, through a `proxy` or not."""
+    return JobUser(
+        job=names.WATCH,
+        user=names.database_user(environment, names.WATCH),
+        connections=0 if proxy else most_connections(1),
+        rights={},
+        own=WATCHER_RIGHTS,
     )
 
 
@@ -50,13 +70,14 @@ def most_connections(concurrency: int) -> int:
 
 def rights_text(users: Iterable[JobUser]) -> str:
     """Return what the migrate function reads, by job: {"user": …, "connections": …, "tables": {"event": "SELECT"}}."""
-    told = {
-        each.job: {"user": each.user, "connections": each.connections, "tables": tables_note(each.rights)}
-        for each in users
-    }
-    return json.dumps(told, sort_keys=True, separators=(",", ":"))
+    return json.dumps({each.job: _told(each) for each in users}, sort_keys=True, separators=(",", ":"))
 
 
-def fits_variable(rights: str) -> bool:
-    """Return whether the text of the rights fits an environment variable, beside what else the function is told."""
-    return len(rights) <= 3000
+def fits_variable(text: str) -> bool:
+    """Return whether what a function is told of all jobs fits an environment variable, beside what else it is told."""
+    return len(text) <= 3000
+
+
+def _told(user: JobUser) -> dict[str, Any]:
+    told = {"user": user.user, "connections": user.connections, "tables": tables_note(user.rights)}
+    return told if user.own is None else {**told, "own": tables_note(user.own)}

@@ -1,4 +1,4 @@
-"""How long a job may have no successful run until one was certainly missed, in periods of CloudWatch."""
+"""How late a job may be: until a run of it is recorded, until one was certainly missed, until it is behind."""
 
 from __future__ import annotations
 
@@ -10,65 +10,46 @@ from zoneinfo import ZoneInfo
 from settings.environment import JobSettings
 from settings.schedule import times_of_day
 
-LOG_DELAY = timedelta(minutes=5)
-"""The longest time from the end of a run until its log line is a metric; usually a minute."""
-
-SPANS = (
-    # Periods, and the longest time that an alarm with such periods covers: a day for periods below an hour, else seven
-    # days. The first row is our choice: an alarm about a frequent job should come soon.
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
-    (timedelta(minutes=1), timedelta(hours=3)),
-    (timedelta(minutes=5), timedelta(days=1)),
-    (timedelta(hours=1), timedelta(days=7)),
-)
-
 CLOCKS_FROM = datetime(2026, 1, 1, tzinfo=UTC)
 CLOCKS_DAYS = 3653
 """Ten years contain every change of the clocks that a zone has."""
 
 
-@dataclass(frozen=True)
-class Silence:
-    """This many periods without a successful run mean that one was missed."""
-
-    period: timedelta
-    periods: int
-
-    @property
-    def length(self) -> timedelta:
-        """The length of all periods together."""
-        return self.periods * self.period
+def allowance(job: JobSettings) -> timedelta:
+    """Return how much later than scheduled a run of `job` may be recorded."""
+    return timedelta(minutes=job.flexible_minutes) + job.retry_window + timedelta(seconds=job.timeout_seconds)
 
 
-def missed_after(job: JobSettings) -> Silence | None:
-    """Return the shortest silence in which `job` certainly missed a run; None if it is too long for CloudWatch."""
-    longest = longest_interval(job) + allowance(job)
-    for period, span in SPANS:
-        # One more, as the latest period may just have begun.
-        silence = Silence(period, -(-longest // period) + 1)
-        if silence.length <= span:
-            return silence
-    return None
+def silence(job: JobSettings) -> timedelta:
+    """Return the shortest time without a record of `job` in which it certainly missed a run.
+
+    That of at(…) begins with its time: after the allowance, it was missed.
+    """
+    return (longest_interval(job) or timedelta(0)) + allowance(job)
 
 
-def longest_interval(job: JobSettings) -> timedelta:
-    """Return the longest real time between two scheduled times of `job`.
+def most_lag(job: JobSettings) -> timedelta | None:
+    """Return how far the windows of `job` may be behind; None if it runs once, and has none that follow each other.
+
+    One that runs as it should is behind for an interval and the allowance, just before the next run is recorded. One
+    run that is missed is another alarm's.
+    """
+    longest = longest_interval(job)
+    return None if longest is None else 2 * longest + allowance(job)
+
+
+def longest_interval(job: JobSettings) -> timedelta | None:
+    """Return the longest real time between two scheduled times of `job`; None if it runs once.
 
     In spring, Scheduler skips a time that the clocks leave out; in autumn, it doesn't repeat a time that comes twice.
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#daylist-savings-time
     """
     longest, times = job.when.longest_interval, times_of_day(job.schedule)
-    if not times:
+    if longest is None or not times:
         return longest  # a rate counts real time
     changes = _clock_changes(job.time_zone)
     longest_in_autumn = longest + changes.largest
     return max(longest_in_autumn, 2 * longest) if changes.skipped & times else longest_in_autumn
-
-
-def allowance(job: JobSettings) -> timedelta:
-    """Return how much later than scheduled a successful run of `job` may end and be counted."""
-    timeout = timedelta(seconds=job.timeout_seconds)
-    return timedelta(minutes=job.flexible_minutes) + job.retry_window + timeout + LOG_DELAY
 
 
 @dataclass(frozen=True)
