@@ -1,4 +1,5 @@
-"""The database users of the jobs and of what watches them, as the migrate function is told them: RIGHTS, or a file.
+"""The database users of the jobs and of what watches them, as the migrate function is told them: RIGHTS, a variable or a
+file.
 
 Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -6,7 +7,7 @@ Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from settings import names
@@ -18,13 +19,6 @@ RIGHTS_FILE = "rights.json"
 """Takes them in the zip of the migrate function, and is named in RIGHTS, where they don't fit that."""
 
 
-WATCHER_RIGHTS: Rights = {
-    "ledger": frozenset({"SELECT"}),
-    "watched": frozenset({"SELECT", "INSERT", "UPDATE", "DELETE"}),
-}
-"""It reads what the runs have recorded, and keeps notes of its own."""
-
-
 class JobUser(NamedTuple):
     """The database user of one job, or of the watcher."""
 
@@ -34,7 +28,7 @@ class JobUser(NamedTuple):
     """How many it may have at once; 0 for no limit."""
     rights: Rights
     own: Rights | None = None
-    """To the engine's own tables; None for what every run needs."""
+    """On the engine's own tables; None for what each run needs there."""
 
 
 def job_user(job: JobSettings, *, environment: str, proxy: bool) -> JobUser:
@@ -49,14 +43,19 @@ def job_user(job: JobSettings, *, environment: str, proxy: bool) -> JobUser:
 
 
 def watcher_user(*, environment: str, proxy: bool) -> JobUser:
-    """Return the user of the watcher, which connects as the jobs do, through a `proxy` or not."""
+    """Return the user of the watcher, which connects through a `proxy` or not: it touches no table of a job."""
     return JobUser(
         job=names.WATCH,
         user=names.database_user(environment, names.WATCH),
         connections=0 if proxy else most_connections(1),
         rights={},
-        own=WATCHER_RIGHTS,
+        own={"ledger": frozenset({"SELECT"}), "watched": frozenset({"DELETE", "INSERT", "SELECT", "UPDATE"})},
     )
+
+
+def logins(jobs: Sequence[JobSettings]) -> list[str]:
+    """Return who has a database user, by the names in the names of their resources: the jobs, and what watches them."""
+    return [*(job.name for job in jobs), names.WATCH] if jobs else []
 
 
 def most_connections(concurrency: int) -> int:
@@ -73,11 +72,15 @@ def rights_text(users: Iterable[JobUser]) -> str:
     return json.dumps({each.job: _told(each) for each in users}, sort_keys=True, separators=(",", ":"))
 
 
-def fits_variable(text: str) -> bool:
-    """Return whether what a function is told of all jobs fits an environment variable, beside what else it is told."""
-    return len(text) <= 3000
-
-
 def _told(user: JobUser) -> dict[str, Any]:
-    told = {"user": user.user, "connections": user.connections, "tables": tables_note(user.rights)}
+    told: dict[str, Any] = {
+        "user": user.user,
+        "connections": user.connections,
+        "tables": tables_note(user.rights),
+    }
     return told if user.own is None else {**told, "own": tables_note(user.own)}
+
+
+def fits_variable(text: str) -> bool:
+    """Return whether `text` fits an environment variable, beside what else the function is told."""
+    return len(text) <= 3000
