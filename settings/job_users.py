@@ -1,5 +1,4 @@
-"""The database users of the jobs and of what watches them, as the migrate function is told them: RIGHTS, a variable or a
-file.
+"""The database users of the jobs and of what watches them, as the migrate function is told them: RIGHTS, or a file.
 
 Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """

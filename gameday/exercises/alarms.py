@@ -14,7 +14,7 @@ FAILED_RUNS = 3
 ERRORS, MISSED = "fail-errors", "beat-missed"
 """The alarms that ring by what is done here; all others are set."""
 MISSED_SECONDS = 1800
-"""Nine minutes without a run (settings/missed_runs.py), and CloudWatch looks a few periods further back."""
+"""A few minutes without a run (settings/missed_runs.py), five until the watcher sees it, a few more until it rings."""
 HOUR_SECONDS = 5400
 """The alarm on errors sums up an hour."""
 

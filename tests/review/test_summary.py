@@ -12,7 +12,7 @@ from rich.console import Console
 from review.summary import connections, costs, limits, resources, summary
 from settings.environment import EnvironmentSettings
 from settings.project import ROOT
-from tests.fixture import load
+from tests.fixture import a_job, load
 
 LARGE = load("large")
 
@@ -37,6 +37,21 @@ def test_every_job_is_listed_with_what_it_may_take() -> None:
     ]
 
 
+def test_a_job_is_listed_with_its_module_its_time_zone_and_whether_it_is_switched_off() -> None:
+    jobs = (
+        a_job(name="tally_once", module="tally", schedule="at(2026-12-24T18:00:00)", time_zone="Europe/Berlin"),
+        a_job(name="pulse", schedule="rate(1 hour)", enabled=False),
+    )
+    console = Console(width=120)
+    with console.capture() as capture:
+        console.print(summary(LARGE.model_copy(update={"jobs": jobs}), []))
+    rows = [line.split("│")[1:3] for line in capture.get().splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["tally_once (tally)", "at(2026-12-24T18:00:00) Europe/Berlin"],
+        ["pulse", "rate(1 hour), switched off"],
+    ]
+
+
 def test_it_fits_a_usual_terminal() -> None:
     console = Console(width=80)
     with console.capture() as capture:
@@ -45,7 +60,7 @@ def test_it_fits_a_usual_terminal() -> None:
 
 
 def test_the_connections_add_up() -> None:
-    assert connections(LARGE) == "69 of 616 at worst: runs 3, kills 3, clients 0, migrations 2, reserve 61"
+    assert connections(LARGE) == "70 of 616 at worst: runs 3, kills 3, watcher 1, clients 0, migrations 2, reserve 61"
 
 
 def test_what_is_billed_while_nothing_runs_is_listed() -> None:
@@ -64,7 +79,7 @@ def test_what_aws_limits_is_counted_beside_its_limit() -> None:
     assert list(limits(LARGE, [role, other])) == [
         "largest of 2 stacks 7 of 500 resources",
         "IAM roles 5 of the account's 1000",
-        "concurrency 4 of the account's 900",
+        "concurrency 5 of the account's 900",
     ]
 
 

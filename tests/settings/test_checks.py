@@ -43,8 +43,8 @@ def _mistakes(
 def test_connections_beyond_what_the_class_accepts_are_refused_with_the_sum(tmp_path: Path) -> None:
     jobs = f"{PULSE}concurrency = 18\n{TALLY}"
     assert _mistakes(tmp_path, jobs=jobs) == [
-        "jobs: they may open 50 connections at once, and t4g.micro accepts 49: 19 of the runs (pulse 18, tally 1) "
-        "+ 19 to end their statements at the deadline + 2 of the migrations + 10 in reserve: "
+        "jobs: they may open 51 connections at once, and t4g.micro accepts 49: 19 of the runs (pulse 18, tally 1) "
+        "+ 19 to end their statements at the deadline + 1 to watch the jobs + 2 of the migrations + 10 in reserve: "
         "write less concurrency, or a larger instance_class"
     ]
 
@@ -64,16 +64,16 @@ def test_what_the_connections_message_proposes_helps(change: str, was: str, then
 
 def test_through_a_proxy_nothing_is_killed_so_twice_the_runs_fit(tmp_path: Path) -> None:
     top = "proxy.enabled = true"
-    assert _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 37\n") == []
-    [mistake] = _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 38\n")
-    assert "38 of the runs (pulse 38) + 0 to end their statements" in mistake
+    assert _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 36\n") == []
+    [mistake] = _mistakes(tmp_path, top=top, jobs=f"{PULSE}concurrency = 37\n")
+    assert "37 of the runs (pulse 37) + 0 to end their statements" in mistake
 
 
 def test_what_clients_open_is_part_of_the_connections(tmp_path: Path) -> None:
-    assert _mistakes(tmp_path, jobs=_clients(1, connections=35) + PULSE) == []
+    assert _mistakes(tmp_path, jobs=_clients(1, connections=34) + PULSE) == []
     settings = load_file(tmp_path / "basic.toml")
     budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
-    assert (budget.clients, budget.used, budget.available) == (35, 49, 49)
+    assert (budget.clients, budget.used, budget.available) == (34, 49, 49)
     [mistake] = _mistakes(tmp_path, jobs=_clients(2, connections=18) + PULSE)
     assert "+ 36 of the clients + 2 of the migrations" in mistake
 
@@ -114,8 +114,22 @@ def test_of_a_large_instance_a_tenth_is_reserved(tmp_path: Path) -> None:
     assert _mistakes(tmp_path, database='instance_class = "m7g.large"') == []
     settings = load_file(tmp_path / "basic.toml")
     budget = connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs)
-    assert (budget.runs, budget.kills, budget.clients, budget.migrations, budget.reserve) == (1, 1, 0, 2, 61)
-    assert (budget.used, budget.available) == (65, 616)
+    assert (budget.runs, budget.kills, budget.watcher, budget.clients) == (1, 1, 1, 0)
+    assert (budget.migrations, budget.reserve) == (2, 61)
+    assert (budget.used, budget.available) == (66, 616)
+
+
+def test_without_jobs_nothing_watches_them(tmp_path: Path) -> None:
+    assert _mistakes(tmp_path, jobs="") == []
+    settings = load_file(tmp_path / "basic.toml")
+    assert connection_budget(database=settings.database, proxy=settings.proxy, jobs=settings.jobs).opened == 2
+
+
+def test_a_run_that_has_no_next_one_may_take_any_time(tmp_path: Path) -> None:
+    once = PULSE.replace("rate(5 minutes)", "at(2027-01-01T00:00:00)")
+    assert (
+        _mistakes(tmp_path, jobs=f"{once}timeout_seconds = 900\nflexible_minutes = 1440\nretry_minutes = 360\n") == []
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ timeout_seconds = 5
         "did you mean eu-central-1?",
         'accept_risk[1] = "no_backup": did you mean no_backups?',
         'jobs[1] (tally).schedule = "daily": write rate(5 minutes), '
-        "or cron(minute hour day-of-month month day-of-week year)",
+        "cron(minute hour day-of-month month day-of-week year), or, once, at(2026-12-24T18:00:00)",
         "jobs[2] (tally).timeout_seconds = 5: write 10 or more",
         "acount: there is no such key: did you mean account?",
         "tags.project: this project sets this tag itself, and IAM ignores case: remove it",

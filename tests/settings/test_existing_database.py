@@ -117,9 +117,9 @@ def _mistakes(text: str, folder: Path) -> list[str]:
             "max_connections = 300",
             "max_connections = 10",
             [
-                "jobs: they may open 16 connections at once, and shop accepts 10: 2 of the runs (pulse 1, tally 1) + 2 "
-                "to end their statements at the deadline + 2 of the migrations + 10 in reserve: write less "
-                "concurrency, or let its owner raise max_connections"
+                "jobs: they may open 17 connections at once, and shop accepts 10: 2 of the runs (pulse 1, tally 1) + 2 "
+                "to end their statements at the deadline + 1 to watch the jobs + 2 of the migrations + 10 in reserve: "
+                "write less concurrency, or let its owner raise max_connections"
             ],
         ),
     ],

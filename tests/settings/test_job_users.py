@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from settings.job_users import JobUser, fits_variable, job_user, most_connections, rights_text
+from settings.job_users import JobUser, fits_variable, job_user, logins, most_connections, rights_text, watcher_user
 from settings.names import database_user, database_users
 from tests.fixture import a_job
 
@@ -40,6 +40,25 @@ def test_a_user_has_the_rights_and_the_connections_of_its_job_alone() -> None:
             "tables": {"event": "SELECT", "event_hourly": "DELETE, INSERT, SELECT"},
         }
     }
+
+
+def test_the_watcher_reads_the_ledger_keeps_its_own_notes_and_touches_no_table_of_a_job() -> None:
+    told = json.loads(rights_text([watcher_user(environment="basic", proxy=False)]))
+    assert told == {
+        "watch": {
+            "user": "job_basic_watch",
+            "connections": 3,
+            "tables": {},
+            "own": {"ledger": "SELECT", "watched": "DELETE, INSERT, SELECT, UPDATE"},
+        }
+    }
+    assert watcher_user(environment="basic", proxy=True).connections == 0
+
+
+def test_who_logs_in_are_the_jobs_and_what_watches_them() -> None:
+    job = a_job(name="tally", schedule="rate(1 hour)")
+    assert logins([job]) == ["tally", "watch"]
+    assert logins([]) == []
 
 
 def test_a_run_its_kill_and_a_session_that_is_rolled_back_have_a_connection() -> None:

@@ -28,6 +28,10 @@ NOW = datetime(2026, 11, 25, 21, 57, tzinfo=UTC)  # a Wednesday
         ("cron(0 0 29 FEB ? *)", "UTC", ["2028-02-29T00:00", "2032-02-29T00:00"]),
         ("cron(0 0 1 1 ? 2026-2027)", "UTC", ["2027-01-01T00:00"]),
         ("cron(0 0 1 1 ? 2020-2026)", "UTC", []),
+        ("at(2026-11-25T21:57:01)", "UTC", ["2026-11-25T21:57"]),
+        ("at(2026-11-25T21:57:00)", "UTC", []),
+        ("at(2026-12-24T18:00:00)", "America/New_York", ["2026-12-24T23:00"]),
+        ("at(2027-03-28T02:30:00)", "Europe/Berlin", []),  # on no clock
     ],
 )
 def test_they_are_the_first_after_now_in_utc(expression: str, time_zone: str, times: list[str]) -> None:

@@ -1,14 +1,19 @@
 """A schedule's intervals are those of its runs, counted one by one; a wrong expression says what to write."""
 
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby, pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings.schedule import FIRST_YEAR, read_schedule
+from settings.project import ROOT
+from settings.schedule import FIRST_YEAR, read_schedule, times_of_day
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
@@ -88,6 +93,26 @@ def test_scheduler_gets_the_fields_in_capitals_with_one_space_between(written: s
     assert read_schedule(written).expression == given
 
 
+def test_what_runs_once_has_a_time_on_the_clock_and_no_intervals() -> None:
+    found = read_schedule("at(2026-12-24T18:00:30)")
+    assert found.once == datetime(2026, 12, 24, 18, 0, 30)  # noqa: DTZ001 - on the clocks of whatever zone it has
+    assert found.shortest_interval is found.longest_interval is None
+    assert times_of_day(found.expression) == {18 * 60}
+    assert read_schedule("rate(1 hour)").once is read_schedule("cron(0 3 * * ? *)").once is None
+
+
+def test_it_needs_the_standard_library_alone_as_it_is_in_the_functions_zip(tmp_path: Path) -> None:
+    (tmp_path / "settings").mkdir()
+    for name in ("__init__.py", "schedule.py"):
+        shutil.copy(ROOT / "settings" / name, tmp_path / "settings" / name)
+    asks = (
+        "from settings.schedule import previous_time, read_schedule; print(read_schedule('rate(5 minutes)').expression)"
+    )
+    # -S: without what is installed beside it.
+    said = subprocess.run([sys.executable, "-S", "-c", asks], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert said.stdout == "rate(5 minutes)\n"
+
+
 def test_years_that_are_over_have_no_intervals() -> None:
     assert read_schedule("cron(0 3 1 1 ? 2000-2027)").longest_interval == 365 * DAY
     with pytest.raises(ValueError, match="runs only once"):
@@ -100,7 +125,10 @@ WEEKDAY_HINT = "write *, 1 (SUN) to 7 (SAT), or like MON,THU or MON-FRI; or L, 6
 MONTH_HINT = "write *, 1 to 12, JAN to DEC, or like JAN,JUL or 4-9 or */3"
 YEAR_HINT = "write *, 2026 to 2199, or like 2030,2032 or 2030-2035 or */2"
 RATE_HINT = "write a number from 1 to 999999 and minutes, hours or days, like rate(5 minutes)"
-FORM_HINT = "write rate(5 minutes), or cron(minute hour day-of-month month day-of-week year)"
+AT_HINT = "write a date and a time, like at(2026-12-24T18:00:00)"
+FORM_HINT = (
+    "write rate(5 minutes), cron(minute hour day-of-month month day-of-week year), or, once, at(2026-12-24T18:00:00)"
+)
 UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
 
 
@@ -120,10 +148,16 @@ UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
         ("rate(5 weeks)", RATE_HINT),
         ("rate(5)", RATE_HINT),
         ("rate(9999999 days)", RATE_HINT),
-        (
-            "at(2030-01-01T00:00:00)",
-            "at(…) runs only once: write a schedule that repeats, like rate(1 day) or cron(0 3 * * ? *)",
-        ),
+        ("at(2030-01-01)", AT_HINT),
+        ("at(2030-01-01 00:00:00)", AT_HINT),
+        ("at(2030-01-01T00:00:00Z)", AT_HINT),
+        ("at(2030-1-1T00:00:00)", AT_HINT),
+        ("at(2030-01-01T00:00:00)\n", AT_HINT),
+        ("at(tomorrow)", AT_HINT),
+        ("at(2030-13-01T00:00:00)", f"month must be in 1..12: {AT_HINT}"),
+        ("at(2030-01-01T24:00:00)", f"hour must be in 0..23: {AT_HINT}"),
+        ("at(2025-12-31T23:59:59)", "the year is 2025: write 2026 to 2199"),
+        ("at(2200-01-01T00:00:00)", "the year is 2200: write 2026 to 2199"),
         *(
             (
                 f"cron({text})",
@@ -208,7 +242,7 @@ def test_an_expression_that_never_fires_is_refused(expression: str) -> None:
     "expression", ["cron(0 0 1 1 ? 2030)", "cron(0 0 29 2 ? 2027-2030)", "cron(59 23 ? 2 1#5 2032)"]
 )
 def test_an_expression_that_fires_only_once_is_refused(expression: str) -> None:
-    with pytest.raises(ValueError, match="runs only once: write a schedule that repeats, with"):
+    with pytest.raises(ValueError, match="runs only once: write like at\\(2026-12-24T18:00:00\\), or a"):
         read_schedule(expression)
 
 
@@ -277,7 +311,7 @@ def nearest(month: list[date], number: int) -> date:
     return min(month, key=lambda day: abs(day.day - number))
 
 
-def intervals_or_mistake(expression: str) -> tuple[timedelta, timedelta] | str:
+def intervals_or_mistake(expression: str) -> tuple[timedelta | None, timedelta | None] | str:
     try:
         schedule = read_schedule(expression)
     except ValueError as error:

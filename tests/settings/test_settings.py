@@ -16,6 +16,8 @@ from tests.fixture import ENVIRONMENTS, a_job
         ("rate(13 hours)", None, timedelta(hours=26)),
         ("cron(15 3 ? * MON-FRI *)", None, timedelta(days=6)),
         ("cron(15 3 ? * MON-FRI *)", 4321, timedelta(days=3, minutes=1)),
+        ("at(2026-12-24T18:00:00)", None, timedelta(days=1)),
+        ("at(2026-12-24T18:00:00)", 1, timedelta(minutes=1)),
     ],
 )
 def test_the_longest_window_is_given_or_a_day_or_twice_the_longest_interval(
@@ -31,6 +33,8 @@ def test_the_longest_window_is_given_or_a_day_or_twice_the_longest_interval(
         ("rate(5 minutes)", None, timedelta(minutes=2, seconds=30)),
         ("rate(1 day)", None, timedelta(hours=1)),
         ("rate(1 day)", 90, timedelta(minutes=90)),
+        ("at(2026-12-24T18:00:00)", None, timedelta(hours=1)),
+        ("at(2026-12-24T18:00:00)", 360, timedelta(hours=6)),
     ],
 )
 def test_retries_end_long_before_the_next_run(schedule: str, given: int | None, expected: timedelta) -> None:
