@@ -91,8 +91,16 @@ def _told(schedule: Resource, now: datetime) -> str:
     except (ValueError, OverflowError, ZoneInfoNotFoundError) as error:
         return f"{named}: not known here: {code(error)}"
     if not times:
-        return f"{named}: none any more"
+        return f"{named}: {_none(expression, zone)}"
     return f"{named}: {listed}"
+
+
+def _none(expression: str, zone: str) -> str:
+    if not expression.startswith("at("):
+        return "none any more"
+    return (
+        "none, as it is over" if next_times(expression, zone, now=LONG_AGO, count=1) else "none, as it is on no clock"
+    )
 
 
 def _times(schedule: Resource, now: datetime) -> list[datetime]:

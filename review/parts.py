@@ -22,6 +22,7 @@ NAMES = ("DBInstanceIdentifier", "DBProxyName", "FunctionName", "QueueName")
 PROXY = "AWS::RDS::DBProxy"
 HOST = ("Environment", "Variables", "DATABASE_HOST")
 DATABASE = "AWS::RDS::DBInstance"
+STATE = ("State",)
 SCHEDULED = {("ScheduleExpression",), ("ScheduleExpressionTimezone",), ("FlexibleTimeWindow", "MaximumWindowInMinutes")}
 OTHER = ("deleted", "removed", "replaced")
 """When a database is another one."""
@@ -30,6 +31,9 @@ OF_DATABASE = ("alarm-watches", "events", "login", "other-database")
 THROUGH = "All jobs connect another way; through a proxy, no statement is killed at the deadline: see `docs/proxy.md`"
 TIMES = ("alarm-later", "alarm-watches")
 """What of a job's alarms follows from its schedule."""
+LAG = "lag_seconds"
+OF_TIME = {"missed", LAG, "catching_up"}
+"""The metrics of alarms that a job has while its schedule is on: see stacks/watching/job_alarms.py."""
 BY_CLASS = ("DatabaseConnections", "FreeableMemory")
 """Metrics whose thresholds follow from the instance class."""
 
@@ -60,16 +64,18 @@ def decided(
 def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tuple[str, str]]:
     """What follows from a change that is shown itself, by path and code, and is no decision of its own.
 
-    How long a run is tried again, and when it counts as missed, follow from the schedule; when there are too many
-    connections, or too little memory, from the instance class.
+    How long a run is tried again, and when it counts as missed or behind, follow from the schedule; when there are too
+    many connections, or too little memory, from the instance class.
     """
     found = set()
     for change in changes:
         resource, places = change.resource, {each.place for each in change.differences}
         if resource.kind == "AWS::Scheduler::Schedule" and places & SCHEDULED:
             job = resource.path.rpartition("/")[0]
-            found |= {(f"{job}/Retry", "retries"), (resource.path, "retries")}
-            found |= _of_schedule(changes, resource)
+            found |= {(f"{job}/{part}", "retries") for part in ("Retry", "Schedule", "Continuation/Rule")}
+            found |= _of_times(changes, resource)
+        if resource.kind == "AWS::Scheduler::Schedule" and places & {*SCHEDULED, STATE}:
+            found |= _without_times(changes, resource)
         if resource.kind == DATABASE and ("DBInstanceClass",) in places:
             names = {f"{{{resource.path}}}", *_names(resource)}
             found |= {
@@ -80,22 +86,64 @@ def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tu
     return found
 
 
-def _of_schedule(changes: Sequence[Change], schedule: Resource) -> set[tuple[str, str]]:
-    """What of the alarms of its job follows from the schedule: how long a run may be missing, and no longer."""
-    job = job_of(schedule.path)
+def _of_times(changes: Sequence[Change], schedule: Resource) -> set[tuple[str, str]]:
+    """What of the alarms of its job follows from when it runs: how long a run may be missing or behind, no longer."""
     try:
-        longest = read_schedule(str(schedule.properties["ScheduleExpression"])).longest_interval
+        longest = read_schedule(_expression(schedule)).longest_interval
     except ValueError:  # it never runs, or nobody knows when: asked about itself
         return set()
     most = 3 * (longest or timedelta(0)) + timedelta(hours=2)
     found = set()
-    for change in changes:
-        alarm = change.resource.properties
-        if change.resource.kind != ALARM or change.how != "changed" or job not in _watched(alarm):
-            continue
-        if _length(alarm) <= most:
-            found |= {(change.resource.path, code) for code in TIMES}
+    for alarm in _alarms(changes, schedule, how="changed"):
+        if _length(alarm.properties) <= most:
+            found |= {(alarm.path, code) for code in TIMES}
+        # Two intervals, and two are twice as long where the clocks leave a time out: settings/missed_runs.py.
+        if _metrics(alarm.properties) == {LAG} and _threshold(alarm.properties) <= 2 * most:
+            found.add((alarm.path, "alarm-threshold"))
     return found
+
+
+def _without_times(changes: Sequence[Change], schedule: Resource) -> set[tuple[str, str]]:
+    """The alarms that go as its job is not expected any more, or but once."""
+    gone: set[str] = {LAG} if _expression(schedule).startswith("at(") else set()
+    if schedule.properties.get("State") == "DISABLED":
+        gone = OF_TIME
+    return {
+        (alarm.path, "alarm-removed")
+        for alarm in _alarms(changes, schedule, how="removed")
+        if _metrics(alarm.properties) and _metrics(alarm.properties) <= gone
+    }
+
+
+def _alarms(changes: Sequence[Change], schedule: Resource, *, how: str) -> Iterator[Resource]:
+    """The alarms of the schedule's job that are changed, or removed."""
+    job = job_of(schedule.path)
+    for change in changes:
+        if change.resource.kind == ALARM and change.how == how and job in _watched(change.resource.properties):
+            yield change.resource
+
+
+def _expression(schedule: Resource) -> str:
+    return str(schedule.properties.get("ScheduleExpression"))
+
+
+def _threshold(alarm: Mapping[str, Any]) -> timedelta:
+    try:
+        return timedelta(seconds=float(str(alarm.get("Threshold"))))
+    except (ValueError, OverflowError):  # a reference, for instance
+        return timedelta.max
+
+
+def _metrics(value: object) -> set[str]:
+    """The names of all metrics in `value`, an alarm's properties."""
+    match value:
+        case {"MetricName": str(name)}:
+            return {name}
+        case dict():
+            return {each for part in value.values() for each in _metrics(part)}
+        case list():
+            return {each for part in value for each in _metrics(part)}
+    return set()
 
 
 def _length(alarm: Mapping[str, Any]) -> timedelta:

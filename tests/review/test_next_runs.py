@@ -80,7 +80,16 @@ def test_the_five_next_runs_are_shown_before_and_after() -> None:
             {"ScheduleExpression": "at(2026-03-29T09:30:00)", "ScheduleExpressionTimezone": "Europe/Berlin"},
             "`at(2026-03-29T09:30:00)` in `Europe/Berlin`: Sun 2026-03-29 09:30 (07:30 UTC)",
         ),
-        ({"ScheduleExpression": "at(2026-03-27T10:40:00)"}, "`at(2026-03-27T10:40:00)`: none any more"),
+        ({"ScheduleExpression": "at(2026-03-27T10:40:00)"}, "`at(2026-03-27T10:40:00)`: none, as it is over"),
+        (
+            {"ScheduleExpression": "at(2026-03-29T02:30:00)", "ScheduleExpressionTimezone": "Europe/Berlin"},
+            "`at(2026-03-29T02:30:00)` in `Europe/Berlin`: none, as it is on no clock",
+        ),
+        (
+            {"ScheduleExpression": "at(2026-03-29T09:30:00)", "State": "DISABLED"},
+            "`at(2026-03-29T09:30:00)`: none, as it is disabled",
+        ),
+        ({"ScheduleExpression": "cron(0 0 1 1 ? 2025,2026)"}, "`cron(0 0 1 1 ? 2025,2026)`: none any more"),
         (
             {"ScheduleExpression": "rate(5 minutes)", "State": "DISABLED"},
             "`rate(5 minutes)`: none, as it is disabled",
