@@ -199,7 +199,7 @@ def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:
 
 
 def _scheduled_times(job: JobSettings, count: int) -> list[datetime]:
-    """Return the last `count` times of the job's schedule, or, if it has not begun yet, of the last minutes."""
+    """Return the last `count` times of the job's schedule, or, if it has not had so many, of the last minutes."""
     now = datetime.now(UTC).replace(second=0, microsecond=0)
     times = latest_times(job.schedule, job.time_zone, now=now, count=count)
     return times if len(times) == count else [now - timedelta(minutes=back) for back in reversed(range(count))]

@@ -29,7 +29,7 @@ from local.leftovers import Leftovers
 from settings import names
 from settings.environment import JobSettings
 from settings.files import SettingsError, load_environment
-from settings.job_users import JobUser, job_user, rights_text
+from settings.job_users import JobUser, job_user, rights_text, watcher_user
 from settings.migrations import migration_mistakes
 from settings.project import ROOT, Project
 from stacks.jobs.bundle import bundle
@@ -114,7 +114,7 @@ class Functions:
 def main() -> int:
     """Run the program; returns its exit status: 1 if the job failed or left something, or could not be run."""
     parser = argparse.ArgumentParser(prog="make try", description=__doc__)
-    parser.add_argument("job", help="the name of a module in lambda/jobs/")
+    parser.add_argument("job", help="the name of a job in the environment, or of a module in lambda/jobs/")
     parser.add_argument("--at", default="", help="the scheduled time, like 2026-11-23T08:00Z; else now")
     parser.add_argument("--event", default="", help='more of the event, in JSON, like {"dry_run": true}')
     arguments = parser.parse_args()
@@ -158,9 +158,7 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
     with guarded() as folder:
         functions = Functions(environment=environment, folder=folder)
         bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
-        users = [
-            job_user(each, environment=environment.environment, proxy=False) for each in {**entered, name: job}.values()
-        ]
+        users = _users({**entered, name: job}.values(), environment.environment)
         functions.make_secrets(users)
         with functions.migrate(rights_text(users)) as function:
             migrated = function.invoke({})
@@ -175,6 +173,14 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
             report, left_open = run_report.report(event, run), leftovers.count()
     _show(console, name, run, report, left_open=left_open, code=functions.code)
     return 0 if run_report.is_good(report, left_open) else 1
+
+
+def _users(jobs: Iterable[JobSettings], environment: str) -> list[JobUser]:
+    """Return the users that a deployment would make now: a connection goes through no proxy here."""
+    return [
+        *(job_user(each, environment=environment, proxy=False) for each in jobs),
+        watcher_user(environment=environment, proxy=False),
+    ]
 
 
 def _not_entered(project: Project, name: str, environment: str) -> JobSettings:

@@ -25,7 +25,7 @@ def dry_run_mistake(project: Project, settings: JobSettings, database: Database)
     The tables are empty, and the run ends at its first checkpoint: statements that only run for a row that was found
     are not seen. They are what the job's own test is for.
     """
-    file = f"lambda/jobs/{settings.name}.py"
+    file = f"lambda/jobs/{settings.module_name}.py"
     try:
         database.migrate({})
     except MigrationError as error:

@@ -119,15 +119,14 @@ class Job:
         context = Context.of(f"test-{settings.name}", request, seconds=deadline)
         with ExitStack() as around:
             around.enter_context(jobs_of(self._project))
-            # PARAMETERS is there also if it is empty: one of another function must not be seen.
-            around.enter_context(self._database.function({"PARAMETERS": "{}", **settings.variables}))
+            around.enter_context(self._database.function(_variables(settings)))
             around.enter_context(self._listening())
             if stop_after_checkpoints is not None:
                 around.enter_context(_short_of_time_after(stop_after_checkpoints))
             if meanwhile is not None:
-                around.enter_context(_before_commit(settings.name, meanwhile))
+                around.enter_context(_before_commit(settings.module_name, meanwhile))
             if killed == "before_commit":
-                around.enter_context(_before_commit(settings.name, _die))
+                around.enter_context(_before_commit(settings.module_name, _die))
             if killed == "after_commit":
                 around.enter_context(_after_commit(_die))
             around.enter_context(suppress(KilledError))
@@ -152,6 +151,12 @@ class Job:
             handler_logger.removeHandler(listener)
 
 
+def _variables(settings: JobSettings) -> dict[str, str]:
+    """What the function is told of the job, which no variable of this process may add to."""
+    # A scheduled time is the test's own: which have passed by now is no matter of its.
+    return {"PARAMETERS": "{}", "MODULE": settings.module_name, **settings.variables, "SCHEDULE": ""}
+
+
 @contextmanager
 def _short_of_time_after(checkpoints: int) -> Iterator[None]:
     """Within, a run takes its checkpoint of this number for the last one that it has time for."""
@@ -168,7 +173,7 @@ def _short_of_time_after(checkpoints: int) -> Iterator[None]:
 
 @contextmanager
 def _before_commit(name: str, happens: Callable[[], object]) -> Iterator[None]:
-    """Within, something happens when the job `name` has returned, and its transaction is still open."""
+    """Within, something happens when the job of the module `name` has returned, and its transaction is still open."""
     module = importlib.import_module(f"jobs.{name}")
     work = module.run
 

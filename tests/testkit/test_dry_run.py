@@ -76,6 +76,14 @@ def test_a_table_that_no_migration_makes_is_named(mistake: Mistake, tmp_path: Pa
     )
 
 
+def test_the_file_that_is_named_is_the_modules(mistake: Mistake, tmp_path: Path) -> None:
+    project, _settings = one_job(tmp_path, "DELETE FROM letter", tables={"letter": ("DELETE",)})
+    entry = {"name": "again", "module": "moving", "schedule": "rate(1 hour)"}
+    found = mistake((project, JobSettings.model_validate(entry, context=project)))
+    assert found is not None
+    assert found.startswith("lambda/jobs/moving.py states rights to letter, ")
+
+
 OTHER = "DELETE FROM `Shop-Main`.`Order-Items`"
 
 

@@ -19,6 +19,7 @@ from settings.project import ROOT, Project
 from testkit.database import Database, new_database
 from testkit.job import Job
 from testkit.job_modules import jobs_of
+from tests.fixture import a_job
 from tests.testkit.projects import one_job
 
 EIGHT = "2026-11-23T08:00Z"
@@ -214,9 +215,24 @@ def test_the_engines_jobs_and_a_teams_live_side_by_side(project: Project) -> Non
 
 def test_another_functions_variables_are_neither_seen_nor_changed(job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PARAMETERS", '{"late_minutes": 5}')
+    monkeypatch.setenv("MODULE", "pulse")
     before = dict(os.environ)
     assert job("tally", at=EIGHT)["result"]["hours"] == 25
     assert dict(os.environ) == before
+
+
+def test_no_other_scheduled_time_than_the_tests_own_is_due(job: Job) -> None:
+    # Of rate(1 hour), which the kit gives it, there have been many since.
+    assert "next" not in job("pulse", at=EIGHT)
+
+
+def test_an_entry_that_names_a_module_runs_that_under_its_own_name(job: Job, database: Database) -> None:
+    settings = a_job(name="pulse_again", module="pulse", schedule="rate(1 hour)")
+    report = job.deliver(settings, {"scheduled_time": EIGHT}, killed="before_commit")
+    assert (report["job"], report["outcome"]) == ("pulse_again", "failed")
+    assert job.again()["outcome"] == "done"
+    assert job("pulse", at=EIGHT)["outcome"] == "done"  # another job
+    assert database.rows("SELECT job FROM ledger ORDER BY job") == [("pulse",), ("pulse_again",)]
 
 
 def test_the_administrator_sees_times_as_the_job_does(database: Database) -> None:
