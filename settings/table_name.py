@@ -4,7 +4,7 @@ lambda/mysql_jobs/table_name.py takes the same: a test holds that the two agree.
 """
 
 SYSTEM_SCHEMAS = frozenset({"information_schema", "mysql", "performance_schema", "sys"})
-OWN_TABLES = ("ledger", "migration", "migration_statement")
+OWN_TABLES = ("ledger", "migration", "migration_statement", "watched")
 """The engine's, in its own schema, or beside the jobs' tables."""
 
 

@@ -130,7 +130,7 @@ def test_settings_that_would_be_wrong_with_it_are_refused(project: Project) -> N
     file = project.environments / "basic.toml"  # whose instance class takes no more connections than these
     file.write_text(file.read_text().replace('"rate(5 minutes)"', '"rate(5 minutes)"\nconcurrency = 16'))
     before = _content(project)
-    with pytest.raises(SettingsError, match=r"they may open 50 connections at once, and t4g\.micro accepts 49"):
+    with pytest.raises(SettingsError, match=r"they may open 51 connections at once, and t4g\.micro accepts 49"):
         new_job(project, "archive_invoices")
     assert _content(project) == before
 
