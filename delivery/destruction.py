@@ -145,7 +145,7 @@ def _snapshots(settings: EnvironmentSettings, aws: Aws) -> Iterator[str]:
 def _log_groups(settings: EnvironmentSettings, aws: Aws, found: Found) -> Iterator[str]:
     """Those that AWS made, or made again because something still wrote after the stack's own was deleted."""
     made = _made(settings)
-    functions = (names.MIGRATE, *(job.name for job in settings.jobs))
+    functions = (names.MIGRATE, names.WATCH, *(job.name for job in settings.jobs))
     prefixes = (
         *(names.function_log(f"{stack}-") for stack in found.stacks),
         *(names.function_log(names.function(settings.name, each)) for each in functions),

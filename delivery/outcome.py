@@ -66,8 +66,7 @@ def _stacks(assembly: Assembly, aws: Aws) -> Table:
 def _jobs(settings: EnvironmentSettings) -> Table:
     table = _table("Its jobs", "Job", "Schedule", "Log group")
     for job in settings.jobs:
-        schedule = f"{job.schedule} {job.time_zone}" if job.schedule.startswith("cron") else job.schedule
-        table.add_row(job.name, schedule, log_group(settings, job))
+        table.add_row(job.name, job.times, log_group(settings, job))
     return table
 
 

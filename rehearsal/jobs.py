@@ -30,16 +30,18 @@ def broken(server: MySQLServer, base: Project, change: Project) -> Iterator[Find
             mistake = dry_run_mistake(base, job, new_tables)
             if mistake and not dry_run_mistake(base, job, old_tables):
                 text = f"as it is deployed, fails on the new tables, which it meets during the deploy: {mistake}"
-                yield Finding(kind="breaks", place=f"jobs/{job.name}.py", text=text)
+                yield Finding(kind="breaks", place=f"jobs/{job.module_name}.py", text=text)
         for job in coming:
             if mistake := dry_run_mistake(change, job, new_tables):
-                yield Finding(kind="breaks", place=f"jobs/{job.name}.py", text=f"fails on the new tables: {mistake}")
+                yield Finding(
+                    kind="breaks", place=f"jobs/{job.module_name}.py", text=f"fails on the new tables: {mistake}"
+                )
 
 
 def _jobs(project: Project) -> list[JobSettings]:
     """The jobs of all environments, once for each way in which they are called."""
     found = {
-        (job.name, json.dumps(job.parameters, sort_keys=True, default=str)): job
+        (job.module_name, json.dumps(job.parameters, sort_keys=True, default=str)): job
         for environment in load_environments(project)
         for job in environment.jobs
     }

@@ -63,19 +63,12 @@ def summary(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) 
     for heading in ("Job", "Schedule", "Timeout", "Memory", "Concurrency"):
         table.add_column(heading, justify="left" if heading in ("Job", "Schedule") else "right")
     for job in settings.jobs:
-        table.add_row(
-            _job(job), _schedule(job), f"{job.timeout_seconds} s", f"{job.memory_mb} MB", str(job.concurrency)
-        )
+        table.add_row(_job(job), job.times, f"{job.timeout_seconds} s", f"{job.memory_mb} MB", str(job.concurrency))
     return table
 
 
 def _job(job: JobSettings) -> str:
     return job.name if job.module_name == job.name else f"{job.name} ({job.module_name})"
-
-
-def _schedule(job: JobSettings) -> str:
-    schedule = job.schedule if job.schedule.startswith("rate(") else f"{job.schedule} {job.time_zone}"
-    return schedule if job.enabled else f"{schedule}, switched off"
 
 
 def connections(settings: EnvironmentSettings) -> str:

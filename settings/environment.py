@@ -510,6 +510,12 @@ class JobSettings(Settings):
         return read_schedule(self.schedule)
 
     @property
+    def times(self) -> str:
+        """When it runs, as tables show it: the schedule, its time zone if it counts, and whether it is switched off."""
+        times = self.schedule if self.schedule.startswith("rate(") else f"{self.schedule} {self.time_zone}"
+        return times if self.enabled else f"{times}, switched off"
+
+    @property
     def retry_window(self) -> timedelta:
         """How long a delivery or a failed run is tried again: then the next run, whose window covers it, is near.
 

@@ -24,7 +24,7 @@ REFUSED = {
     **dict.fromkeys(
         ["mysql.user", "MySQL.user", "sys.x", "information_schema.tables", "performance_schema.x"], "server's"
     ),
-    **dict.fromkeys(["ledger", "migration", "migration_statement"], "engine's own"),
+    **dict.fromkeys(["ledger", "migration", "migration_statement", "watched"], "engine's own"),
 }
 
 
