@@ -106,7 +106,9 @@ def test_nothing_changes_but_what_was_asked_for(
 ) -> None:
     before = _all_of(shop)
     with _load(shop) as load:
-        assert _deploy() == {"applied": ["mysql_jobs/migrations/0001_ledger.sql"]}
+        assert _deploy() == {
+            "applied": ["mysql_jobs/migrations/0001_ledger.sql", "mysql_jobs/migrations/0002_windows.sql"]
+        }
         deployed = _all_of(shop)
         _as_the_job(monkeypatch)
         run = function.deliver(EIGHT)
@@ -120,7 +122,7 @@ def test_nothing_changes_but_what_was_asked_for(
     assert sorted(new) == [
         ("grants", f"{OURS}@%"),
         ("schema", "mysql_jobs"),
-        *(("table", f"mysql_jobs.{table}") for table in ("ledger", "migration", "migration_statement")),
+        *(("table", f"mysql_jobs.{table}") for table in ("ledger", "migration", "migration_statement", "watched")),
         ("user", f"{OURS}@%"),
     ]
     assert set(new["grants", f"{OURS}@%"].split("\n")) == {
