@@ -20,6 +20,7 @@ from local import processes
 
 ACCOUNT = "000000000000"
 _creating = threading.Lock()  # clients may be used by several threads, but not made by several at once
+WITH_DESTINATIONS = Path(__file__).with_name("emulator_with_destinations.py")
 START_SECONDS = 60
 """A generous bound; it takes about 2 s."""
 
@@ -64,7 +65,9 @@ class Emulator:
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
         }
-        process = processes.start([sys.executable, "-m", "ministack"], log=log, environment=environment, cwd=folder)
+        # -P: nothing of this project is to be found by what the emulator imports, or by the functions that it runs.
+        command = [sys.executable, "-P", str(WITH_DESTINATIONS)]
+        process = processes.start(command, log=log, environment=environment, cwd=folder)
         emulator = cls(port=port, pid=process.pid, region=region)
         try:
             emulator._wait(process, log)
