@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import secrets
+import shlex
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -222,10 +223,18 @@ def _show(
     console.print(details, soft_wrap=False)
     for line in _said(run):
         console.print(line, markup=False)
+    if "next" in report:
+        following = _command(report["next"])
+        console.print(f"more is to be done: on AWS, another run would follow at once; here, {following}", markup=False)
     if run.error is not None:
         traceback = "".join(run.error.get("stackTrace") or ())
         console.print(traceback.replace(f"{code}/", "lambda/"), markup=False, end="")
         console.print(run_report.error_text(run.error), style="red", markup=False)
+
+
+def _command(event: Mapping[str, Any]) -> str:
+    """What to type for the run that `event` asks for."""
+    return f"make try JOB={event['job']} EVENT={shlex.quote(json.dumps(event))}"
 
 
 def _said(run: Invocation) -> Iterator[str]:
