@@ -148,8 +148,10 @@ def destroyed(proxied: Stage, environment: LocalEnvironment) -> State:
 
 def test_a_changed_schedule_is_announced_deployed_and_nothing_else(rescheduled: Stage) -> None:
     assert rescheduled.diff == {
+        ("[~]", "AWS::Events::Rule", "Jobs/Job-pulse/Continuation/Rule"),  # how long it retries
         ("[~]", "AWS::Lambda::EventInvokeConfig", "Jobs/Job-pulse/Retry"),
         ("[~]", "AWS::Lambda::Function", "Jobs/Job-pulse/Job/Function"),  # its description names the schedule
+        ("[~]", "AWS::Lambda::Function", "Jobs/Watcher/Watch/Function"),
         ("[~]", "AWS::Scheduler::Schedule", "Jobs/Job-pulse/Schedule"),
     }
     before, after = rescheduled.before, rescheduled.after

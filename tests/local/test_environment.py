@@ -11,7 +11,7 @@ from local import processes
 from local.cdk_cli import CommandFailed
 from local.environment import JobFailed, LocalEnvironment, deployed
 from local.scheduler import delivery
-from settings.names import database_user
+from settings.names import WATCH, database_user
 from tests.fixture import PROJECT
 
 pytestmark = pytest.mark.deployment
@@ -26,7 +26,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvir
         yield environment
 
 
-def test_the_migrations_ran_and_gave_each_job_its_user(environment: LocalEnvironment) -> None:
+def test_the_migrations_ran_and_gave_each_job_and_the_watcher_a_user(environment: LocalEnvironment) -> None:
     assert {table for (table,) in _query(environment, "SHOW TABLES")} == {
         "event",
         "event_hourly",
@@ -34,14 +34,17 @@ def test_the_migrations_ran_and_gave_each_job_its_user(environment: LocalEnviron
         "ledger",
         "migration",
         "migration_statement",
+        "watched",
     }
+    everything = "SELECT, INSERT, UPDATE, DELETE"
     for job, rights in {
         "pulse": {"SELECT, INSERT ON `jobs`.`pulse`"},
         "tally": {"SELECT ON `jobs`.`event`", "SELECT, INSERT, DELETE ON `jobs`.`event_hourly`"},
         "sweep": {"SELECT, DELETE ON `jobs`.`event`", "SELECT, DELETE ON `jobs`.`pulse`"},
+        WATCH: {f"{everything} ON `jobs`.`watched`"},
     }.items():
         user = database_user("local", job)
-        ledger = "SELECT, INSERT, UPDATE, DELETE ON `jobs`.`ledger`"
+        ledger = f"{'SELECT' if job == WATCH else everything} ON `jobs`.`ledger`"
         assert {grant for (grant,) in _query(environment, f"SHOW GRANTS FOR {user}")} == {
             f"GRANT {each} TO `{user}`@`%`" for each in ("USAGE ON *.*", ledger, *rights)
         }
@@ -63,6 +66,11 @@ def test_the_deployed_schedule_starts_the_deployed_function(environment: LocalEn
 def test_a_function_that_ends_with_an_error_says_which_and_where(environment: LocalEnvironment) -> None:
     with pytest.raises(JobFailed, match=r"(?s)^local-pulse failed: .*Traceback.*request\.py.*scheduled_time"):
         environment.invoke("local-pulse", {"scheduled_time": "noon"})
+
+
+def test_the_watcher_sees_every_job(environment: LocalEnvironment) -> None:
+    environment.invoke("local-watch", {})
+    assert {job for (job,) in _query(environment, "SELECT job FROM watched")} == {"pulse", "tally", "sweep"}
 
 
 def test_frozen_and_thawed_runs_leave_nothing_open(environment: LocalEnvironment) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from local.environment import JobFailed, LocalEnvironment, deployed
+from settings.names import WATCH
 from tests.fixture import PROJECT
 
 pytestmark = pytest.mark.deployment
@@ -98,6 +99,7 @@ def test_with_their_grants_alone_the_migrations_and_the_jobs_run(environment: Lo
     assert environment.invoke("local-migrate", {})["applied"] == []  # the deploy did
     for job in environment.settings.jobs:
         assert environment.invoke(f"local-{job.name}", {"dry_run": True})["outcome"] == "dry_run"
+    assert environment.invoke("local-watch", {}).keys() == {"missed", "catching_up"}
 
 
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
@@ -114,8 +116,8 @@ def test_a_job_that_may_not_read_its_secret_is_refused(environment: LocalEnviron
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
 def test_a_job_may_read_no_other_jobs_secret(environment: LocalEnvironment, job: str) -> None:
     role = _role_of_function(environment, f"local-{job}")
-    may = {each.name for each in environment.settings.jobs if role.may(READ, _secret(environment, each.name))}
-    assert may == {job}
+    users = [WATCH, *(each.name for each in environment.settings.jobs)]
+    assert [user for user in users if role.may(READ, _secret(environment, user))] == [job]
 
 
 @pytest.mark.parametrize("secret", ["master", "jobs"])
@@ -135,12 +137,19 @@ def test_migrations_that_may_not_read_one_of_their_secrets_are_refused(
 def test_every_grant_of_a_job_is_needed_and_none_is_missing(environment: LocalEnvironment, job: str) -> None:
     needed = _needed_by_function(f"local-{job}", secrets=[_secret(environment, job)])
     needed.add(("sqs:SendMessage", ACCOUNT.format(service="sqs") + f"local-{job}-dead-letters"))
+    needed.add(("events:PutEvents", ACCOUNT.format(service="events") + "event-bus/local-continuations"))
     _check(_role_of_function(environment, f"local-{job}"), needed)
+
+
+def test_every_grant_of_the_watcher_is_needed_and_none_is_missing(environment: LocalEnvironment) -> None:
+    needed = _needed_by_function("local-watch", secrets=[_secret(environment, WATCH)])
+    _check(_role_of_function(environment, "local-watch"), needed)
 
 
 def test_every_grant_of_the_migrations_is_needed_and_none_is_missing(environment: LocalEnvironment) -> None:
     master = _variables(environment, "local-migrate")["DATABASE_SECRET"]
-    secrets = [master, *(_secret(environment, job.name) for job in environment.settings.jobs)]
+    users = [WATCH, *(job.name for job in environment.settings.jobs)]
+    secrets = [master, *(_secret(environment, user) for user in users)]
     needed = _needed_by_function("local-migrate", secrets=secrets)
     _check(_role_of_function(environment, "local-migrate"), needed)
 
@@ -161,6 +170,12 @@ def test_every_grant_of_the_schedules_is_needed_and_none_is_missing(environment:
     _check(Role(iam=environment.emulator.client("iam"), arn=arn), needed)
 
 
+def test_the_watchers_schedule_may_start_it_and_nothing_else(environment: LocalEnvironment) -> None:
+    arn = environment.emulator.client("scheduler").get_schedule(Name="local-watch")["Target"]["RoleArn"]
+    watcher = ACCOUNT.format(service="lambda") + "function:local-watch"
+    assert Role(iam=environment.emulator.client("iam"), arn=arn).grants() == {("lambda:InvokeFunction", watcher)}
+
+
 @pytest.mark.parametrize("name", ["local", "basic"])  # auth = "secret", and the default, "iam"
 @pytest.mark.parametrize("job", ["pulse", "tally", "sweep"])
 def test_a_jobs_role_has_these_statements_and_no_others(templates: Any, name: str, job: str) -> None:
@@ -179,6 +194,7 @@ def test_a_jobs_role_has_these_statements_and_no_others(templates: Any, name: st
         *((action, "*") for action in NETWORK),
         *login[name],
         ("sqs:SendMessage", f"{prefix}DeadLetters"),
+        ("events:PutEvents", "Jobs.Continuations"),
     }
 
 
@@ -206,7 +222,7 @@ def _check(role: Role, needed: Grants) -> None:
 
 
 def _secret(environment: LocalEnvironment, job: str) -> str:
-    """The ARN of a job's secret."""
+    """The ARN of the secret of a job, or of the watcher."""
     manager = environment.emulator.client("secretsmanager")
     arn: str = manager.describe_secret(SecretId=f"local-mysql-jobs/{job}")["ARN"]
     return arn
