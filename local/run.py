@@ -19,6 +19,7 @@ from rich.table import Table
 
 from local import run_report
 from local.cdk_cli import CommandFailed
+from local.chain import NoAnswer, answers
 from local.emulator import EmulatorError
 from local.ending import end_as_on_ctrl_c
 from local.environment import JobFailed, LocalEnvironment, deployed
@@ -35,13 +36,14 @@ from settings.schedule import latest_times
 from settings.spelling import did_you_mean
 
 RUNS_FROZEN = 3
+RUNS_CHAINED = 2
 FREEZE_SECONDS = 1.0
 
 NOT_PROVEN = """\
 [bold]What this does not prove.[/bold] AWS was an emulator and RDS a MySQL server on this machine: nothing here \
 shows that the network, its security groups, IAM permissions and IAM login, RDS itself, Lambda's own runtime \
-(Python 3.14 on arm64) and quotas, or EventBridge Scheduler's timing, retries and dead letters work. Deploy an \
-environment for that."""
+(Python 3.14 on arm64), quotas and destinations, or EventBridge Scheduler's timing, retries and dead letters work. \
+Deploy an environment for that."""
 
 KEPT = """
 Everything stays up until Ctrl-C. In another terminal, with the files as they are saved by then:
@@ -63,7 +65,7 @@ class Row:
     where: str
     """emulator: where it was deployed. runtime: the same code in Lambda's own runtime client, frozen in between."""
     start: str
-    """cold, warm (the environment kept running) or thawed (it was frozen)."""
+    """cold, warm (the environment kept running), thawed (it was frozen) or next (the run before it asked for it)."""
     report: dict[str, Any]
     """What the run's log line says; of one that failed without a line: its event, `outcome` and `error`."""
     left_open: int
@@ -120,7 +122,7 @@ def _main(console: Console, *, name: str, keep: bool) -> int:
     with guarded() as folder, deployed(folder, project=project, name=name, progress=progress) as environment:
         jobs = environment.settings.jobs
         rows = []
-        for row in chain(_in_emulator(environment, jobs), _frozen(environment, jobs[:1])):
+        for row in _rows(environment, jobs):
             progress(f"{row.name}: {row.report['outcome']}")
             rows.append(row)
         progress(f'cdk diff "{name}/*" …')
@@ -153,11 +155,21 @@ def _choose(project: Project, name: str) -> str:
     return name or there[0]
 
 
+def _rows(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Iterator[Row]:
+    """Run the jobs, one run after the other; the first job in every way."""
+    good = True
+    for row in chain(_in_emulator(environment, jobs), _frozen(environment, jobs[:1])):
+        yield row
+        good = good and (row.job != jobs[0].name or row.good)
+    if jobs and good:
+        yield from _chained(environment, jobs[0])
+
+
 def _in_emulator(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Iterator[Row]:
     """Run each job where it was deployed, and deliver the same scheduled time a second time."""
     for job in jobs:
-        # Of the first job, later times are left for the runs that are frozen in between.
-        first = _scheduled_times(job, 1 + RUNS_FROZEN if job is jobs[0] else 1)[0]
+        # Of the first job, later times are left for the other runs.
+        first = _scheduled_times(job, 1 + RUNS_FROZEN + RUNS_CHAINED if job is jobs[0] else 1)[0]
         sent = delivery(environment.emulator, environment.function_name(job.name), first)
         for start in ("cold", "warm"):
             leftovers = environment.leftovers(job.name)
@@ -175,7 +187,7 @@ def _frozen(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Ite
     for job in jobs:
         function = environment.function_name(job.name)
         with environment.execution_environment(function) as client:
-            for scheduled_time in _scheduled_times(job, 1 + RUNS_FROZEN)[1:]:
+            for scheduled_time in _scheduled_times(job, RUNS_FROZEN + RUNS_CHAINED)[:RUNS_FROZEN]:
                 sent = delivery(environment.emulator, function, scheduled_time)
                 leftovers = environment.leftovers(job.name)
                 run = client.invoke(sent.event)
@@ -187,6 +199,24 @@ def _frozen(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Ite
                     left_open=leftovers.count(),
                 )
                 time.sleep(FREEZE_SECONDS)
+
+
+def _chained(environment: LocalEnvironment, job: JobSettings) -> Iterator[Row]:
+    """Start a run as Scheduler does, where another one is due already: that one is started by the deployed rule."""
+    scheduled_time = _scheduled_times(job, RUNS_CHAINED)[0]
+    sent = delivery(environment.emulator, environment.function_name(job.name), scheduled_time)
+    leftovers = environment.leftovers(job.name)
+
+    def row(start: str, report: dict[str, Any]) -> Row:
+        return Row(job=job.name, where="emulator", start=start, report=report, left_open=leftovers.count())
+
+    start = "warm"
+    try:
+        for report in answers(environment.emulator, sent, seconds=job.timeout_seconds):
+            yield row(start, report)
+            start = "next"
+    except NoAnswer as error:
+        yield row(start, run_report.failed(sent.event, str(error)))
 
 
 def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:

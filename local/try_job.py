@@ -39,7 +39,18 @@ MIGRATE_SECONDS = 600
 TOLD_MIGRATIONS = {"CONNECTIONS_NEEDED", "DATABASE_ORIGIN", "JOBS_AUTH", "JOBS_SECRETS", "RIGHTS"}
 """The variables that only the migrate function has."""
 TIMES = ("connect_ms", "work_ms", "destroy_ms", "duration_ms")
-DETAILS = ("scheduled_time", "window_start", "window_end", "result", "progress", "killed", "leaked")
+DETAILS = (
+    "scheduled_time",
+    "continued",
+    "skipped_from",
+    "window_start",
+    "window_end",
+    "result",
+    "progress",
+    "stuck",
+    "killed",
+    "leaked",
+)
 """What is shown of the run's log line, besides its outcome and its times."""
 HINTS = {
     "duplicate": "this scheduled time was recorded before: give another one, or none for now",

@@ -158,6 +158,8 @@ def test_every_run_left_nothing_open(project: Path, tmp_path: Path) -> None:
         (["pulse", "runtime", "cold", "done"], "0"),
         (["pulse", "runtime", "thawed", "done"], "0"),
         (["pulse", "runtime", "thawed", "done"], "0"),
+        (["pulse", "emulator", "warm", "done"], "0"),
+        (["pulse", "emulator", "next", "done"], "0"),
     ]
     assert "cdk diff: no differences" in finished.stdout
     _, heading, rest = finished.stdout.partition("What this does not prove.")
@@ -210,6 +212,8 @@ def test_a_run_that_fails_is_a_row_and_the_others_go_on(kept: KeptRun) -> None:
         (["pulse", "runtime", "cold", "done"], "0"),
         (["pulse", "runtime", "thawed", "done"], "0"),
         (["pulse", "runtime", "thawed", "done"], "0"),
+        (["pulse", "emulator", "warm", "done"], "0"),
+        (["pulse", "emulator", "next", "done"], "0"),
     ]
     assert "cold run of failing in the emulator: Runtime.HandlerError: not today\n" in kept.shown
     assert re.search(r'jobs/failing\.py", line \d+, in run\n', kept.shown)
@@ -333,8 +337,11 @@ def _start(command: list[str], folder: Path, project: Path) -> subprocess.Popen[
 
 def _rows(output: str) -> list[tuple[list[str], str]]:
     """Of each run in the table: job, where, start and outcome; and the connections left open."""
-    rows = [line.split() for line in output.splitlines() if re.match(r"\d\d[:-]\d\d ", line)]
-    return [(row[1:5], row[-1]) for row in rows]
+    lines = [line.split() for line in output.splitlines() if re.match(r"\d\d[:-]\d\d ", line)]
+    rows = [(row[1:5], row[-1]) for row in lines]
+    if rows[-2:-1] == rows[-1:]:
+        rows.pop()  # a scheduled time that came meanwhile, now and then: one more run that the last one asked for
+    return rows
 
 
 def _environment(folder: Path) -> dict[str, str]:
