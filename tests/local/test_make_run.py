@@ -9,6 +9,7 @@ import textwrap
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,14 @@ def run(run):
         cursor.execute("INSERT INTO archive (number) VALUES (1)")
         cursor.execute("SELECT COUNT(*) FROM archive")
         return {"archived": cursor.fetchone()[0]}
+'''
+LATE = '''"""Has nothing to do."""
+
+TABLES = {}
+
+
+def run(run):
+    return {}
 '''
 STRAY = '''"""Reads what only other jobs may read."""
 
@@ -273,6 +282,18 @@ def test_a_job_may_not_use_the_table_of_another(kept: KeptRun) -> None:
     assert "(1142, \"SELECT command denied to user 'job_middle_stray'@'localhost' for table 'event'\")" in stray.stdout
     edit(module, '"pulse": ', '"event": ("SELECT",), "pulse": ')
     assert kept.typed("python -m local.try_job stray").returncode == 0
+
+
+def test_a_tried_job_that_left_work_says_how_to_go_on(kept: KeptRun) -> None:
+    (kept.project / "lambda" / "jobs" / "late.py").write_text(LATE)
+    at = datetime.now(UTC) - timedelta(hours=2)
+    tried = kept.typed(f"make try JOB=late AT={at.isoformat()}")
+    _, said, command = tried.stdout.partition("on AWS, another run would follow at once; here, ")
+    assert (tried.returncode, bool(said)) == (0, True), tried.stdout + tried.stderr
+    followed = kept.typed(command)
+    assert (followed.returncode, followed.stdout.splitlines()[1]) == (0, "late done"), followed.stdout + followed.stderr
+    assert re.search(r"^continued +1 ", followed.stdout, re.MULTILINE)
+    assert "another run would follow" not in followed.stdout
 
 
 def test_a_tried_job_that_fails_shows_where(kept: KeptRun) -> None:
