@@ -23,7 +23,7 @@ from documents.synthesis import synthesize
 from review.jobs_stacks import in_one_stack
 from review.templates import file_name, read_environments
 from settings.files import SettingsError
-from settings.names import function
+from settings.names import WATCH, function
 from settings.placement import settle, stack_name
 from settings.project import ROOT, Project
 
@@ -66,7 +66,7 @@ def accepted_places(environment: str) -> dict[str, list[str]]:
 
 def _scheduled(template: Mapping[str, Any], environment: str) -> Iterator[str]:
     for each in template.get("Resources", {}).values():
-        if each["Type"] == "AWS::Scheduler::Schedule":
+        if each["Type"] == "AWS::Scheduler::Schedule" and each["Properties"]["Name"] != function(environment, WATCH):
             yield each["Properties"]["Name"].removeprefix(function(environment, ""))
 
 

@@ -78,10 +78,12 @@ class Rule(BaseModel):
     """But not if it was one of these."""
     where: Mapping[str, str] = {}
     """Only where another property matches a pattern."""
+    except_where: Mapping[str, str] = {}
+    """But not where another property does."""
     mentioned: str | None = None
     """Only where a policy of the environment mentions this."""
     shared: bool = False
-    """Only where another resource of the type makes the same metric."""
+    """Only where an alarm watches the same metric, or another resource of the type makes it."""
 
     new: bool = True
     """Whether a new resource is asked about for it, by what the property is: a change or a gain counts for access."""
@@ -172,12 +174,32 @@ def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment) ->
         return False
     if rule.shared and not _shared(resource, environment):
         return False
-    return all(fnmatchcase(str(resource.properties.get(key)), pattern) for key, pattern in rule.where.items())
+    if rule.except_where and _matches(resource, rule.except_where):
+        return False
+    return _matches(resource, rule.where)
+
+
+def _matches(resource: Resource, patterns: Mapping[str, str]) -> bool:
+    return all(fnmatchcase(str(resource.properties.get(key)), pattern) for key, pattern in patterns.items())
 
 
 def _shared(resource: Resource, environment: SynthesizedEnvironment) -> bool:
     others = [each for each in environment.of(resource.kind) if each.path != resource.path]
-    return bool(_metrics([resource]) & _metrics(others))
+    watched = {metric for alarm in environment.of("AWS::CloudWatch::Alarm") for metric in _watched(alarm.properties)}
+    return bool(_metrics([resource]) & (_metrics(others) | watched))
+
+
+def _watched(value: Any) -> Iterator[tuple[str, str]]:
+    """Namespace and name of each metric in `value`, an alarm's properties."""
+    match value:
+        case {"Namespace": namespace, "MetricName": name}:
+            yield str(namespace), str(name)
+        case dict():
+            for part in value.values():
+                yield from _watched(part)
+        case list():
+            for part in value:
+                yield from _watched(part)
 
 
 def _metrics(filters: Iterable[Resource]) -> set[tuple[str, str]]:

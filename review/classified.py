@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from review.changes import Change
 from review.classification import BY_ACCESS, Known, Rule, Type, applies, applies_to_new, fits, known_type, unreadable
@@ -98,7 +99,7 @@ def _unlike(resource: Resource, like: Resource, known: Type) -> Iterator[tuple[R
         yield from _unknown(each, rules)
         for rule in _rules(rules):
             directed = rule.lower or rule.higher or rule.danger in OWN_CHOICE
-            if not directed and applies(rule, each):
+            if not directed and not only_retried(each) and applies(rule, each):
                 yield rule, each.text.replace("changes", "differs from other jobs':", 1)
 
 
@@ -110,6 +111,16 @@ def _unknown(difference: Difference, known: Known | None) -> Iterator[tuple[Rule
         yield None, f"{difference.text}: what it gives access to is known at the deploy only"
     elif "{{resolve:secretsmanager" in str(difference.after) or "{{resolve:ssm-secure" in str(difference.after):
         yield SHOWN, difference.text
+
+
+def only_retried(difference: Difference) -> bool:
+    """Whether nothing of a rule's targets changes but how long it tries, as each job chooses for itself."""
+    one, other = (_without_retries(targets) for targets in (difference.before, difference.after))
+    return difference.place == ("Targets",) and one == other
+
+
+def _without_retries(targets: Any) -> list[Any]:
+    return [{**each, "RetryPolicy": None} if isinstance(each, Mapping) else each for each in listed(targets)]
 
 
 class Siblings:

@@ -17,6 +17,7 @@ from typing import Any
 
 from review.markdown import prose
 from review.templates import KEPT, Resource, SynthesizedEnvironment, at, listed
+from review.watched import told
 from settings.instance_class import read_instance_class
 
 FILE = Path(__file__).with_name("prices.toml")
@@ -25,6 +26,8 @@ FALLBACK = "us-east-1"
 MONTH_HOURS = 730
 BASELINE_IOPS, BASELINE_MBPS = 12_000, 500
 """Of gp3 with 400 GB or more: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/CHAP_Storage.html."""
+METRICS_OF_RUNS = 7
+"""Of a job: the five that its runs measure, and one for each outcome that they had: two, say."""
 
 Bill = dict[str, float]
 """How much of what is billed, by the names in prices.toml; what has no price there has a name of its own."""
@@ -136,6 +139,10 @@ def _of(resource: Resource, environment: SynthesizedEnvironment) -> Iterator[tup
         case "AWS::CloudWatch::Alarm":
             metrics = [each for each in listed(at(resource, "Metrics") or []) if _key(each, "MetricStat") is not None]
             yield "alarm metrics", max(1, len(metrics))
+        case "AWS::Lambda::Function" if (watched := told(resource)) is not None:
+            yield "metrics", 1 + len(watched)  # the lag of each job; what else it measures is there only if it is bad
+        case "AWS::Lambda::Function" if at(resource, "Environment", "Variables", "METRICS") is not None:
+            yield "metrics", METRICS_OF_RUNS
         case "AWS::Logs::MetricFilter":
             for each in listed(at(resource, "MetricTransformations") or []):
                 dimensions = listed(_key(each, "Dimensions") or [])

@@ -21,6 +21,7 @@ from review.renamed import named_as_after
 from review.schemas import stateful
 from review.table_rights import other_users, widened_tables
 from review.templates import SynthesizedEnvironment
+from review.watched import unwatched
 from settings.schedule import read_schedule
 
 KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
@@ -47,6 +48,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *_never(changes),
         *widened_tables(old, new),
         *other_users(old, new),
+        *unwatched(old, new),
         *(_widened(old, new) if changes else ()),
     }
     return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))

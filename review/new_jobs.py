@@ -64,7 +64,7 @@ def _jobs(environment: SynthesizedEnvironment) -> set[str]:
 def as_of(resource: Resource, old: str, new: str, *, stack: str) -> Resource:
     """Return the resource of the job `old` as it would be of the job `new` in `stack`, one of those of jobs."""
     text = re.sub(rf"(?<![A-Za-z0-9_]){re.escape(old)}(?![A-Za-z0-9_])", new, json.dumps(resource.properties))
-    text = re.sub(r"(?<=\{)Jobs(?:-\d+)?(?=/(?:Job-|ScheduleRole|SecurityGroup))", stack, text)
+    text = re.sub(r"(?<=\{)Jobs(?:-\d+)?(?=/(?:Job-|ScheduleRole|SecurityGroup|Continuations))", stack, text)
     return replace(resource, properties=json.loads(text))
 
 

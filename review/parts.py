@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from review.changes import Change
+from review.classified import only_retried
 from review.danger import Danger, exact
 from review.jobs_stacks import PATH, job_of
 from review.templates import Resource, SynthesizedEnvironment
@@ -72,7 +73,9 @@ def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tu
         resource, places = change.resource, {each.place for each in change.differences}
         if resource.kind == "AWS::Scheduler::Schedule" and places & SCHEDULED:
             job = resource.path.rpartition("/")[0]
-            found |= {(f"{job}/{part}", "retries") for part in ("Retry", "Schedule", "Continuation/Rule")}
+            found |= {(f"{job}/{part}", "retries") for part in ("Retry", "Schedule")}
+            rule = f"{job}/Continuation/Rule"
+            found |= {(rule, "event-source") for each in changes if each.resource.path == rule and _only_retried(each)}
             found |= _of_times(changes, resource)
         if resource.kind == "AWS::Scheduler::Schedule" and places & {*SCHEDULED, STATE}:
             found |= _without_times(changes, resource)
@@ -84,6 +87,11 @@ def _follows(changes: Sequence[Change], after: SynthesizedEnvironment) -> set[tu
                 if each.properties.get("MetricName") in BY_CLASS and _watched(each.properties) & names
             }
     return found
+
+
+def _only_retried(rule: Change) -> bool:
+    """Whether nothing of a rule changes but how long it tries."""
+    return all(only_retried(each) for each in rule.differences)
 
 
 def _of_times(changes: Sequence[Change], schedule: Resource) -> set[tuple[str, str]]:

@@ -34,6 +34,11 @@ def dead_letters(function: str) -> str:
     return f"{function}-dead-letters"
 
 
+def continuations(environment: str, stack: int) -> str:
+    """Return the name of the event bus that hands a run over to the next, of the jobs in the stack with this number."""
+    return f"{environment}-continuations" if stack == 1 else f"{environment}-continuations-{stack}"
+
+
 def function_log(function: str) -> str:
     """Return the name of a function's log group."""
     return f"/aws/lambda/{function}"

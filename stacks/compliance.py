@@ -13,6 +13,7 @@ from constructs import Construct
 
 from settings import names
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
+from settings.job_users import logins
 from settings.placement import Places
 from stacks.delivery import Delivery
 from stacks.environment import Environment
@@ -56,13 +57,15 @@ def acknowledgements(settings: EnvironmentSettings, places: Places) -> Iterator[
     yield from _database(settings)
     yield from _logins(settings)
     yield _any_network_interface("Jobs/Migrations/Migrate")
+    if settings.jobs:
+        yield _any_network_interface("Jobs/Watcher/Watch")
     for stack, jobs in places.items():
         for job in jobs:
             yield _any_network_interface(f"{stack}/Job-{job}/Job")
             yield Acknowledgement(
                 f"{stack}/Job-{job}/DeadLetters/Resource",
                 "AwsSolutions::AwsSolutions-SQS3",
-                "This is the dead-letter queue: of a schedule and of a function, which the rule does not see",
+                "This is the dead-letter queue: of a schedule, a function and a rule, which cdk-nag does not see",
             )
 
 
@@ -132,7 +135,7 @@ def _instance(database: DatabaseSettings) -> Iterator[Acknowledgement]:
 def _logins(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
     if settings.database.auth == "secret":
         shared = ["JobsSecret"] if isinstance(settings.database, DatabaseSettings) else []
-        for secret in (*shared, *(f"Login/Secret-{job.name}" for job in settings.jobs)):
+        for secret in (*shared, *(f"Login/Secret-{each}" for each in logins(settings.jobs))):
             yield Acknowledgement(
                 f"Database/{secret}/Resource",
                 "AwsSolutions::AwsSolutions-SMG4",

@@ -54,12 +54,13 @@ class Environment(cdk.Stage):
                 self,
                 stack,
                 settings=settings,
+                number=number,
                 jobs=self._jobs_in(stack),
                 project=project,
                 network=self.network,
                 first=self.jobs,
             )
-            for stack in others
+            for number, stack in enumerate(others, start=2)
         ]
         watch(settings=settings, jobs=self.jobs, more_jobs=self.more_jobs, database=self.database)
         for key, value in {**settings.tags, "project": "mysql-jobs", "environment": settings.name}.items():

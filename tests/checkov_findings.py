@@ -64,7 +64,7 @@ def covers(one: Accepted, finding: Finding) -> bool:
 
 def accepted(settings: EnvironmentSettings) -> Iterator[Accepted]:
     """What is accepted in the environment that `settings` describe."""
-    functions = r"Jobs/(Migrations/Migrate|Job-\w+/Job)"
+    functions = r"Jobs/(Migrations/Migrate|Watcher/Watch|Job-\w+/Job)"
     of_the_cdk = r"(Jobs|Network)/(AWSCDK\.|Custom::)\w+/Handler"
     yield Accepted(
         "CKV_AWS_111",
@@ -77,7 +77,8 @@ def accepted(settings: EnvironmentSettings) -> Iterator[Accepted]:
         "CKV_AWS_116",
         f"{functions}/Function/Resource",
         "a failed run goes to on_failure of the function's EventInvokeConfig, which the rule does not see; the "
-        "migrations are called by the CDK's function, which waits for the answer",
+        "migrations are called by the CDK's function, which waits for the answer; what the watcher fails to see, its "
+        "next look does, and there is an alarm if there is none",
     )
     yield Accepted("CKV_AWS_117", of_the_cdk, "they talk to AWS's API only, and no way leads there from the VPC")
     yield Accepted(

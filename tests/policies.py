@@ -20,6 +20,7 @@ from review.templates import REFERENCE, Resource, SynthesizedEnvironment, listed
 
 ARNS = {
     ("AWS::EC2::VPC", "DefaultSecurityGroup"): "sg-0",
+    ("AWS::Events::EventBus", "Arn"): "arn:aws:events:r:1:event-bus/x",
     ("AWS::Lambda::Function", "Arn"): "arn:aws:lambda:r:1:function:x",
     ("AWS::Logs::LogGroup", "Arn"): "arn:aws:logs:r:1:log-group:x:*",
     ("AWS::RDS::DBInstance", "DbiResourceId"): "db-0",

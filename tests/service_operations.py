@@ -124,11 +124,15 @@ BY_TYPE: Mapping[str, Operations] = {
         parts={"Policies": INLINE_POLICY},
         supplied="RoleName",
     ),
+    "AWS::Events::EventBus": _of("events", "CreateEventBus"),
+    "AWS::Events::Rule": _of("events", "PutRule", "PutTargets", supplied="Rule"),
     "AWS::Lambda::EventInvokeConfig": _of("lambda", "PutFunctionEventInvokeConfig"),
-    "AWS::Lambda::Function": _of("lambda", "CreateFunction", "PutFunctionConcurrency", supplied="FunctionName"),
+    "AWS::Lambda::Function": _of(
+        "lambda", "CreateFunction", "PutFunctionConcurrency", "PutFunctionRecursionConfig", supplied="FunctionName"
+    ),
+    "AWS::Lambda::Permission": _of("lambda", "AddPermission", supplied="StatementId"),
     "AWS::Lambda::Version": _of("lambda", "PublishVersion"),
     "AWS::Logs::LogGroup": _of("logs", "CreateLogGroup", "PutRetentionPolicy", supplied="logGroupName"),
-    "AWS::Logs::MetricFilter": _of("logs", "PutMetricFilter", supplied="filterName"),
     "AWS::RDS::DBInstance": _of(
         "rds",
         "CreateDBInstance",

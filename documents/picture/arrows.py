@@ -154,9 +154,11 @@ def _logs(environment: SynthesizedEnvironment) -> Iterator[Reference]:
         # RDS names them so: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_LogAccess.MySQLDB.PublishtoCloudWatchLogs.html
         own = f"/aws/rds/instance/{at(database, 'DBInstanceIdentifier')}/"
         yield from ((database, each, "logs") for each in groups if str(at(each, "LogGroupName")).startswith(own))
-    filters = environment.of("AWS::Logs::MetricFilter")
     counted: dict[str, dict[str, Resource]] = defaultdict(dict)
-    for each in filters:
+    for function in environment.of("AWS::Lambda::Function"):
+        if namespace := at(function, "Environment", "Variables", "METRICS"):
+            counted[str(namespace)] |= {each.path: each for each in environment.meant(at(function, "LoggingConfig"))}
+    for each in environment.of("AWS::Logs::MetricFilter"):
         counted_in = {group.path: group for group in environment.meant(at(each, "LogGroupName"))}
         for metric in at(each, "MetricTransformations") or []:
             if metric:
@@ -165,4 +167,4 @@ def _logs(environment: SynthesizedEnvironment) -> Iterator[Reference]:
         text = str(alarm.properties)
         for namespace, several in counted.items():
             if f"'{namespace}'" in text:
-                yield from ((group, alarm, f"{len(filters)} metric filters") for group in several.values())
+                yield from ((group, alarm, "metrics of the lines") for group in several.values())

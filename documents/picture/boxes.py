@@ -28,6 +28,7 @@ SHOWN: Mapping[str, tuple[str, str, Lines]] = {
         (
             "{Runtime}, {Architectures}|{Runtime}|{PackageType}",
             "{MemorySize} MB, {Timeout} s, {ReservedConcurrentExecutions} at a time|{MemorySize} MB, {Timeout} s",
+            ("GoesOn", True, "goes on at once, by events"),
         ),
     ),
     "Custom::Trigger": ("trigger", "Each deploy", (("First", True, "before any schedule"),)),
@@ -81,6 +82,8 @@ NOT_DRAWN = {
     "AWS::SecretsManager::SecretTargetAttachment",
     "Custom::VpcRestrictDefaultSG",
 }
+HAND_OVER = rf"Jobs(-\d+)?/Continuations|{JOB}\w+/Continuation/(Rule|Permission)"
+"""The paths of what starts a job's next run, which is said in the box of its function."""
 ALSO = "also"
 """The kind of the box of what has no place of its own."""
 LOGS = {"Database": "database logs", "Jobs": "job logs", "Network": "flow logs"}
@@ -106,7 +109,8 @@ def boxes(environment: SynthesizedEnvironment) -> list[tuple[Box, list[Resource]
     left_out |= {each.path for _, several in found for each in several}
     others: dict[str, Counter[str]] = defaultdict(Counter)
     for each in environment.resources.values():
-        if "::" in each.kind and each.kind not in NOT_DRAWN and each.path not in left_out:
+        drawn = each.kind in NOT_DRAWN or each.path in left_out or re.fullmatch(HAND_OVER, each.path)
+        if "::" in each.kind and not drawn:
             others[each.stack][each.kind] += 1
     for stack, counts in others.items():
         lines = tuple(f"{count} x {kind}" for kind, count in sorted(counts.items()))
@@ -144,7 +148,7 @@ def _box(kind: str, title: str, lines: Iterable[str], several: list[Resource]) -
     return Box(kind=kind, title=title, lines=tuple(lines), stack=several[0].stack), several
 
 
-def _derived(environment: SynthesizedEnvironment, resource: Resource) -> Mapping[str, Any]:
+def _derived(environment: SynthesizedEnvironment, resource: Resource) -> Mapping[str, Any]:  # noqa: PLR0911 - one each
     """What is said of a resource and is no property of it."""
     match resource.kind:
         case "AWS::EC2::VPC":
@@ -166,6 +170,9 @@ def _derived(environment: SynthesizedEnvironment, resource: Resource) -> Mapping
                 "Product": _text(at(resource, "Engine")).replace("mysql", "MySQL"),
                 "TLS": any(at(each, "Parameters", "require_secure_transport") == "1" for each in groups),
             } | ({"Kept": _kept([days])} if days else {})
+        case "AWS::Lambda::Function":
+            rules = environment.of("AWS::Events::Rule")
+            return {"GoesOn": any(resource in environment.meant(at(each, "Targets")) for each in rules)}
         case "AWS::RDS::DBProxy":
             targets = environment.of("AWS::RDS::DBProxyTargetGroup")
             own = [each for each in targets if resource in environment.meant(at(each, "DBProxyName"))]

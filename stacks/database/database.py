@@ -10,6 +10,7 @@ from constructs import Construct
 from settings import names
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
+from settings.job_users import logins
 from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.clients import let_clients_in
 from stacks.database.events import tell_of_events
@@ -48,7 +49,7 @@ class Database(cdk.Stack):
             "Login",
             environment=settings.name,
             auth=settings.database.auth,
-            jobs=[job.name for job in settings.jobs],
+            jobs=logins(settings.jobs),
             encryption_key=key,
             shared=not adopted,
         )

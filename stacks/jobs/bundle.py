@@ -8,11 +8,11 @@ has no time to import the CDK.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from zipfile import ZipFile
 
-from settings.job_users import RIGHTS_FILE
 from settings.project import ENGINE, ROOT, Project
 from stacks.jobs.pinned_wheel import pinned_wheel
 
@@ -23,12 +23,18 @@ SCHEDULES = ("__init__.py", "schedule.py")
 
 
 def bundle(
-    folder: Path, *, project: Project, region: str, rights: str | None = None, certificates: str | None = None
+    folder: Path,
+    *,
+    project: Project,
+    region: str,
+    files: Mapping[str, str] = MappingProxyType({}),
+    certificates: str | None = None,
 ) -> None:
     """Write what the zip holds into `folder`.
 
-    `rights` are the jobs', where they don't fit a variable. `certificates`, a file beside the environments', has
-    authorities that an existing database's certificate is verified with, besides the region's: a proxy has one of AWS.
+    `files` by name are what a function is told that doesn't fit a variable. `certificates`, a file beside the
+    environments', has authorities that an existing database's certificate is verified with, besides the region's: a
+    proxy has one of AWS.
 
     Raises:
         SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
@@ -41,8 +47,8 @@ def bundle(
     if certificates is not None:
         known = folder / "mysql_jobs" / "certificates" / f"{region}.pem"
         known.write_text(f"{known.read_text()}{(project.environments / certificates).read_text()}")
-    if rights is not None:
-        (folder / RIGHTS_FILE).write_text(rights)
+    for name, text in files.items():
+        (folder / name).write_text(text)
 
 
 def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:

@@ -1,7 +1,10 @@
 """The code of the functions, as an asset that the CDK uploads."""
 
 import hashlib
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aws_cdk as cdk
@@ -14,9 +17,13 @@ from stacks.jobs.pinned_wheel import pinned_wheel
 
 
 def function_code(
-    project: Project, region: str, *, rights: str | None = None, certificates: str | None = None
+    project: Project,
+    region: str,
+    *,
+    files: Mapping[str, str] = MappingProxyType({}),
+    certificates: str | None = None,
 ) -> lambda_.AssetCode:
-    """The code of all functions of one stack of `project` in `region`; with `rights`, of the one that migrates.
+    """The code of the functions of one stack of `project` in `region`, with `files` of those that are told more.
 
     `certificates` is the file of an existing database's authorities, if they are not RDS's.
 
@@ -24,7 +31,7 @@ def function_code(
         SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
     """
     pinned_wheel(DEPENDENCY).close()  # What the bundler raises, the CDK wraps into a page of its own.
-    told = {} if rights is None else {"RIGHTS": hashlib.sha256(rights.encode()).hexdigest()}
+    told = {"FILES": hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()} if files else {}
     if certificates is not None:
         told["CERTIFICATES"] = certificates
     return lambda_.Code.from_asset(
@@ -32,7 +39,7 @@ def function_code(
         # Of what is in the zip: the key changes when the code does, and only then.
         asset_hash_type=cdk.AssetHashType.OUTPUT,
         bundling=cdk.BundlingOptions(
-            local=_Bundler(project, region, rights, certificates),
+            local=_Bundler(project, region, files, certificates),
             image=cdk.DockerImage.from_registry("unused: bundled without Docker"),
             # The cache of bundled assets tells two bundlings apart by these options, not by the bundler.
             environment={"PROJECT": str(project.folder), "REGION": region, **told},
@@ -42,10 +49,10 @@ def function_code(
 
 @jsii.implements(cdk.ILocalBundling)
 class _Bundler:
-    def __init__(self, project: Project, region: str, rights: str | None, certificates: str | None) -> None:
+    def __init__(self, project: Project, region: str, files: Mapping[str, str], certificates: str | None) -> None:
         self._project = project
         self._region = region
-        self._rights = rights
+        self._files = files
         self._certificates = certificates
 
     def try_bundle(self, output_dir: str, *_image: Any, **_options: Any) -> bool:
@@ -53,7 +60,7 @@ class _Bundler:
             Path(output_dir),
             project=self._project,
             region=self._region,
-            rights=self._rights,
+            files=self._files,
             certificates=self._certificates,
         )
         return True

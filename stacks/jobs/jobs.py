@@ -1,8 +1,9 @@
-"""The Jobs stacks: in the first the migrations, then the proxy, then jobs; in the others more jobs."""
+"""The Jobs stacks: in the first the migrations, then the proxy, then the watcher and jobs; in the others more jobs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -11,25 +12,28 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, JobSettings
-from settings.job_users import fits_variable, job_user, rights_text
+from settings.job_users import RIGHTS_FILE, JobUser, fits_variable, job_user, rights_text, watcher_user
 from settings.project import Project
+from settings.watched_jobs import WATCHED_FILE, watched_text
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.code import function_code
+from stacks.jobs.continuation import event_bus
 from stacks.jobs.migrations import Migrations
 from stacks.jobs.schedule_role import let_start, schedule_role
 from stacks.jobs.scheduled_job import ScheduledJob
+from stacks.jobs.watcher import Watcher
 from stacks.network.network import Network
 
 
 class Jobs(cdk.Stack):
-    """All that runs: the migrations at deploy, each job on its schedule.
+    """All that runs: the migrations at deploy, each job on its schedule, and what watches the jobs.
 
     Attributes:
         scheduled_jobs: the jobs in this stack, in the order of the settings.
         proxy: between all jobs and the database, or None.
-        way: what all jobs connect to: the proxy, or the database itself.
-        security_group: what all jobs are in; None if there are none.
+        way: what all jobs, and what watches them, connect to: the proxy, or the database itself.
+        security_group: what all these are in; None if there are no jobs.
     """
 
     def __init__(
@@ -47,14 +51,16 @@ class Jobs(cdk.Stack):
         super().__init__(scope, construct_id)
         code = _code(project, settings)
         key = _key(self, settings)
-        rights = rights_text(
-            job_user(job, environment=settings.name, proxy=settings.proxy.enabled) for job in settings.jobs
-        )
+        rights = rights_text(_users(settings))
+        # What doesn't fit a variable is in the zip of those that are told it, one for both.
+        texts = {RIGHTS_FILE: rights, WATCHED_FILE: watched_text(settings.jobs)}
+        files = {name: text for name, text in texts.items() if not fits_variable(text)}
+        told = _code(project, settings, files=files) if files else code
         migrations = Migrations(
             self,
             "Migrations",
             environment=settings.name,
-            code=code if fits_variable(rights) else _code(project, settings, rights=rights),
+            code=told,
             rights=rights,
             network=network,
             database=database,
@@ -63,14 +69,16 @@ class Jobs(cdk.Stack):
         self.proxy = self._proxy(settings, network, database, key) if settings.proxy.enabled else None
         self.way: Database | DatabaseProxy = database if self.proxy is None else self.proxy
         self.security_group = self._security_group(network) if settings.jobs else None
+        watcher = self._watcher(settings, told, network, key)
         self.scheduled_jobs = _scheduled_jobs(
-            self, environment=settings.name, jobs=jobs, code=code, network=network, first=self, key=key
+            self, environment=settings.name, number=1, jobs=jobs, code=code, network=network, first=self, key=key
         )
-        migrations.trigger.execute_before(*self.scheduled_jobs)
+        at_work = [*watcher, *self.scheduled_jobs]
+        migrations.trigger.execute_before(*at_work)
         if self.proxy is not None:
             migrations.trigger.execute_before(self.proxy.target)
-            for job in self.scheduled_jobs:
-                job.node.add_dependency(self.proxy.target)
+            for each in at_work:
+                each.node.add_dependency(self.proxy.target)
 
     def _proxy(
         self, settings: EnvironmentSettings, network: Network, database: Database, key: kms.IKey | None
@@ -85,6 +93,25 @@ class Jobs(cdk.Stack):
             database=database,
             encryption_key=key,
         )
+
+    def _watcher(
+        self, settings: EnvironmentSettings, code: lambda_.Code, network: Network, key: kms.IKey | None
+    ) -> list[Watcher]:
+        """Add what watches all jobs, whatever stack they are in, if there are any."""
+        if self.security_group is None:
+            return []
+        watcher = Watcher(
+            self,
+            "Watcher",
+            environment=settings.name,
+            jobs=settings.jobs,
+            code=code,
+            database=self.way,
+            network=network,
+            security_group=self.security_group,
+            encryption_key=key,
+        )
+        return [watcher]
 
     def _security_group(self, network: Network) -> ec2.SecurityGroup:
         # One group for all jobs: the database's own group holds 60 rules at most.
@@ -109,12 +136,13 @@ class MoreJobs(cdk.Stack):
         construct_id: str,
         *,
         settings: EnvironmentSettings,
+        number: int,
         jobs: Sequence[JobSettings],
         project: Project,
         network: Network,
         first: Jobs,
     ) -> None:
-        """Build these `jobs` of `project`; there may be none any more."""
+        """Build these `jobs` of `project`, in the stack with this number; there may be none any more."""
         super().__init__(scope, construct_id)
         self.add_stack_dependency(first)  # the migrations
         if not jobs:
@@ -123,6 +151,7 @@ class MoreJobs(cdk.Stack):
         self.scheduled_jobs = _scheduled_jobs(
             self,
             environment=settings.name,
+            number=number,
             jobs=jobs,
             code=_code(project, settings),
             network=network,
@@ -131,8 +160,16 @@ class MoreJobs(cdk.Stack):
         )
 
 
-def _code(project: Project, settings: EnvironmentSettings, *, rights: str | None = None) -> lambda_.AssetCode:
-    return function_code(project, settings.region, rights=rights, certificates=settings.certificates)
+def _code(
+    project: Project, settings: EnvironmentSettings, *, files: Mapping[str, str] = MappingProxyType({})
+) -> lambda_.AssetCode:
+    return function_code(project, settings.region, files=files, certificates=settings.certificates)
+
+
+def _users(settings: EnvironmentSettings) -> list[JobUser]:
+    environment, proxy = settings.name, settings.proxy.enabled
+    watcher = [watcher_user(environment=environment, proxy=proxy)] if settings.jobs else []
+    return [*(job_user(job, environment=environment, proxy=proxy) for job in settings.jobs), *watcher]
 
 
 def _key(stack: cdk.Stack, settings: EnvironmentSettings) -> kms.IKey | None:
@@ -143,16 +180,18 @@ def _scheduled_jobs(
     stack: cdk.Stack,
     *,
     environment: str,
+    number: int,
     jobs: Sequence[JobSettings],
     code: lambda_.Code,
     network: Network,
     first: Jobs,
     key: kms.IKey | None,
 ) -> list[ScheduledJob]:
-    """Add `jobs` to `stack`, with one role that starts them."""
+    """Add `jobs` to `stack`, which has this number, with one role that starts them and one bus between their runs."""
     if not jobs or first.security_group is None:
         return []
     role = schedule_role(stack, "ScheduleRole")
+    bus = event_bus(stack, "Continuations", environment=environment, number=number)
     scheduled_jobs = [
         ScheduledJob(
             stack,
@@ -164,6 +203,7 @@ def _scheduled_jobs(
             network=network,
             security_group=first.security_group,
             schedule_role=role,
+            bus=bus,
             encryption_key=key,
         )
         for job in jobs

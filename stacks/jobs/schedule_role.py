@@ -12,17 +12,19 @@ from collections.abc import Mapping, Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from constructs import Construct
 
 from stacks.jobs.scheduled_job import ScheduledJob, send_dead_letters
 
 
-def schedule_role(stack: cdk.Stack, construct_id: str) -> iam.Role:
+def schedule_role(scope: Construct, construct_id: str) -> iam.Role:
     """Add a role that this account's schedules may take; it may do nothing yet."""
+    stack = cdk.Stack.of(scope)
     # Only for this account's schedules: https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html
     group = stack.format_arn(service="scheduler", resource="schedule-group", resource_name="default")
     conditions: Mapping[str, object] = {"aws:SourceAccount": stack.account, "aws:SourceArn": group}
     return iam.Role(
-        stack,
+        scope,
         construct_id,
         assumed_by=iam.ServicePrincipal("scheduler.amazonaws.com", conditions={"StringEquals": conditions}),
     )

@@ -1,4 +1,4 @@
-"""ScheduledJob construct: one job's function, its schedule, its dead-letter queue and its metrics."""
+"""ScheduledJob construct: one job's function, what starts it, its dead-letter queue and its metrics."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -15,10 +16,11 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from settings import names
-from settings.environment import RETRIES_AFTER, JobSettings
+from settings.environment import JobSettings
 from settings.job_variables import TABLES_NOTE, tables_note
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
+from stacks.jobs.continuation import Bus, Continuation
 from stacks.jobs.function import DatabaseFunction
 from stacks.jobs.metric import PERIOD_SECONDS, Metric
 from stacks.jobs.run_metrics import RunMetrics
@@ -28,8 +30,9 @@ CONTEXT = {"scheduled_time": "<aws.scheduler.scheduled-time>", "execution_id": "
 """What Scheduler writes into an event, by its key there.
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""
 MOST_DELIVERIES = 185
-"""The most, and Scheduler's default: it is the event's age that limits them.
-https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html"""
+"""The most, and the default, of Scheduler and of a rule: it is the event's age that limits them.
+https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
+https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html"""
 DESCRIPTION_LENGTH = 256
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
 
@@ -61,9 +64,10 @@ class ScheduledJob(Construct):
         network: Network,
         security_group: ec2.ISecurityGroup,
         schedule_role: iam.Role,
+        bus: Bus,
         encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the job that `settings` describe, which Scheduler starts as `schedule_role`.
+        """Build the job that `settings` describe, which Scheduler starts as `schedule_role`, and a run by `bus`.
 
         `encryption_key` encrypts its queue and log, else AWS's keys do.
         """
@@ -83,28 +87,37 @@ class ScheduledJob(Construct):
             timeout_seconds=settings.timeout_seconds,
             memory_mb=settings.memory_mb,
             reserved_concurrency=settings.concurrency,
-            variables={**settings.variables, **database.job_variables(settings.name)},
+            variables={
+                **settings.variables,
+                "METRICS": names.metrics(environment),
+                **database.job_variables(settings.name),
+            },
             network=network,
             security_group=security_group,
             encryption_key=encryption_key,
         )
-        self._note_tables(job.function)
+        self._complete(job.function)
         database.grant_job_login(job.role, settings.name)
         self._policy_beside_that_of_before(job.role)
         self.function = job.function
         self.function_arn = job.function.function_arn
         self.log_group = job.log_group
-        self.metrics = RunMetrics(self, "Metrics", environment=environment, job=settings.name, log_group=job.log_group)
+        self.metrics = RunMetrics(environment=environment, job=settings.name)
         self.dead_letters = self._dead_letters()
         self.dead_letters_arn = self.dead_letters.queue_arn
-        self._retry(job)
+        send_dead_letters(job.role, [self.dead_letters_arn], encryption_key=encryption_key)
+        continuation = self._continuation(job.role, bus)
+        self._invoke_config(job, continuation, bus)
         self.schedule = self._schedule(schedule_role)
 
-    def _note_tables(self, function: lambda_.Function) -> None:
-        # For review/: what the migrations are told may be in the zip, and a job is reviewed where it is.
+    def _complete(self, function: lambda_.Function) -> None:
         resource = function.node.default_child
-        assert isinstance(resource, cdk.CfnResource)  # noqa: S101 - for mypy
+        assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101 - for mypy
+        # For review/: what the migrations are told may be in the zip, and a job is reviewed where it is.
         resource.add_metadata(TABLES_NOTE, tables_note(self.settings.rights))
+        # Runs that follow each other are meant, and end by themselves (lambda/mysql_jobs/continuation.py): Lambda shall
+        # not stop them after 16. https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
+        resource.recursive_loop = "Allow"
 
     def _policy_beside_that_of_before(self, role: iam.Role) -> None:
         # Up to version 0.1 this policy let the job log in as the user of all jobs. Changed in place, before the
@@ -120,9 +133,13 @@ class ScheduledJob(Construct):
         """Return the number of runs that failed, as Lambda counts them: also those that were killed, or never began."""
         return self._of_function("Errors", "Sum", period_seconds)
 
-    def throttles(self) -> Metric:
+    def throttles(self, *, period_seconds: int = PERIOD_SECONDS) -> Metric:
         """Return how often Lambda refused to start a run."""
-        return self._of_function("Throttles", "Sum")
+        return self._of_function("Throttles", "Sum", period_seconds)
+
+    def invocations(self, *, period_seconds: int) -> Metric:
+        """Return the number of runs that began."""
+        return self._of_function("Invocations", "Sum", period_seconds)
 
     def duration(self) -> Metric:
         """Return the longest run, in milliseconds, as Lambda measures it: also those that were killed."""
@@ -159,22 +176,40 @@ class ScheduledJob(Construct):
             retention_period=cdk.Duration.days(14),
         )
 
-    def _retry(self, job: DatabaseFunction) -> None:
+    def _continuation(self, role: iam.Role, bus: Bus) -> Continuation:
+        return Continuation(
+            self,
+            "Continuation",
+            job=self.settings.name,
+            name=self.name,
+            function_arn=self.function_arn,
+            role=role,
+            bus=bus,
+            dead_letters=self.dead_letters,
+            dead_letters_arn=self.dead_letters_arn,
+            retry_policy=events.CfnRule.RetryPolicyProperty(
+                maximum_event_age_in_seconds=self._retry_seconds, maximum_retry_attempts=MOST_DELIVERIES
+            ),
+        )
+
+    def _invoke_config(self, job: DatabaseFunction, continuation: Continuation, bus: Bus) -> None:
         # Scheduler invokes asynchronously: it retries the delivery only; Lambda retries a run that fails.
         # https://docs.aws.amazon.com/lambda/latest/dg/with-eventbridge-scheduler.html
-        send_dead_letters(job.role, [self.dead_letters_arn], encryption_key=self._encryption_key)
-        retry = lambda_.CfnEventInvokeConfig(
+        destination = lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
+            on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters_arn),
+            on_success=lambda_.CfnEventInvokeConfig.OnSuccessProperty(destination=bus.arn),
+        )
+        config = lambda_.CfnEventInvokeConfig(
             self,
             "Retry",
             function_name=job.function.function_name,
             qualifier="$LATEST",
-            maximum_retry_attempts=len(RETRIES_AFTER),  # within the event's age
+            maximum_retry_attempts=self.settings.retries,  # within the event's age
             maximum_event_age_in_seconds=self._retry_seconds,
-            destination_config=lambda_.CfnEventInvokeConfig.DestinationConfigProperty(
-                on_failure=lambda_.CfnEventInvokeConfig.OnFailureProperty(destination=self.dead_letters_arn)
-            ),
+            destination_config=destination,
         )
-        retry.node.add_dependency(job.role)  # Lambda refuses a destination that the role may not write to
+        # Lambda refuses destinations that the role may not write to. And nothing is sent before it can arrive.
+        config.node.add_dependency(job.role, continuation.permission, self.dead_letters)
 
     def _schedule(self, role: iam.Role) -> scheduler.CfnSchedule:
         settings = self.settings
@@ -187,7 +222,7 @@ class ScheduledJob(Construct):
             description=f"Starts {self.name}",
             schedule_expression=settings.schedule,
             schedule_expression_timezone=settings.time_zone,
-            state="ENABLED",
+            state="ENABLED" if settings.enabled else "DISABLED",
             flexible_time_window=scheduler.CfnSchedule.FlexibleTimeWindowProperty(
                 mode="FLEXIBLE" if flexible else "OFF", maximum_window_in_minutes=flexible or None
             ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -21,6 +22,7 @@ def add_alarm(
     meaning: str,
     topic: str,
     metric: Metric,
+    beside: Metric | None = None,
     expression: str | None = None,
     comparison: str = "GreaterThanOrEqualToThreshold",
     threshold: float,
@@ -31,7 +33,8 @@ def add_alarm(
     """Add an alarm on `breaching_periods` of `periods` of `metric` (all of them by default), and return its name.
 
     `meaning` is the text of the notification: what it means, and where to look first. `topic` is the ARN of the topic
-    that gets it. `expression` is computed from the metric by its name, and watched instead.
+    that gets it. `expression` is computed from the metric, and one `beside` it, by their names with a small letter in
+    front, and watched instead.
     """
     # The CDK's own Alarm is six calls to it, and an environment has hundreds.
     cloudwatch.CfnAlarm(
@@ -46,39 +49,47 @@ def add_alarm(
         evaluation_periods=periods,
         datapoints_to_alarm=breaching_periods,
         treat_missing_data=missing,
-        **_watched(metric, expression),
+        **(_measured(metric) if expression is None else _computed(expression, [metric, *([beside] if beside else [])])),
     )
     return name
 
 
-def _watched(metric: Metric, expression: str | None) -> dict[str, Any]:
-    dimensions = [
-        cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()
-    ]
-    if metric.label is None:
-        return {
-            "namespace": metric.namespace,
-            "metric_name": metric.name,
-            "dimensions": dimensions,
-            "statistic": metric.statistic,
-            "period": metric.period_seconds,
-        }
-    data = cloudwatch.CfnAlarm.MetricDataQueryProperty(
-        id="m1" if expression is None else metric.name,
+def _measured(metric: Metric) -> dict[str, Any]:
+    if metric.label is not None:
+        return {"metrics": [_data(metric, "m1", returned=True)]}
+    return {
+        "namespace": metric.namespace,
+        "metric_name": metric.name,
+        "dimensions": _dimensions(metric),
+        "statistic": metric.statistic,
+        "period": metric.period_seconds,
+    }
+
+
+def _computed(expression: str, metrics: Sequence[Metric]) -> dict[str, Any]:
+    computed = cloudwatch.CfnAlarm.MetricDataQueryProperty(
+        id="expr_1", expression=expression, label=metrics[0].label, return_data=True
+    )
+    # An id begins with a small letter.
+    data = [_data(metric, f"{metric.name[0].lower()}{metric.name[1:]}", returned=False) for metric in metrics]
+    return {"metrics": [computed, *data]}
+
+
+def _data(metric: Metric, query: str, *, returned: bool) -> cloudwatch.CfnAlarm.MetricDataQueryProperty:
+    return cloudwatch.CfnAlarm.MetricDataQueryProperty(
+        id=query,
         label=metric.label,
         metric_stat=cloudwatch.CfnAlarm.MetricStatProperty(
             metric=cloudwatch.CfnAlarm.MetricProperty(
-                namespace=metric.namespace, metric_name=metric.name, dimensions=dimensions
+                namespace=metric.namespace, metric_name=metric.name, dimensions=_dimensions(metric)
             ),
             period=metric.period_seconds,
             stat=metric.statistic,
             unit=metric.unit,
         ),
-        return_data=expression is None,
+        return_data=returned,
     )
-    if expression is None:
-        return {"metrics": [data]}
-    computed = cloudwatch.CfnAlarm.MetricDataQueryProperty(
-        id="expr_1", expression=expression, label=metric.label, return_data=True
-    )
-    return {"metrics": [computed, data]}
+
+
+def _dimensions(metric: Metric) -> list[cloudwatch.CfnAlarm.DimensionProperty]:
+    return [cloudwatch.CfnAlarm.DimensionProperty(name=name, value=value) for name, value in metric.dimensions.items()]

@@ -16,10 +16,11 @@ from constructs import Construct
 
 from settings import names
 from settings.environment import EnvironmentSettings
+from settings.missed_runs import silence
 from stacks.jobs.metric import Metric
 from stacks.jobs.run_metrics import OUTCOMES
 from stacks.jobs.scheduled_job import ScheduledJob
-from stacks.watching.database_alarms import DatabaseAlarms, proxy_metric, server_metric
+from stacks.watching.database_alarms import proxy_metric, server_metric
 from stacks.watching.job_alarms import NEAR_TIMEOUT, JobAlarms, spoken
 from stacks.watching.watched_server import WatchedServer
 
@@ -30,9 +31,11 @@ ALARMS_PER_WIDGET = 100
 LOG_GROUPS_PER_QUERY = 50
 """https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html"""
 
-JOBS_WITH_ROWS = 100
-"""A job with a row of its own is 2 widgets and 15 metrics, and CloudWatch allows a page 500 and 2,500.
-https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html"""
+JOBS_WITH_ROWS = 80
+"""A job with a row of its own is 2 widgets and 15 metrics, and CloudWatch allows a page 500 and 2,500. It is 5 KB at
+worst, too, of the 1 MB that a template has, and that of the first stack has all rows.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch_limits.html
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html"""
 WORST = 20
 """How many of more jobs a graph shows: the worst. A query may look at 10,000 metrics, and a job has 7 by outcome.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-metrics-insights-limits.html"""
@@ -66,8 +69,8 @@ T = TypeVar("T")
 class Dashboard(Construct):
     """One page per environment, named <environment>-mysql-jobs.
 
-    A job has a row of its own, and graphs that compare jobs show all of them. Of more than 100 jobs they show the
-    worst, by queries over all, and only the database's alarms are listed: a link leads to those that ring.
+    A job has a row of its own, and graphs that compare jobs show all of them. Of more than 80 jobs they show the
+    worst, by queries over all, and only alarms of no job are listed: a link leads to those that ring.
     """
 
     def __init__(
@@ -79,12 +82,15 @@ class Dashboard(Construct):
         job_alarms: Sequence[JobAlarms],
         server: WatchedServer,
         proxy: str | None,
-        database_alarms: DatabaseAlarms,
+        other_alarms: Sequence[str],
     ) -> None:
-        """Build the page for the jobs that `job_alarms` watch, for `server` and the proxy of that name."""
+        """Build the page for the jobs that `job_alarms` watch, for `server` and the proxy of that name.
+
+        `other_alarms` by name are those that are of no job.
+        """
         super().__init__(scope, construct_id)
         many = len(job_alarms) > JOBS_WITH_ROWS
-        alarms = [*database_alarms.alarms, *(alarm for each in job_alarms for alarm in each.alarms if not many)]
+        alarms = [*other_alarms, *(alarm for each in job_alarms for alarm in each.alarms if not many)]
         jobs = _many_jobs if many else _jobs
         rows = [
             *_alarm_states(alarms, settings),
@@ -149,6 +155,8 @@ def _jobs(job_alarms: Sequence[JobAlarms], settings: EnvironmentSettings) -> lis
         *(_job_row(each, settings) for each in job_alarms),
         _heading("How long do they take?"),
         _how_long(jobs),
+        _heading("How far behind are they?"),
+        _how_far_behind(settings),
         _heading("What fails?"),
         _what_fails(jobs),
         *_last_failed(jobs),
@@ -172,10 +180,12 @@ def _many_jobs(job_alarms: Sequence[JobAlarms], settings: EnvironmentSettings) -
         ],
         _heading("How long do they take?"),
         [
-            worst.graph("Longest run, ms", "MAX(duration)", width=8),
-            worst.graph("Longest connect, ms", "MAX(connect)", width=8),
-            worst.graph("Longest destroy, ms", "MAX(destroy)", width=8),
+            worst.graph("Longest run, ms", "MAX(duration_ms)", width=8),
+            worst.graph("Longest connect, ms", "MAX(connect_ms)", width=8),
+            worst.graph("Longest destroy, ms", "MAX(destroy_ms)", width=8),
         ],
+        _heading("How far behind are they?"),
+        _how_far_behind(settings),
         _heading("What fails?"),
         [
             worst.graph("Failed runs, retries included", "SUM(runs)", outcome="failed", width=12),
@@ -227,11 +237,7 @@ def _job_row(alarms: JobAlarms, settings: EnvironmentSettings) -> Row:
 
 def _description(alarms: JobAlarms, environment: EnvironmentSettings) -> str:
     job, settings = alarms.job, alarms.job.settings
-    missed = (
-        "**no alarm for missed runs**: CloudWatch can't look back further than 7 days"
-        if alarms.silence is None
-        else f"missed after {spoken(alarms.silence.length)}"
-    )
+    missed = f"missed after {spoken(silence(settings))}" if settings.enabled else "**switched off** in its file"
     return "\n\n".join(
         (
             f"**{settings.name}**: {settings.job_module.description}",
@@ -267,8 +273,18 @@ def _how_long(jobs: Sequence[ScheduledJob]) -> Row:
             width=8,
             lines=[_line(100, RED, "killed"), _line(100 * NEAR_TIMEOUT, ORANGE, "alarm")],
         ),
-        _graph("Longest connect, ms", [job.metrics.measure("connect").on_graph() for job in jobs], width=8),
-        _graph("Longest destroy, ms", [job.metrics.measure("destroy").on_graph() for job in jobs], width=8),
+        _graph("Longest connect, ms", [job.metrics.measure("connect_ms").on_graph() for job in jobs], width=8),
+        _graph("Longest destroy, ms", [job.metrics.measure("destroy_ms").on_graph() for job in jobs], width=8),
+    ]
+
+
+def _how_far_behind(environment: EnvironmentSettings) -> Row:
+    # A query, and no line for each job: the body of the page is a part of a template, which has 1 MB at most.
+    worst = _Worst(names.metrics(environment.name))
+    return [
+        worst.graph("Lag, s", "MAX(lag_seconds)", width=8),
+        worst.graph("Catching up", "MAX(catching_up)", width=8),
+        worst.graph("Stuck", "MAX(stuck)", width=8),
     ]
 
 

@@ -11,6 +11,7 @@ from stacks.watching.dashboard import Dashboard
 from stacks.watching.database_alarms import DatabaseAlarms
 from stacks.watching.job_alarms import JobAlarms
 from stacks.watching.watched_server import watched
+from stacks.watching.watcher_alarm import add_watcher_alarm
 
 
 def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[MoreJobs], database: Database) -> None:
@@ -34,6 +35,9 @@ def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[More
         runs=sum(job.concurrency for job in settings.jobs),
         borrow_timeout_seconds=settings.proxy.borrow_timeout_seconds,
     )
+    watcher_alarms = (
+        [add_watcher_alarm(jobs, "WatcherAlarm", environment=settings.name, topic=topic)] if settings.jobs else []
+    )
     Dashboard(
         jobs,
         "Dashboard",
@@ -41,5 +45,5 @@ def watch(*, settings: EnvironmentSettings, jobs: Jobs, more_jobs: Sequence[More
         job_alarms=[by_name[job.name] for job in settings.jobs],
         server=server,
         proxy=proxy,
-        database_alarms=database_alarms,
+        other_alarms=[*watcher_alarms, *database_alarms.alarms],
     )

@@ -59,7 +59,6 @@ def test_what_is_taken_out_of_the_templates_is_gone_with_its_arrows(kind: str, b
     ("kind", "source", "target"),
     [
         ("AWS::Lambda::EventInvokeConfig", "function", "queues"),
-        ("AWS::Logs::MetricFilter", "job logs", "alarms"),
         ("AWS::RDS::EventSubscription", "database", "topic"),
         ("AWS::EC2::SecurityGroupIngress", "function", "database"),
     ],
@@ -70,11 +69,26 @@ def test_an_arrow_goes_with_what_it_stands_for(kind: str, source: str, target: s
     assert (source, target) not in _arrows(_drawn(stacks))
 
 
+def test_the_metrics_of_log_lines_lead_to_the_alarms_on_them(stacks: Stacks) -> None:
+    assert ("job logs", "alarms") in _arrows(_drawn(stacks))
+    without = json.loads(json.dumps(stacks["Jobs"]).replace('"METRICS"', '"OTHER"'))
+    assert ("job logs", "alarms") not in _arrows(_drawn(stacks | {"Jobs": without}))
+
+
+def test_a_function_that_its_own_runs_start_says_so(stacks: Stacks) -> None:
+    assert any("goes on at once" in text for text in _texts(_drawn(stacks)))
+    _remove(stacks, "AWS::Events::Rule")
+    assert not any("goes on at once" in text for text in _texts(_drawn(stacks)))
+
+
 def test_an_arrow_says_how_many_of_the_frame_it_stands_for(stacks: Stacks) -> None:
     schedules = [each for each in stacks["Jobs"]["Resources"].values() if each["Type"] == "AWS::Scheduler::Schedule"]
-    assert "not delivered" in _texts(_drawn(stacks))
-    del schedules[0]["Properties"]["Target"]["DeadLetterConfig"]
-    assert f"not delivered ({len(schedules) - 1} of {len(schedules)})" in _texts(_drawn(stacks))
+    targets = [each["Properties"]["Target"] for each in schedules]
+    having = [each for each in targets if "DeadLetterConfig" in each]
+    assert len(having) == len(targets) - 1  # all but the watcher's
+    assert f"not delivered ({len(having)} of {len(targets)})" in _texts(_drawn(stacks))
+    del having[0]["DeadLetterConfig"]
+    assert f"not delivered ({len(having) - 1} of {len(targets)})" in _texts(_drawn(stacks))
 
 
 def test_a_login_with_iam_is_shown_where_the_role_may(stacks: Stacks) -> None:

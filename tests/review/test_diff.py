@@ -56,7 +56,7 @@ NOT_ACCEPTED = "**Not accepted yet: 1 decision**, in `basic`, `large`, `middle`.
 ACCEPTED = """
 [[accept_change]]
 resource = "Database/Instance"
-danger = "replaced-a24915c5"
+danger = "replaced-85806a1b"
 reason = "basic starts anew"
 """
 
@@ -117,8 +117,8 @@ def test_a_changed_schedule_is_shown_once_for_all_environments(reviews: dict[str
 
 def test_what_a_change_costs_is_counted(reviews: dict[str, list[EnvironmentReview]]) -> None:
     report = _report(reviews["job"])
-    assert "## What it costs\n\n- `basic`, `large`, `middle`: **+2.60 USD a month**\n" in report  # as docs/cost.md says
-    assert "  - +2.10: metrics (7 more)\n" in report
+    assert "## What it costs\n\n- `basic`, `large`, `middle`: **+3.30 USD a month**\n" in report  # as docs/cost.md says
+    assert "  - +2.40: metrics (8 more)\n" in report
     assert "What it costs" not in _report(reviews["schedule"])
 
 
@@ -131,7 +131,7 @@ def test_an_edit_of_one_file_changes_one_environment(reviews: dict[str, list[Env
 def test_a_change_that_replaces_the_database_fails(reviews: dict[str, list[EnvironmentReview]]) -> None:
     for each in _deployed(reviews["schema"]):
         assert {(danger.kind, danger.resource, danger.code) for danger in each.open} == {
-            ("data", "Database/Instance", "replaced-a24915c5")
+            ("data", "Database/Instance", "replaced-85806a1b")
         }
         [replaced] = [danger for danger in each.open if danger.text.startswith("would be replaced")]
         assert replaced.text == "would be replaced: `DBName` changes from `jobs` to `work`"
@@ -216,7 +216,7 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
         "Nothing loses data, blocks writers, breaks jobs, widens access or takes protection away.\n\n"
         "## Everything that changes\n\n"
         "### `basic`, `large`, `middle`\n\n<details><summary><code>Jobs</code>: 1</summary>\n\n"
-        "- code of `pulse`, `sweep`, `tally`, `migrate` changed: `lambda/jobs/tally.py`\n\n</details>\n"
+        "- code of `pulse`, `sweep`, `tally`, `migrate`, `watch` changed: `lambda/jobs/tally.py`\n\n</details>\n"
     )
     assert (project / "cdk.out" / "diff.md").read_text() == done.stdout
     assert git(project, "worktree", "list").count("\n") == 1

@@ -9,9 +9,10 @@ import pytest
 from aws_cdk.assertions import Template
 
 from settings.environment import EnvironmentSettings, ProxySettings
+from settings.names import WATCH
 from settings.project import ROOT
 from stacks.environment import Environment
-from stacks.jobs.run_metrics import OUTCOMES
+from stacks.jobs.run_metrics import MEASURES, OUTCOMES, WATCHED
 from stacks.watching import dashboard
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
@@ -26,7 +27,7 @@ WIDGETS, METRICS, METRICS_PER_GRAPH, ALARMS_PER_WIDGET = 500, 2500, 500, 100
 
 PUBLISHED = {
     # Name and dimensions, as AWS documents them.
-    "AWS/Lambda": {"Duration": {"FunctionName"}, "Errors": {"FunctionName"}, "Throttles": {"FunctionName"}},
+    "AWS/Lambda": {name: {"FunctionName"} for name in ("Duration", "Errors", "Invocations", "Throttles")},
     "AWS/SQS": {"ApproximateNumberOfMessagesVisible": {"QueueName"}},
     "AWS/RDS": {
         "CPUCreditBalance": {"DBInstanceIdentifier"},
@@ -35,6 +36,11 @@ PUBLISHED = {
         "FreeStorageSpace": {"DBInstanceIdentifier"},
         "FreeableMemory": {"DBInstanceIdentifier"},
     },
+}
+LOGGED = {
+    # The dimensions of what log lines carry: lambda/mysql_jobs/report.py and watch.py.
+    "runs": {"job", "outcome"},
+    **{name: {"job"} for name in (*MEASURES, *WATCHED, "watched")},
 }
 PUBLISHED_BY_A_PROXY = {
     "ClientConnections",
@@ -76,6 +82,7 @@ def test_the_page_asks_the_questions_of_a_person_on_call_in_their_order(jobs: Re
     assert asked == [
         "## Are the jobs running?",
         "## How long do they take?",
+        "## How far behind are they?",
         "## What fails?",
         "## How is the database?",
     ]
@@ -105,14 +112,20 @@ def test_every_job_has_its_description_its_schedule_and_its_outcomes(
         assert [metric["outcome"] for _, metric in _metrics_of(graph)] == list(OUTCOMES)
 
 
-def test_a_job_that_no_alarm_misses_says_so(
-    settings: EnvironmentSettings, jobs: Resources, with_proxy: Resources
+def test_a_job_says_when_it_is_missed_and_whether_it_is_switched_off(
+    settings: EnvironmentSettings, jobs: Resources
 ) -> None:
-    [text] = [text for text in _texts(with_proxy) if text.startswith("**pulse**")]
-    assert "no alarm for missed runs" in text
     for job in settings.jobs:
         [text] = [text for text in _texts(jobs) if text.startswith(f"**{job.name}**")]
         assert "missed after " in text
+    off = a_job(name="pulse", schedule="rate(7 days)", enabled=False)
+    large = load("large").model_copy(update={"jobs": (off,)})
+    resources: Resources = Template.from_stack(
+        Environment(quick_app(context=CONTEXT), project=PROJECT, settings=large).jobs
+    ).to_json()["Resources"]
+    [text] = [text for text in _texts(resources) if text.startswith("**pulse**")]
+    assert "**switched off**" in text
+    assert "missed" not in text
 
 
 def test_the_log_lines_of_all_jobs_failures_are_there(settings: EnvironmentSettings, jobs: Resources) -> None:
@@ -134,13 +147,12 @@ def test_every_metric_on_the_page_and_in_an_alarm_exists(
         (settings.name, {job.name for job in settings.jobs}, jobs),
         ("large", {"pulse"}, with_proxy),
     ):
-        filtered = _filtered(resources)
         used = [*_used_by_alarms(resources), *(each for graph in _graphs(resources) for each in _metrics_of(graph))]
         assert used
         for (namespace, name), dimensions in used:
             if namespace == f"mysql-jobs/{environment}":
-                assert filtered[name] == set(dimensions)
-                assert dimensions["job"] in names
+                assert LOGGED[name] == set(dimensions)
+                assert dimensions["job"] in (names if name != "watched" else {WATCH})
                 assert dimensions.get("outcome", "done") in OUTCOMES
             elif set(dimensions) == {"ProxyName"}:
                 assert name in PUBLISHED_BY_A_PROXY
@@ -148,16 +160,13 @@ def test_every_metric_on_the_page_and_in_an_alarm_exists(
                 assert PUBLISHED[namespace][name] == set(dimensions)
 
 
-def test_an_alarm_asks_for_the_unit_that_the_filter_writes(jobs: Resources) -> None:
-    units = {
-        each["MetricTransformations"][0]["MetricName"]: each["MetricTransformations"][0]["Unit"]
-        for each in _of_type(jobs, "AWS::Logs::MetricFilter")
-    }
+def test_an_alarm_asks_for_the_unit_that_the_log_line_has(jobs: Resources) -> None:
+    units = {**MEASURES, **WATCHED, "watched": "Count"}
     asked = [
         each["MetricStat"]
         for alarm in _of_type(jobs, "AWS::CloudWatch::Alarm")
         for each in alarm.get("Metrics", ())
-        if "MetricStat" in each
+        if "MetricStat" in each and each["MetricStat"]["Metric"]["Namespace"].startswith("mysql-jobs/")
     ]
     assert asked
     for stat in asked:
@@ -187,6 +196,7 @@ def test_of_more_jobs_than_the_page_holds_it_shows_the_worst_and_leads_to_every_
     assert [text for text in _texts(resources) if text.startswith("## ")] == [
         "## Are the jobs running?",
         "## How long do they take?",
+        "## How far behind are they?",
         "## What fails?",
         "## How is the database?",
     ]
@@ -199,13 +209,12 @@ def test_of_more_jobs_than_the_page_holds_it_shows_the_worst_and_leads_to_every_
         for part in metric
         if isinstance(part, dict) and "expression" in part
     ]
-    assert len(queries) == 6
-    filtered = _filtered(resources)
+    assert len(queries) == 9
     for query in queries:
         [(what, dimensions)] = re.findall(
             r'SELECT (?:SUM|MAX)\((\w+)\) FROM SCHEMA\("mysql-jobs/large", ([\w, ]+)\)', query
         )
-        assert set(dimensions.split(", ")) == filtered[what]
+        assert set(dimensions.split(", ")) == LOGGED[what]
     # What does not grow with the jobs has no limit to meet; what does is 50 log groups in a query.
     per_job = json.dumps([each for each in _body(resources)["widgets"] if each["type"] != "log"])
     assert not any(f"large-{job.name}" in per_job for job in settings.jobs)
@@ -269,12 +278,6 @@ def _used_by_alarms(resources: Resources) -> list[tuple[tuple[str, str], dict[st
             dimensions = {each["Name"]: each["Value"] for each in stat["Dimensions"]}
             found.append(((stat["Namespace"], stat["MetricName"]), dimensions))
     return found
-
-
-def _filtered(resources: Resources) -> dict[str, set[str]]:
-    """The dimensions of each metric that a filter makes."""
-    transformations = [each["MetricTransformations"][0] for each in _of_type(resources, "AWS::Logs::MetricFilter")]
-    return {each["MetricName"]: {pair["Key"] for pair in each["Dimensions"]} for each in transformations}
 
 
 def _of_type(resources: Resources, kind: str) -> list[dict[str, Any]]:

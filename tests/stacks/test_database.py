@@ -319,8 +319,8 @@ def test_an_own_key_encrypts_every_log(large: EnvironmentSettings, synthesize: S
             for resources in stacks.values()
             for name, group in of_type(resources, "AWS::Logs::LogGroup").items()
         }
-        # The flow logs', three of the database, the proxy's, and those of the migrations and the jobs.
-        assert (len(groups), set(groups.values())) == (6 + len(large.jobs), {key})
+        # The flow logs', three of the database, the proxy's, and those of the migrations, the watcher and the jobs.
+        assert (len(groups), set(groups.values())) == (7 + len(large.jobs), {key})
 
 
 @pytest.mark.parametrize("auth", ["iam", "secret"])
@@ -336,7 +336,7 @@ def test_an_own_key_encrypts_everything_that_the_database_keeps(
     assert instance["MasterUserSecret"] == {"KmsKeyId": KEY}
     secrets = of_type(stacks["Database"], "AWS::SecretsManager::Secret").values()
     assert [secret["Properties"]["KmsKeyId"] for secret in secrets] == (
-        [KEY] * (1 + len(large.jobs)) if auth == "secret" else []
+        [KEY] * (2 + len(large.jobs)) if auth == "secret" else []
     )
 
 
@@ -347,7 +347,7 @@ def test_who_may_read_a_secret_may_use_its_key_for_that(large: EnvironmentSettin
         for policy in of_type(stacks["Jobs"], "AWS::IAM::Policy").values()
         if "GetSecretValue" in json.dumps(statements := policy["Properties"]["PolicyDocument"]["Statement"])
     ]
-    assert len(readers) == 1 + len(large.jobs)
+    assert len(readers) == 2 + len(large.jobs)  # the migrations and the watcher
     for statements in readers:
         [decrypt] = [statement for statement in statements if statement["Action"] == "kms:Decrypt"]
         assert decrypt["Resource"] == KEY

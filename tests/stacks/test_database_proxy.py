@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from settings.environment import EnvironmentSettings
+from settings.names import WATCH
 from settings.project import ENGINE
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS
@@ -60,7 +61,7 @@ def test_the_proxy_waits_shorter_for_a_connection_than_any_function_for_the_prox
     borrow = pool(jobs)["ConnectionBorrowTimeout"]
     functions = [each["Properties"] for each in of_type(jobs, "AWS::Lambda::Function").values()]
     timeouts = [each["Timeout"] for each in functions if each.get("FunctionName", "").startswith("large-")]
-    assert len(timeouts) == len(large.jobs) + 1
+    assert len(timeouts) == len(large.jobs) + 2  # the migrations and the watcher
     assert borrow == 7
     assert borrow < min(timeouts)
 
@@ -97,15 +98,17 @@ def test_the_proxy_sets_what_a_run_sets_by_itself_without_one(jobs: Resources) -
     assert set(re.findall(r"SESSION (\w+) =", instance_only)) == set(re.findall(r"(\w+) =", pool(jobs)["InitQuery"]))
 
 
-def test_the_proxy_logs_in_as_the_jobs_do(auth: str, jobs: Resources, large: EnvironmentSettings) -> None:
+def test_the_proxy_logs_in_as_the_jobs_and_their_watcher_do(
+    auth: str, jobs: Resources, large: EnvironmentSettings
+) -> None:
     proxy = the(jobs, "AWS::RDS::DBProxy")
     if auth == "iam":
         assert proxy["DefaultAuthScheme"] == "IAM_AUTH"
         assert "Auth" not in proxy
     else:
-        assert len(proxy["Auth"]) == len(large.jobs)
-        for job, login in zip(large.jobs, proxy["Auth"], strict=True):
-            assert f"LoginSecret{job.name}" in json.dumps(login.pop("SecretArn"))
+        users = [*(job.name for job in large.jobs), WATCH]
+        for user, login in zip(users, proxy["Auth"], strict=True):
+            assert f"LoginSecret{user}" in json.dumps(login.pop("SecretArn"))
             assert login == {
                 "AuthScheme": "SECRETS",
                 "ClientPasswordAuthType": "MYSQL_CACHING_SHA2_PASSWORD",
@@ -177,7 +180,7 @@ def test_turning_the_proxy_on_changes_no_job(without: Stacks, stacks: Stacks) ->
     before, after = (of_type(each["Jobs"], "AWS::Lambda::Function") for each in (without, stacks))
     for name, function in before.items():
         changed = differing(function["Properties"], after[name]["Properties"])
-        is_job = name.startswith("Job")
+        is_job = name.startswith(("Job", "WatcherWatch"))
         migrates = function["Properties"].get("FunctionName") == "large-migrate"
         assert changed == ({"Environment"} if is_job or migrates else set())
         if migrates:  # how many connections the jobs' users may have

@@ -24,13 +24,15 @@ TYPES = {
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
     "AWS::EC2::VPCEndpoint",
+    "AWS::Events::EventBus",
+    "AWS::Events::Rule",
     "AWS::IAM::Policy",
     "AWS::IAM::Role",
     "AWS::Lambda::EventInvokeConfig",
     "AWS::Lambda::Function",
+    "AWS::Lambda::Permission",
     "AWS::Lambda::Version",
     "AWS::Logs::LogGroup",
-    "AWS::Logs::MetricFilter",
     "AWS::RDS::DBProxy",
     "AWS::RDS::DBProxyTargetGroup",
     "AWS::RDS::EventSubscription",
@@ -50,6 +52,7 @@ ACTIONS = {
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
+    "events:PutEvents",
     "kms:Decrypt",
     "kms:GenerateDataKey",
     "lambda:InvokeFunction",
@@ -235,8 +238,8 @@ def test_the_migrations_are_told_what_the_server_must_have_and_each_function_whi
     [migrate] = [each for each in variables if "JOBS_AUTH" in each]
     assert migrate["OWN_SCHEMA"] == "mysql_jobs_adopted"
     assert migrate["DATABASE_ORIGIN"] == "existing"
-    # Two jobs, each with one run and one connection that ends it, and the migrations' two.
-    assert migrate["CONNECTIONS_NEEDED"] == "6"
+    # Two jobs, each with one run and one connection that ends it, the watcher's, and the migrations' two.
+    assert migrate["CONNECTIONS_NEEDED"] == "7"
     for job in _variables(stacks):
         assert job["OWN_SCHEMA"] == "mysql_jobs_adopted"
         assert not {"DATABASE_ORIGIN", "CONNECTIONS_NEEDED"} & job.keys()

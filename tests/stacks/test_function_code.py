@@ -26,7 +26,8 @@ def code(tmp_path: Path) -> Path:
 
 def test_it_holds_pymysql_the_sources_and_one_regions_certificates(code: Path) -> None:
     [metadata] = code.glob("pymysql-*.dist-info")
-    assert _names(code) == {"jobs", "migrations", "mysql_jobs", "pymysql", metadata.name}
+    assert _names(code) == {"jobs", "migrations", "mysql_jobs", "pymysql", "settings", metadata.name}
+    assert _names(code / "settings") == {"__init__.py", "schedule.py"}
     sources = {path.name for path in ENGINE.glob("*.py")}
     assert _names(code / "mysql_jobs") == {"certificates", "migrations", *sources}
     assert _names(code / "mysql_jobs" / "migrations") == _names(ENGINE / "migrations")
@@ -107,7 +108,8 @@ def test_it_is_the_same_every_time(code: Path, tmp_path_factory: pytest.TempPath
 
 def test_it_starts_with_nothing_but_itself(code: Path) -> None:
     # -S: no site-packages, so neither this project's virtual environment nor Lambda's boto3 can help out.
-    script = f"import sys; sys.path.insert(0, {str(code)!r}); import mysql_jobs.handler, mysql_jobs.migrate, jobs.pulse"
+    script = f"import sys; sys.path.insert(0, {str(code)!r}); "
+    script += "import mysql_jobs.handler, mysql_jobs.migrate, mysql_jobs.watch, jobs.pulse, settings.schedule"
     subprocess.run([sys.executable, "-I", "-S", "-B", "-c", script], check=True)
 
 

@@ -20,7 +20,7 @@ from tests.fixture import ENVIRONMENTS, PROJECT
 
 CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"] | {"aws:cdk:bundling-stacks": []}
 
-ENVIRONMENT, JOB = 220, 86
+ENVIRONMENT, JOB = 226, 91
 """The most calls for an environment without jobs, and for each job in it."""
 
 

@@ -17,6 +17,7 @@ FIXED = {
     },
     "Jobs": {
         "MigrationsMigrateLogGroup0F921592": LOG,
+        "WatcherWatchLogGroup5AF5B2E5": LOG,
         "JobpulseDeadLettersA15CB033": QUEUE,
         "JobpulseJobLogGroupE867C02D": LOG,
         "JobsweepDeadLetters41E23246": QUEUE,
@@ -28,7 +29,13 @@ FIXED = {
 LOGIN = {
     "iam": {"IamDbAuthErrorLogE48731CE": LOG},
     "secret": dict.fromkeys(
-        ("JobsSecretCA43EC45", "LoginSecretpulse56794DA4", "LoginSecretsweep27FA5E7B", "LoginSecrettally8FAAB589"),
+        (
+            "JobsSecretCA43EC45",
+            "LoginSecretpulse56794DA4",
+            "LoginSecretsweep27FA5E7B",
+            "LoginSecrettally8FAAB589",
+            "LoginSecretwatch1ECAB423",
+        ),
         "AWS::SecretsManager::Secret",
     ),
 }

@@ -14,8 +14,11 @@ from documents.synthesis import synthesize
 from review.judgement import dangers
 from review.templates import read_environments
 from settings.job_users import RIGHTS_FILE, fits_variable
+from settings.names import WATCH
 from settings.placement import FIRST, FURTHER, RESOURCES_PER_JOB, RESOURCES_PER_STACK, settle
 from settings.project import Project
+from settings.watched_jobs import WATCHED_FILE
+from stacks.watching.dashboard import JOBS_WITH_ROWS
 from tests.conftest import read_templates
 from tests.fixture import PROJECT
 from tests.stacks.templates import Resources, Stacks, groups, of_type
@@ -75,13 +78,14 @@ def test_all_of_a_job_is_in_its_own_stack(stacks: Stacks) -> None:
         resources = stacks[stack]
         jobs = _jobs(resources)
         for kind, number in (
-            ("AWS::CloudWatch::Alarm", 5),
+            ("AWS::CloudWatch::Alarm", 8),
+            ("AWS::Events::Rule", 1),
             ("AWS::Lambda::EventInvokeConfig", 1),
-            ("AWS::Logs::MetricFilter", 6),
+            ("AWS::Lambda::Permission", 1),
             ("AWS::SQS::Queue", 1),
             ("AWS::Scheduler::Schedule", 1),
         ):
-            of_jobs = [each for each in of_type(resources, kind) if not each.startswith("DatabaseAlarms")]
+            of_jobs = [each for each in of_type(resources, kind) if each.startswith(("Job", "Alarms"))]
             assert len(of_jobs) == number * len(jobs), kind
 
 
@@ -105,7 +109,8 @@ def test_the_first_stack_reads_none_of_the_others(stacks: Stacks) -> None:
 
 def test_the_jobs_of_all_stacks_share_one_security_group_and_its_rules(stacks: Stacks, assembly: Path) -> None:
     functions = {f"{'Jobs' if number < FIRST else 'Jobs-2'}/Job-{job}/Job/Function" for number, job in enumerate(JOBS)}
-    assert groups(read_environments(assembly)[NAME])["Jobs/SecurityGroup"] == functions
+    watcher = {"Jobs/Watcher/Watch/Function"}  # one for all, in the first stack
+    assert groups(read_environments(assembly)[NAME])["Jobs/SecurityGroup"] == functions | watcher
     assert of_type(stacks["Jobs-2"], "AWS::EC2::SecurityGroup") == {}
     for kind in ("AWS::EC2::SecurityGroupIngress", "AWS::EC2::SecurityGroupEgress"):
         assert of_type(stacks["Jobs-2"], kind) == {}
@@ -127,6 +132,14 @@ def test_a_stack_has_room_for_its_jobs_and_for_what_a_team_adds(stacks: Stacks, 
         assert template.stat().st_size < 0.8 * TEMPLATE_BYTES
 
 
+def test_the_template_with_the_page_has_room_for_the_most_jobs_that_have_a_row(stacks: Stacks, assembly: Path) -> None:
+    [page] = of_type(stacks["Jobs"], "AWS::CloudWatch::Dashboard").values()
+    notes = [each["Metadata"].get(file, "") for each in _functions(stacks) for file in (RIGHTS_FILE, WATCHED_FILE)]
+    per_job = len(json.dumps([page, notes])) / len(JOBS)
+    [size] = [each.stat().st_size for each in (assembly / f"assembly-{NAME}").glob(f"{NAME}Jobs2A*.template.json")]
+    assert size + per_job * (JOBS_WITH_ROWS - len(JOBS)) < 0.95 * TEMPLATE_BYTES
+
+
 def test_no_policy_is_longer_than_iam_allows(stacks: Stacks) -> None:
     for stack, resources in stacks.items():
         for name, policy in of_type(resources, "AWS::IAM::Policy").items():
@@ -142,25 +155,30 @@ def test_no_function_is_told_more_than_lambda_allows(stacks: Stacks) -> None:
             assert len(json.dumps(longest)) <= VARIABLES_BYTES
 
 
-def test_rights_that_do_not_fit_a_variable_are_in_the_zip_of_the_migrations_alone(
+def test_what_does_not_fit_a_variable_is_in_the_zip_of_the_migrations_and_of_the_watcher_alone(
     stacks: Stacks, assembly: Path
 ) -> None:
-    migrate, *others = sorted(
-        (each["Properties"] for each in _functions(stacks)),
-        key=lambda each: not each["FunctionName"].endswith("-migrate"),
-    )
+    functions = [each["Properties"] for each in _functions(stacks)]
+    by_name = {each["FunctionName"].removeprefix(f"{NAME}-"): each for each in functions}
+    migrate, watch = by_name.pop("migrate"), by_name.pop("watch")
     assert migrate["Environment"]["Variables"]["RIGHTS"] == RIGHTS_FILE
     asset = migrate["Code"]["S3Key"].removesuffix(".zip")
     text = (assembly / f"asset.{asset}" / RIGHTS_FILE).read_text()
     assert not fits_variable(text)
     rights = json.loads(text)
     assert {job: told["tables"] for job, told in rights.items()} == {
-        job: {f"table_of_{job}": "DELETE, INSERT, SELECT, UPDATE"} for job in JOBS
+        WATCH: {},
+        **{job: {f"table_of_{job}": "DELETE, INSERT, SELECT, UPDATE"} for job in JOBS},
     }
-    codes = {each["Code"]["S3Key"] for each in others}
+    assert watch["Environment"]["Variables"]["WATCHED"] == WATCHED_FILE
+    assert watch["Code"] == migrate["Code"]
+    assert json.loads((assembly / f"asset.{asset}" / WATCHED_FILE).read_text()).keys() == set(JOBS)
+    codes = {each["Code"]["S3Key"] for each in by_name.values()}
     assert len(codes) == 1
     assert migrate["Code"]["S3Key"] not in codes
-    assert not (assembly / f"asset.{codes.pop().removesuffix('.zip')}" / RIGHTS_FILE).exists()
+    of_jobs = assembly / f"asset.{codes.pop().removesuffix('.zip')}"
+    assert not (of_jobs / RIGHTS_FILE).exists()
+    assert not (of_jobs / WATCHED_FILE).exists()
 
 
 def test_a_review_sees_rights_that_are_in_the_zip_and_that_no_job_states(assembly: Path, stacks: Stacks) -> None:
@@ -171,6 +189,30 @@ def test_a_review_sees_rights_that_are_in_the_zip_and_that_no_job_states(assembl
     migrate.notes[RIGHTS_FILE][job]["tables"]["customer"] = "DELETE, SELECT"
     [danger] = dangers(before, after)
     assert danger.text == f"the database user of the job {job} may now `DELETE`, `SELECT` on the table `customer`"
+
+
+def test_a_review_sees_what_is_watched_by_what_is_in_the_zip(assembly: Path, stacks: Stacks) -> None:
+    before, after = (read_environments(assembly)[NAME] for _ in range(2))
+    [watch] = [each for each in after.of("AWS::Lambda::Function") if WATCHED_FILE in each.notes]
+    del watch.notes[WATCHED_FILE][JOBS[-1]]
+    [danger] = dangers(before, after)
+    assert danger.text == f"the job {JOBS[-1]} is no longer watched"
+
+
+def test_each_stack_has_a_bus_of_its_own_and_a_rule_on_it_for_each_job(stacks: Stacks) -> None:
+    for stack, name in (("Jobs", f"{NAME}-continuations"), ("Jobs-2", f"{NAME}-continuations-2")):
+        [(bus, properties)] = of_type(stacks[stack], "AWS::Events::EventBus").items()
+        assert properties["Properties"]["Name"] == name
+        rules = of_type(stacks[stack], "AWS::Events::Rule").values()
+        assert len(rules) == len(_jobs(stacks[stack]))
+        assert all(rule["Properties"]["EventBusName"] == {"Ref": bus} for rule in rules)
+
+
+def test_jobs_that_a_version_before_deployed_in_a_stack_still_fit_it(stacks: Stacks) -> None:
+    """Moved to another stack, a job would be deleted with its log: all 25, or the first stack's 20, have to fit."""
+    for stack, most in (("Jobs", FIRST), ("Jobs-2", FURTHER)):
+        assert len(_jobs(stacks[stack])) == most
+        assert len(stacks[stack]) <= RESOURCES_PER_STACK
 
 
 def test_a_new_job_in_a_new_stack_is_no_danger(assembly: Path, stacks: Stacks) -> None:
@@ -216,7 +258,7 @@ def _functions(stacks: Stacks) -> Iterator[dict[str, Any]]:
 
 def _jobs(resources: Resources) -> list[str]:
     names = [each["Properties"]["Name"] for each in of_type(resources, "AWS::Scheduler::Schedule").values()]
-    return sorted(name.removeprefix(f"{NAME}-") for name in names)
+    return sorted(name.removeprefix(f"{NAME}-") for name in names if name != f"{NAME}-{WATCH}")
 
 
 def _resolved(value: Any, resources: Resources) -> Any:

@@ -8,15 +8,16 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from aws_cdk.assertions import Template
 
+from mysql_jobs import report, watch
 from mysql_jobs.claim import Refusal
-from mysql_jobs.connection import Destroyed
 from mysql_jobs.report import Report
 from mysql_jobs.run import Outcome
 from review.templates import listed
 from settings.environment import EnvironmentSettings
+from settings.names import WATCH
 from settings.project import ROOT
 from stacks.environment import Environment
-from stacks.jobs.run_metrics import OUTCOMES, WORKED
+from stacks.jobs.run_metrics import MEASURES, OUTCOMES, WATCHED, watches
 from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load
 from tests.quick_app import quick_app
 from tests.stacks.templates import Resources
@@ -33,7 +34,7 @@ def settings(environment: str) -> EnvironmentSettings:
 @pytest.fixture(scope="module")
 def with_key() -> Resources:
     """The environment large with a key of its own, and a job that says otherwise than the defaults."""
-    job = a_job(name="pulse", schedule="rate(1 day)", concurrency=3, retry_minutes=45, flexible_minutes=15)
+    job = a_job(name="pulse", schedule="rate(1 day)", concurrency=3, retry_minutes=45, flexible_minutes=15, retries=1)
     settings = load("large").model_copy(update={"encryption_key": KEY, "jobs": (job,)})
     resources: Resources = Template.from_stack(
         Environment(quick_app(context=CONTEXT), project=PROJECT, settings=settings).jobs
@@ -57,7 +58,11 @@ def test_a_run_is_delivered_and_tried_again_until_the_next_one_is_near(
         name = f"{settings.name}-{job.name}"
         assert _schedule(jobs, name)["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == window
         retry = _retry(jobs, name)
-        assert (retry["MaximumRetryAttempts"], retry["MaximumEventAgeInSeconds"]) == (2, window)
+        assert (retry["MaximumRetryAttempts"], retry["MaximumEventAgeInSeconds"]) == (job.retries, window)
+
+
+def test_a_run_that_fails_is_tried_again_as_often_as_its_file_says(with_key: Resources) -> None:
+    assert _retry(with_key, "large-pulse")["MaximumRetryAttempts"] == 1
 
 
 def test_what_fails_for_good_is_in_one_place(settings: EnvironmentSettings, jobs: Resources) -> None:
@@ -65,7 +70,7 @@ def test_what_fails_for_good_is_in_one_place(settings: EnvironmentSettings, jobs
         name = f"{settings.name}-{job.name}"
         undelivered = _schedule(jobs, name)["Target"]["DeadLetterConfig"]["Arn"]
         failed = _retry(jobs, name)["DestinationConfig"]["OnFailure"]["Destination"]
-        assert undelivered == failed
+        assert undelivered == failed == _target(jobs, name)["DeadLetterConfig"]["Arn"]
         queue = jobs[failed["Fn::GetAtt"][0]]["Properties"]
         assert (queue["QueueName"], queue["SqsManagedSseEnabled"]) == (f"{name}-dead-letters", True)
 
@@ -73,7 +78,7 @@ def test_what_fails_for_good_is_in_one_place(settings: EnvironmentSettings, jobs
 def test_dead_letters_travel_over_tls_only(settings: EnvironmentSettings, jobs: Resources) -> None:
     policies = [each["PolicyDocument"]["Statement"] for each in _of_type(jobs, "AWS::SQS::QueuePolicy").values()]
     assert len(policies) == len(settings.jobs)
-    for [statement] in policies:
+    for [statement, _] in policies:
         assert (statement["Effect"], statement["Action"]) == ("Deny", "sqs:*")
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
@@ -97,12 +102,13 @@ def test_a_flexible_job_starts_within_its_window_and_others_on_time(jobs: Resour
 
 def test_the_schedules_of_a_stack_may_start_its_jobs_leave_dead_letters_and_nothing_else(jobs: Resources) -> None:
     functions = [name for name in _of_type(jobs, "AWS::Lambda::Function") if name.startswith("Job")]
+    assert _rights(jobs, "WatcherStartRole") == [(f"{_id(jobs, '-watch')}.Arn", {"lambda:InvokeFunction"})]
     queues = list(_of_type(jobs, "AWS::SQS::Queue"))
     assert _rights(jobs, "ScheduleRole") == [
         *((f"{function}.Arn", {"lambda:InvokeFunction"}) for function in sorted(functions)),
         *((f"{queue}.Arn", {"sqs:SendMessage"}) for queue in sorted(queues)),
     ]
-    schedules = _of_type(jobs, "AWS::Scheduler::Schedule").values()
+    schedules = [each for name, each in _of_type(jobs, "AWS::Scheduler::Schedule").items() if name.startswith("Job")]
     started = {schedule["Target"]["Arn"]["Fn::GetAtt"][0] for schedule in schedules}
     assert len(started) == len(schedules) == len(functions)  # each its own
 
@@ -110,13 +116,16 @@ def test_the_schedules_of_a_stack_may_start_its_jobs_leave_dead_letters_and_noth
 def test_only_schedules_of_this_account_may_take_the_schedules_role(
     settings: EnvironmentSettings, jobs: Resources
 ) -> None:
-    [role] = [each for name, each in _of_type(jobs, "AWS::IAM::Role").items() if "ScheduleRole" in name]
-    [statement] = role["AssumeRolePolicyDocument"]["Statement"]
-    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
-    assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == settings.account
+    every = _of_type(jobs, "AWS::IAM::Role").items()
+    roles = [each for name, each in every if re.match("ScheduleRole|WatcherStart", name)]
+    assert len(roles) == 2  # of the jobs, and of the watcher
+    for role in roles:
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+        assert statement["Condition"]["StringEquals"]["aws:SourceAccount"] == settings.account
 
 
-def test_a_job_may_log_log_in_leave_dead_letters_and_nothing_else(
+def test_a_job_may_log_log_in_leave_dead_letters_hand_over_to_its_next_run_and_nothing_else(
     settings: EnvironmentSettings, jobs: Resources
 ) -> None:
     login = {"rds-db:connect"}
@@ -126,43 +135,50 @@ def test_a_job_may_log_log_in_leave_dead_letters_and_nothing_else(
         rights = _rights(jobs, "Job" + job.name.replace("_", "") + "JobRole")
         wide = set().union(*(actions for resource, actions in rights if resource == "*"))
         narrow = set().union(*(actions for resource, actions in rights if resource != "*"))
-        assert narrow == {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage"} | login
+        assert narrow == {"logs:CreateLogStream", "logs:PutLogEvents", "sqs:SendMessage", "events:PutEvents"} | login
         assert {action.partition(":")[0] for action in wide} == {"ec2"}  # the function's network interface
 
 
 def test_no_schedule_and_no_function_of_a_job_is_there_before_the_migrations_ran(jobs: Resources) -> None:
     [trigger] = [name for name, each in jobs.items() if each["Type"] == "Custom::Trigger"]
     for name, each in jobs.items():
-        if each["Type"] in ("AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig"):
+        if each["Type"] in ("AWS::Scheduler::Schedule", "AWS::Lambda::EventInvokeConfig", "AWS::Events::Rule"):
             assert trigger in each["DependsOn"], name
 
 
-def test_logs_are_json_and_every_field_that_a_metric_is_filtered_from_is_in_the_log_line(
+def test_logs_are_json_and_each_function_knows_where_its_metrics_belong(
     settings: EnvironmentSettings, jobs: Resources
 ) -> None:
-    for job in settings.jobs:
-        assert _function(jobs, f"{settings.name}-{job.name}")["LoggingConfig"]["LogFormat"] == "JSON"
-    filters = json.dumps(list(_of_type(jobs, "AWS::Logs::MetricFilter").values()))
-    assert set(re.findall(r"\$\.(\w+)", filters)) <= {"message", *_log_line()}
+    for name in (*(job.name for job in settings.jobs), WATCH):
+        function = _function(jobs, f"{settings.name}-{name}")
+        assert function["LoggingConfig"]["LogFormat"] == "JSON"
+        assert function["Environment"]["Variables"]["METRICS"] == f"mysql-jobs/{settings.name}"
+    assert (
+        _of_type(jobs, "AWS::Logs::MetricFilter") == {}
+    )  # CloudWatch makes them of the lines, which say so themselves
+
+
+def test_what_alarms_and_graphs_know_of_a_run_and_of_the_watcher_is_what_their_log_lines_say() -> None:
+    assert report.MEASURES == MEASURES
+    [of_a_job] = watch.MEASURES
+    assert (of_a_job.units, of_a_job.by) == (WATCHED, ("job",))
+    [of_itself] = watch.WATCHED
+    metric = watches("basic")
+    assert of_itself.units == {metric.name: metric.unit}
+    assert set(of_itself.by) == set(metric.dimensions)
 
 
 def test_the_outcomes_are_those_that_runs_have() -> None:
     ended = get_args(get_type_hints(Outcome)["word"])
-    assert set(OUTCOMES) == {*get_args(Refusal), *ended, _log_line(fail=True)["outcome"]}
-    assert set(WORKED) < set(ended)
+    assert set(OUTCOMES) == {*get_args(Refusal), *ended, _failed()["outcome"]}
 
 
-def _log_line(*, fail: bool = False) -> dict[str, Any]:
-    """What the function itself writes about a run."""
+def _failed() -> dict[str, Any]:
+    """What the function itself writes about a run that failed."""
     report = Report(job="pulse", request_id="1")
-    with report.timing("connect"):
-        pass
-    report.destroyed(Destroyed(how="polite", seconds=0.001, killed=""))
-    if fail:
-        report.failed(ValueError("no"))
-    report.leaked([])
+    report.failed(ValueError("no"))
     report.write()
-    return {**report.entries, "attempts": 1}
+    return report.entries
 
 
 def _function(resources: Resources, name: str) -> dict[str, Any]:
@@ -182,6 +198,21 @@ def _retry(resources: Resources, name: str) -> dict[str, Any]:
     configs = _of_type(resources, "AWS::Lambda::EventInvokeConfig").values()
     [config] = [each for each in configs if each["FunctionName"] == {"Ref": function}]
     return config
+
+
+def _target(resources: Resources, name: str) -> dict[str, Any]:
+    """What the rule of this name starts."""
+    [rule] = [each for each in _of_type(resources, "AWS::Events::Rule").values() if each["Name"] == name]
+    [target] = rule["Targets"]
+    found: dict[str, Any] = target
+    return found
+
+
+def _id(resources: Resources, ending: str) -> str:
+    """Of the function whose name ends so."""
+    functions = _of_type(resources, "AWS::Lambda::Function").items()
+    [found] = [name for name, each in functions if str(each.get("FunctionName")).endswith(ending)]
+    return found
 
 
 def _rights(resources: Resources, role: str) -> list[tuple[str, set[str]]]:

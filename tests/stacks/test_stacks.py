@@ -8,6 +8,7 @@ import pytest
 from aws_cdk.assertions import Template
 
 from review.templates import read_environments
+from settings.names import WATCH
 from settings.placement import FIRST, RESOURCES_PER_STACK
 from stacks.environment import Environment
 from tests.conftest import read_templates
@@ -68,7 +69,7 @@ def test_every_job_of_the_file_has_a_function_a_schedule_and_a_dead_letter_queue
 def test_the_jobs_whose_needs_are_equal_share_a_security_group_and_nobody_else_is_in_it(assembly: Path) -> None:
     for name, settings in ENVIRONMENTS.items():
         members = groups(read_environments(assembly)[name])
-        functions = {f"Jobs/Job-{job.name}/Job/Function" for job in settings.jobs}
+        functions = {f"Jobs/Job-{job.name}/Job/Function" for job in settings.jobs} | {"Jobs/Watcher/Watch/Function"}
         assert members["Jobs/SecurityGroup"] == functions
         assert not functions & set().union(*(each for group, each in members.items() if group != "Jobs/SecurityGroup"))
 
@@ -78,7 +79,10 @@ def test_the_migrations_make_the_user_that_each_job_logs_in_as_with_the_rights_o
 ) -> None:
     variables = _variables(jobs)
     told = json.loads(variables[f"{environment}-migrate"]["RIGHTS"])
-    assert told.keys() == {job.name for job in ENVIRONMENTS[environment].jobs}
+    assert told.keys() == {WATCH, *(job.name for job in ENVIRONMENTS[environment].jobs)}
+    assert told[WATCH]["user"] == variables[f"{environment}-watch"]["DATABASE_USER"]
+    assert told[WATCH]["tables"] == {}
+    assert told[WATCH]["own"] == {"ledger": "SELECT", "watched": "DELETE, INSERT, SELECT, UPDATE"}
     for job in ENVIRONMENTS[environment].jobs:
         assert told[job.name]["user"] == variables[f"{environment}-{job.name}"]["DATABASE_USER"]
         rights = {table: set(each.split(", ")) for table, each in told[job.name]["tables"].items()}
@@ -107,7 +111,7 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> 
     assert "PARAMETERS" not in told["basic-plain"]
     assert (told["basic-purge"]["MAX_WINDOW_MINUTES"], told["basic-purge"]["PARAMETERS"]) == ("4320", '{"rows":5}')
     rights = {job: each["tables"] for job, each in json.loads(told["basic-migrate"]["RIGHTS"]).items()}
-    assert rights == {"plain": {"a": "SELECT", "b": "INSERT"}, "purge": {"b": "DELETE"}}
+    assert rights == {"plain": {"a": "SELECT", "b": "INSERT"}, "purge": {"b": "DELETE"}, WATCH: {}}
     descriptions = {each["FunctionName"]: each["Description"] for each in _functions(resources)}
     assert descriptions["basic-plain"] == "Job plain, rate(5 minutes). Rests."
     assert descriptions["basic-purge"].startswith("Job purge, rate(1 day). Deletes, Deletes, ")

@@ -237,7 +237,11 @@ def _noted(draft: Draft) -> None:
         body["Metadata"][TABLES_NOTE] = {"event": "SELECT"}
 
 
-METRICS = ("Runs", "Worked", "Duration", "Connect", "Destroy", "Attempts")
+def _late(watched: str, **changed: Any) -> str:
+    """What the watcher is told, with other words of the job pulse."""
+    told = json.loads(watched)
+    return json.dumps({**told, "pulse": {**told["pulse"], **changed}})
+
 
 CASES: list[Case] = [
     # Watching
@@ -253,7 +257,7 @@ CASES: list[Case] = [
                 "MetricTransformations": [
                     {
                         "Dimensions": [{"Key": "job", "Value": "$.job"}],
-                        "MetricName": "worked",
+                        "MetricName": "stuck",
                         "MetricNamespace": "mysql-jobs/large",
                         "MetricValue": "1",
                     }
@@ -279,10 +283,15 @@ CASES: list[Case] = [
         "missed after a week, as the schedule changes, too",
         several(
             put("Scheduler::Schedule", "Job-pulse/Schedule", "ScheduleExpression", "rate(6 minutes)"),
-            put(ALARM, "pulse/Missed", "EvaluationPeriods", 1440),
+            change(
+                FUNCTION,
+                "Watcher/Watch/Function",
+                "Environment.Variables.WATCHED",
+                lambda old: _late(old, schedule="rate(6 minutes)", silence_seconds=604800),
+            ),
         ),
         PROTECTION,
-        "pulse/Missed",
+        "Watcher",
     ),
     _yes(
         "no retries, as the schedule changes, too",
@@ -1042,7 +1051,7 @@ CASES: list[Case] = [
     _yes(
         "alarms of a job that stays, where its metrics go",
         several(
-            *(drop("Logs::MetricFilter", f"Job-pulse/Metrics/{each}") for each in METRICS),
+            without(FUNCTION, "Job-pulse/Job/Function", "Environment.Variables.METRICS"),
             drop(ALARM, "pulse/Missed"),
             drop(ALARM, "pulse/NearTimeout"),
         ),

@@ -87,7 +87,7 @@ def _policy_in_two(draft: Draft) -> None:
 
 
 def _waits_for_one_as_a_text(draft: Draft) -> None:
-    _, _, body = draft.find("Logs::MetricFilter", "Job-pulse/Metrics/Runs")
+    _, _, body = draft.find("Logs::LogGroup", "Job-pulse/Job/LogGroup")
     [body["DependsOn"]] = body["DependsOn"]
 
 
@@ -189,7 +189,7 @@ CASES: list[Case] = [
     same(
         "large",
         "dimensions in another order",
-        change("Logs::MetricFilter", "pulse/Metrics/Runs", "MetricTransformations.0.Dimensions", _backwards),
+        change(ALARM, "pulse/Throttles", "Metrics", _backwards),
     ),
     same(
         "large",
@@ -534,22 +534,22 @@ CASES: list[Case] = [
         change(
             POLICY, PULSE, STATEMENT, lambda old: [*old, {"Effect": "Allow", "NotAction": ["iam:*"], "Resource": "*"}]
         ),
-        harmless("large", "all but more actions", put(POLICY, PULSE, f"{STATEMENT}.5.NotAction", ["iam:*", "s3:*"])),
-        same("large", "a list of one action that is excepted", put(POLICY, PULSE, f"{STATEMENT}.5.NotAction", "iam:*")),
+        harmless("large", "all but more actions", put(POLICY, PULSE, f"{STATEMENT}.6.NotAction", ["iam:*", "s3:*"])),
+        same("large", "a list of one action that is excepted", put(POLICY, PULSE, f"{STATEMENT}.6.NotAction", "iam:*")),
     ),
     *given(
         change(POLICY, PULSE, STATEMENT, lambda old: [*old, _allow("s3:Get*", Condition=_TWO)]),
         same(
             "large",
             "values of a condition in another order",
-            change(POLICY, PULSE, f"{STATEMENT}.5.Condition.StringEquals.aws:PrincipalOrgID", _backwards),
+            change(POLICY, PULSE, f"{STATEMENT}.6.Condition.StringEquals.aws:PrincipalOrgID", _backwards),
         ),
         harmless(
             "large",
             "a value of a condition fewer",
-            put(POLICY, PULSE, f"{STATEMENT}.5.Condition.StringEquals.aws:PrincipalOrgID", "o-1"),
+            put(POLICY, PULSE, f"{STATEMENT}.6.Condition.StringEquals.aws:PrincipalOrgID", "o-1"),
         ),
-        harmless("large", "what was allowed under a condition removed", without(POLICY, PULSE, f"{STATEMENT}.5")),
+        harmless("large", "what was allowed under a condition removed", without(POLICY, PULSE, f"{STATEMENT}.6")),
     ),
     harmless("large", "a denial without its condition", without(POLICY, PULSE, f"{STATEMENT}.2.Condition")),
     *given(
@@ -558,7 +558,7 @@ CASES: list[Case] = [
             same(
                 "large",
                 name,
-                put(QUEUE_POLICY, "Job-pulse/DeadLetters/Policy", f"{STATEMENT}.1.Principal", {"AWS": by}),
+                put(QUEUE_POLICY, "Job-pulse/DeadLetters/Policy", f"{STATEMENT}.2.Principal", {"AWS": by}),
             )
             for name, by in (
                 ("account's number for its root", "333333333333"),

@@ -1,13 +1,21 @@
 """Less is noticed: alarms, events, metrics, logs and dead letters."""
 
+import json
+from collections.abc import Callable
+from typing import Any
+
 from tests.review.corpus.case import (
     ANY,
     DATA,
     PROTECTION,
     Case,
+    Edit,
+    Reference,
+    add,
     asked,
     change,
     drop,
+    given,
     put,
     under_condition,
     without,
@@ -18,10 +26,49 @@ GUARD = PROTECTION | {"unclassified"}
 NEVER = {"Fn::Equals": ["a", "b"]}
 
 ALARMS = [
-    *(f"Alarms-pulse/{name}" for name in ("Errors", "DeadLetters", "Throttles", "NearTimeout", "Missed")),
+    *(
+        f"Alarms-pulse/{name}"
+        for name in ("Errors", "DeadLetters", "Throttles", "NearTimeout", "Stuck", "Missed", "CatchingUp", "Lag")
+    ),
     *(f"DatabaseAlarms/Database{name}" for name in ("Cpu", "Storage", "Memory", "Connections")),
 ]
 PROXY_ALARMS = [f"DatabaseAlarms/Proxy{name}" for name in ("Pinned", "BorrowLatency", "Refused", "DatabaseRefused")]
+
+RULE, BUS, HAND_OVER = "Events::Rule", "Events::EventBus", "Job-pulse/Continuation/Rule"
+OPEN = {"Statement": {"Effect": "Allow", "Action": "events:PutEvents", "Principal": "*", "Resource": "*"}}
+WATCHER, WATCHED = "Lambda::Function", "Environment.Variables.WATCHED"
+
+FILTERED = add(
+    "Jobs",
+    "Worked",
+    FILTER,
+    {
+        "LogGroupName": Reference("Logs::LogGroup", "Job-pulse/Job/LogGroup"),
+        "FilterPattern": '{ ($.message = "run") && ($.outcome = "done") }',
+        "MetricTransformations": [
+            {
+                "Dimensions": [{"Key": "job", "Value": "$.job"}],
+                "MetricName": "worked",
+                "MetricNamespace": "mysql-jobs/large",
+                "MetricValue": "1",
+                "Unit": "Count",
+            }
+        ],
+    },
+)
+"""As each job had some up to version 0.1, and as a team may have."""
+
+
+def _told_of(edit: Callable[[dict[str, Any]], object]) -> Edit:
+    """What the watcher is told of the jobs, edited."""
+
+    def edited(text: str) -> str:
+        told = json.loads(text)
+        edit(told)
+        return json.dumps(told)
+
+    return change(WATCHER, "Watcher/Watch/Function", WATCHED, edited)
+
 
 CASES: list[Case] = [
     *(asked("large", f"alarm {path} removed", drop(ALARM, path), PROTECTION, path) for path in ALARMS),
@@ -61,9 +108,9 @@ CASES: list[Case] = [
     asked(
         "large",
         "missed runs no longer breach",
-        put(ALARM, "pulse/Missed", "TreatMissingData", "notBreaching"),
+        put(ALARM, "WatcherAlarm", "TreatMissingData", "notBreaching"),
         GUARD,
-        "pulse/Missed",
+        "WatcherAlarm",
     ),
     asked(
         "large",
@@ -86,9 +133,9 @@ CASES: list[Case] = [
     asked(
         "large",
         "an expression that never breaches",
-        put(ALARM, "pulse/Missed", "Metrics.0.Expression", "FILL(worked, 1)"),
+        put(ALARM, "WatcherAlarm", "Metrics.0.Expression", "FILL(watched, 1)"),
         GUARD,
-        "pulse/Missed",
+        "WatcherAlarm",
     ),
     asked(
         "large",
@@ -137,41 +184,160 @@ CASES: list[Case] = [
         GUARD,
         "on-call",
     ),
-    asked("large", "metric filter removed", drop(FILTER, "Job-pulse/Metrics/Worked"), GUARD, "Job-pulse/Metrics"),
-    asked(
-        "large",
-        "metric filter finds nothing",
-        put(FILTER, "Job-pulse/Metrics/Worked", "FilterPattern", '{ $.message = "nothing" }'),
-        GUARD,
-        "Job-pulse/Metrics/Worked",
+    *given(
+        FILTERED,
+        asked("large", "metric filter removed", drop(FILTER, "Jobs/Worked"), GUARD, "Worked"),
+        asked(
+            "large",
+            "metric filter finds nothing",
+            put(FILTER, "Jobs/Worked", "FilterPattern", '{ $.message = "nothing" }'),
+            GUARD,
+            "Jobs/Worked",
+        ),
+        asked(
+            "large",
+            "metric filter counts failures as work",
+            put(FILTER, "Jobs/Worked", "FilterPattern", '{ $.message = "run" }'),
+            GUARD,
+            "Jobs/Worked",
+        ),
+        asked(
+            "large",
+            "metric has another name",
+            put(FILTER, "Jobs/Worked", "MetricTransformations.0.MetricName", "other"),
+            GUARD,
+            "Jobs/Worked",
+        ),
+        asked(
+            "large",
+            "metric's default is that all is well",
+            put(FILTER, "Jobs/Worked", "MetricTransformations.0.DefaultValue", 1),
+            GUARD,
+            "Jobs/Worked",
+        ),
+        asked(
+            "large",
+            "metric filter reads another log",
+            put(FILTER, "Jobs/Worked", "LogGroupName", "/another"),
+            GUARD,
+            "Jobs/Worked",
+        ),
     ),
     asked(
         "large",
-        "metric filter counts failures as work",
-        put(FILTER, "Job-pulse/Metrics/Worked", "FilterPattern", '{ $.message = "run" }'),
+        "metrics in another namespace",
+        put("Lambda::Function", "Job-pulse/Job/Function", "Environment.Variables.METRICS", "mysql-jobs/other"),
         GUARD,
-        "Job-pulse/Metrics/Worked",
+        "Job-pulse/Job/Function",
     ),
     asked(
         "large",
-        "metric has another name",
-        put(FILTER, "Job-pulse/Metrics/Worked", "MetricTransformations.0.MetricName", "other"),
+        "no metrics any more",
+        without("Lambda::Function", "Job-pulse/Job/Function", "Environment.Variables.METRICS"),
         GUARD,
-        "Job-pulse/Metrics/Worked",
+        "Job-pulse/Job/Function",
+    ),
+    asked("large", "a job is not watched", _told_of(lambda told: told.pop("pulse")), GUARD, "Watcher"),
+    asked("large", "nothing is watched", put(WATCHER, "Watcher/Watch/Function", WATCHED, "{}"), GUARD, "Watcher"),
+    asked(
+        "large",
+        "a job is missed after a week",
+        _told_of(lambda told: told["pulse"].update(silence_seconds=604800)),
+        GUARD,
+        "Watcher",
     ),
     asked(
         "large",
-        "metric's default is that all is well",
-        put(FILTER, "Job-pulse/Metrics/Worked", "MetricTransformations.0.DefaultValue", 1),
+        "a run may be late by a week",
+        _told_of(lambda told: told["pulse"].update(allowance_seconds=604800)),
         GUARD,
-        "Job-pulse/Metrics/Worked",
+        "Watcher",
     ),
     asked(
         "large",
-        "metric filter reads another log",
-        put(FILTER, "Job-pulse/Metrics/Worked", "LogGroupName", "/another"),
+        "a job is watched as if it ran once a year",
+        _told_of(lambda told: told["pulse"].update(schedule="cron(0 0 1 1 ? *)")),
         GUARD,
-        "Job-pulse/Metrics/Worked",
+        "Watcher",
+    ),
+    asked(
+        "large",
+        "the watcher is switched off",
+        put("Scheduler::Schedule", "Watcher/Schedule", "State", "DISABLED"),
+        GUARD,
+        "Watcher/Schedule",
+    ),
+    asked("large", "nobody watches the watcher", drop(ALARM, "WatcherAlarm"), GUARD, "WatcherAlarm"),
+    asked(
+        "large",
+        "the watcher counts elsewhere",
+        put(WATCHER, "Watcher/Watch/Function", "Environment.Variables.METRICS", "mysql-jobs/other"),
+        GUARD,
+        "Watcher",
+    ),
+    asked("large", "an alarm of a lag of a year", put(ALARM, "pulse/Lag", "Threshold", 31536000), GUARD, "pulse/Lag"),
+    asked(
+        "large",
+        "no hand-over any more",
+        without("Lambda::EventInvokeConfig", "Job-pulse/Retry", "DestinationConfig.OnSuccess"),
+        GUARD,
+        "Job-pulse/Retry",
+    ),
+    asked(
+        "large",
+        "results to a queue",
+        put(
+            "Lambda::EventInvokeConfig",
+            "Job-pulse/Retry",
+            "DestinationConfig.OnSuccess.Destination",
+            "arn:aws:sqs:eu-central-1:333333333333:of-others",
+        ),
+        ANY,
+        "Job-pulse/Retry",
+    ),
+    asked(
+        "large",
+        "a watcher's results to a queue",
+        put(
+            "Lambda::EventInvokeConfig",
+            "Watcher/Once",
+            "DestinationConfig.OnSuccess.Destination",
+            "arn:aws:sqs:eu-central-1:333333333333:of-others",
+        ),
+        ANY,
+        "Watcher/Once",
+    ),
+    asked(
+        "large",
+        "a run starts another job",
+        put(RULE, HAND_OVER, "Targets.0.Arn", "arn:aws:lambda:eu-central-1:333333333333:function:large-sweep"),
+        ANY,
+        "Job-pulse",
+    ),
+    asked(
+        "large",
+        "every event starts the job",
+        put(RULE, HAND_OVER, "EventPattern", {"source": ["lambda"]}),
+        ANY,
+        "pulse",
+    ),
+    asked("large", "the job gets another event", put(RULE, HAND_OVER, "Targets.0.InputPath", "$.detail"), ANY, "pulse"),
+    asked("large", "hand-over switched off", put(RULE, HAND_OVER, "State", "DISABLED"), GUARD, "Job-pulse"),
+    asked("large", "hand-over removed", drop(RULE, HAND_OVER), GUARD, "Job-pulse"),
+    asked("large", "bus for everybody", put(BUS, "Continuations", "Policy", OPEN), ANY, "Continuations"),
+    asked(
+        "large",
+        "runs that follow each other are stopped",
+        put("Lambda::Function", "Job-pulse/Job/Function", "RecursiveLoop", "Terminate"),
+        GUARD,
+        "Job-pulse",
+    ),
+    asked(
+        "large",
+        "the watcher may call itself",
+        put(WATCHER, "Watcher/Watch/Function", "RecursiveLoop", "Allow"),
+        GUARD,
+        "Watcher",
     ),
     asked("large", "flow log removed", drop("EC2::FlowLog", "FlowLog"), PROTECTION, "FlowLog"),
     asked(
