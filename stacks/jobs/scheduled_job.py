@@ -33,6 +33,10 @@ MOST_DELIVERIES = 185
 """The most, and the default, of Scheduler and of a rule: it is the event's age that limits them.
 https://docs.aws.amazon.com/scheduler/latest/APIReference/API_RetryPolicy.html
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_RetryPolicy.html"""
+LONGEST_WAIT_SECONDS = 6 * 3600
+"""How long an event waits at Lambda for its turn while other runs of the job take the places that there are: the most,
+and Lambda's default. A late one harms nothing; one that is given up rings an alarm.
+https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-error-handling.html"""
 DESCRIPTION_LENGTH = 256
 """https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html"""
 
@@ -204,8 +208,8 @@ class ScheduledJob(Construct):
             "Retry",
             function_name=job.function.function_name,
             qualifier="$LATEST",
-            maximum_retry_attempts=self.settings.retries,  # within the event's age
-            maximum_event_age_in_seconds=self._retry_seconds,
+            maximum_retry_attempts=self.settings.attempts - 1,  # those that its retry window has room for
+            maximum_event_age_in_seconds=LONGEST_WAIT_SECONDS,
             destination_config=destination,
         )
         # Lambda refuses destinations that the role may not write to. And nothing is sent before it can arrive.

@@ -57,8 +57,15 @@ def test_a_run_is_delivered_and_tried_again_until_the_next_one_is_near(
         window = job.retry_window / timedelta(seconds=1)
         name = f"{settings.name}-{job.name}"
         assert _schedule(jobs, name)["Target"]["RetryPolicy"]["MaximumEventAgeInSeconds"] == window
-        retry = _retry(jobs, name)
-        assert (retry["MaximumRetryAttempts"], retry["MaximumEventAgeInSeconds"]) == (job.retries, window)
+        assert _retry(jobs, name)["MaximumRetryAttempts"] == job.attempts - 1
+
+
+def test_a_run_waits_for_its_turn_while_a_chain_of_others_is_at_work(
+    settings: EnvironmentSettings, jobs: Resources
+) -> None:
+    """Where one runs at a time: given up after the retry window, each that comes meanwhile would be a dead letter."""
+    for job in settings.jobs:
+        assert _retry(jobs, f"{settings.name}-{job.name}")["MaximumEventAgeInSeconds"] == 6 * 3600
 
 
 def test_a_run_that_fails_is_tried_again_as_often_as_its_file_says(with_key: Resources) -> None:

@@ -149,8 +149,8 @@ CASES: list[Case] = [
     ),
     asked(
         "large",
-        "retried for hours, when later runs have come",
-        put(RETRY, "Job-pulse/Retry", "MaximumEventAgeInSeconds", 21600),
+        "given up while others are at work for an hour",
+        put(RETRY, "Job-pulse/Retry", "MaximumEventAgeInSeconds", 3600),
         GUARD,
         "Job-pulse/Retry",
     ),
