@@ -60,6 +60,7 @@ def invoke(tmp_path: Path) -> Callable[..., tuple[dict[str, Any], list[dict[str,
                 "AWS_LAMBDA_LOG_GROUP_NAME": "test",
                 "AWS_LAMBDA_LOG_STREAM_NAME": "test",
                 "JOB": "job",
+                "METRICS": "mysql-jobs/basic",
                 # Read before the job is imported, but nobody is asked: the job's module raises.
                 "AWS_REGION": "eu-central-1",
                 **{f"DATABASE_{name}": value for name, value in DATABASE.items()},
@@ -82,6 +83,21 @@ def invoke(tmp_path: Path) -> Callable[..., tuple[dict[str, Any], list[dict[str,
         return json.loads(said[1][1]), lines
 
     return invoke
+
+
+def test_cloudwatch_finds_the_metrics_at_the_root_of_the_line_as_the_runtime_client_writes_it(
+    invoke: Callable[..., tuple[dict[str, Any], list[dict[str, Any]]]],
+) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html"""
+    _document, lines = invoke("raise ValueError('no such customer')\n")
+    [line] = [each for each in lines if each.get("message") == "run"]
+    assert 1_700_000_000_000 < line["_aws"]["Timestamp"] < 10_000_000_000_000, "milliseconds"
+    directives = line["_aws"]["CloudWatchMetrics"]
+    found = {metric["Name"] for each in directives for metric in each["Metrics"]}
+    assert found == {"runs", "duration_ms"}, "a run that never connected has no more"
+    assert all(isinstance(line[name], int | float) for name in found)
+    dimensions = {name for each in directives for names in each["Dimensions"] for name in names}
+    assert {name: line[name] for name in dimensions} == {"job": "job", "outcome": "failed"}
 
 
 @pytest.mark.parametrize(
