@@ -81,7 +81,8 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
 def state(job: WatchedJob, known: Known, now: datetime) -> dict[str, Any]:
     """Return how `job` is: how far its windows are behind, whether a run was missed, and whether it is catching up.
 
-    Missed: by the latest scheduled time that is over, allowance included, nothing has been written down since then.
+    Missed: by the latest scheduled time that is over, allowance included, nothing has been written down since then, and
+    no window that is done reaches it.
     Catching up: its windows end so long before that time that one run does not cover it.
     """
     due = _due(job, now)
@@ -91,7 +92,8 @@ def state(job: WatchedJob, known: Known, now: datetime) -> dict[str, Any]:
         told["lag_seconds"] = round(max(timedelta(0), now - level).total_seconds())
     if due is None:
         return told
-    if due > known.since and (known.recorded is None or known.recorded < due):
+    # The level, too: a run whose clock is behind that of the schedule is recorded before its own time.
+    if due > known.since and all(time is None or time < due for time in (known.level, known.recorded)):
         told["missed"] = 1
     if known.level is not None and job.max_window is not None and due - known.level > job.max_window:
         told["catching_up"] = 1

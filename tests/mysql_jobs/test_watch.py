@@ -77,6 +77,12 @@ def test_a_job_that_never_ran_is_late_from_when_it_was_seen_first(expression: st
     assert told == {"lag_seconds": round((late - since).total_seconds()), "missed": 1}
 
 
+def test_a_run_whose_clock_is_behind_that_of_the_schedule_was_not_missed() -> None:
+    """It is recorded before its own time, and the next one may be a year away."""
+    job, known = _job("cron(0 8 23 11 ? *)", 365 * DAY), _known(EIGHT, EIGHT - timedelta(seconds=1))
+    assert "missed" not in state(job, known, EIGHT + DAY)
+
+
 def test_a_schedule_is_not_to_blame_for_what_was_before_it() -> None:
     """Moved, or switched on again after weeks: its times before that were nobody's."""
     job = _job("cron(0 8 * * ? *)", DAY)
