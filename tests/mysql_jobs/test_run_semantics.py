@@ -13,10 +13,10 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pymysql
 import pytest
@@ -37,11 +37,11 @@ from local.emulator import Emulator
 from local.environment import CACHE
 from local.execution_environment import Invocation
 from local.mysql_server import MySQLServer
+from mysql_jobs.request import Window
+from tests.mysql_jobs.model import INTERVAL, Ask, Claim, Ending, Model, Row, Terms, ending
 
-INTERVAL = timedelta(minutes=5)
-"""Of the schedule, and the part of a window that is one batch of the job."""
 LONGEST = 3
-"""How many of them the longest window has."""
+"""How many batches the longest window has."""
 BY_HAND = datetime(2025, 12, 1, tzinfo=UTC)
 """Windows by hand are of this day; those of the schedule are later."""
 TIMEOUT_SECONDS = 60
@@ -58,89 +58,24 @@ SETTINGS = settings(
 )
 
 
-@dataclass(frozen=True)
-class Window:
-    """A span of time, as so many batches."""
+class Times(NamedTuple):
+    """The times of a schedule, all of them long ago; none if nobody has said it to the function."""
 
-    start: datetime
-    count: int
+    times: tuple[datetime, ...]
 
-    @property
-    def end(self) -> datetime:
-        return self.start + self.count * INTERVAL
+    def before(self, time: datetime) -> datetime | None:
+        return max((each for each in self.times if each < time), default=None)
 
-    def batches(self) -> list[datetime]:
-        return [self.start + number * INTERVAL for number in range(self.count)]
+    def latest(self, now: datetime) -> datetime | None:
+        return max((each for each in self.times if each <= now), default=None)
 
 
-@dataclass(frozen=True)
-class Request:
-    """A run for a scheduled time; or one by hand, for a window and with an execution id."""
-
-    key: datetime | str
-    window: Window | None = None
-
-    def event(self) -> dict[str, Any]:
-        if self.window is None:
-            return {"scheduled_time": f"{self.key}", "execution_id": "scheduler"}
-        window = {"start": f"{self.window.start}", "end": f"{self.window.end}"}
-        return {"window": window, "execution_id": self.key}
-
-
-@dataclass
-class Row:
-    """A row of the ledger: so many batches of its window are done."""
-
-    key: datetime | str
-    window: Window
-    done: int = 0
-
-    @property
-    def complete(self) -> bool:
-        return self.done == self.window.count
-
-
-@dataclass
-class Model:
-    """What is promised: the ledger, the work that is done, and what a run may claim."""
-
-    rows: list[Row] = field(default_factory=list)
-    work: Counter[datetime] = field(default_factory=Counter)
-    locked: bool = False
-    """A run is at work, or its orphan is still on the server."""
-
-    def claim(self, request: Request) -> Row | str:
-        """The row that a run is to complete, a new one perhaps; or the outcome of a run that has nothing to do."""
-        if self.locked:
-            return "overlapping"
-        own = next((row for row in self.rows if row.key == request.key), None)
-        last = next((row for row in reversed(self.rows) if isinstance(row.key, datetime)), None)
-        if own:
-            continues = not own.complete and (request.window or own is last)
-            return own if continues else "duplicate"
-        if request.window:
-            return Row(request.key, request.window)
-        assert isinstance(request.key, datetime)
-        return _next(request.key, last)
-
-    def commit(self, row: Row, done: int) -> None:
-        """So many batches of the row are done now."""
-        if done > row.done:
-            self.work.update(row.window.batches()[row.done : done])
-            row.done = done
-            if not any(row is each for each in self.rows):
-                self.rows.append(row)
-
-
-def _next(time: datetime, last: Row | None) -> Row | str:
-    """What follows the last row of a scheduled time."""
-    if last is None:
-        return Row(time, Window(time - LONGEST * INTERVAL, LONGEST))
-    if time <= last.window.end:
-        return "superseded"
-    if not last.complete:
-        return Row(time, last.window, last.done)
-    return Row(time, Window(last.window.end, min(LONGEST, (time - last.window.end) // INTERVAL)))
+LONGEST_WINDOW, HOURS = LONGEST * INTERVAL, timedelta(hours=24)
+ALL = Terms("all", LONGEST_WINDOW, HOURS, Times(()))
+"""Of the first environment. Nobody has said the schedule to it: a run is for its own time, and no later one."""
+SCHEDULE = "cron(0/15 0 1 1 ? 2026)"
+NONE = Terms("none", LONGEST_WINDOW, HOURS, Times(tuple(FIRST_TIME + number * LONGEST_WINDOW for number in range(4))))
+"""Of the second one: what is missed is skipped, as long as there are scheduled times."""
 
 
 @dataclass
@@ -189,15 +124,15 @@ class World:
     running: contextlib.ExitStack
     """Stops each server that is started."""
 
-    def invoke(self, request: Request, trouble: str = "", batch: int = 0) -> Invocation:
+    def invoke(self, ask: Ask, trouble: str = "", batch: int = 0) -> Invocation:
         """A run in the first environment, with trouble in a batch of the job."""
         with self.storm(trouble, batch):
-            return self.first.client.invoke(request.event())
+            return self.first.client.invoke(ask.event())
 
-    def sabotage(self, request: Request, saboteur: Saboteur) -> Invocation:
+    def sabotage(self, ask: Ask, saboteur: Saboteur) -> Invocation:
         """A run in the second environment."""
         self.proxy.observer = saboteur
-        run = self.second.client.invoke(request.event())
+        run = self.second.client.invoke(ask.event())
         self.proxy.observer = lambda _place: None
         return run
 
@@ -211,13 +146,13 @@ class World:
             self.first.storm.write_text("{}")
 
     @contextlib.contextmanager
-    def held(self, request: Request, batch: int) -> Iterator[Future[Invocation]]:
+    def held(self, ask: Ask, batch: int) -> Iterator[Future[Invocation]]:
         """A run in the second environment that waits in a batch, for a row that is locked until the block ends."""
         with ThreadPoolExecutor(1) as thread, contextlib.closing(self.bench.server.connect()) as blocker:
             blocker.begin()
             blocker.query(f"UPDATE {SCHEMA}.number SET n = n WHERE n = 1")
             with self.storm("waits", batch):
-                run = thread.submit(self.second.client.invoke, request.event())
+                run = thread.submit(self.second.client.invoke, ask.event())
                 while not run.done() and "UPDATE number" not in f"{self.bench.sessions(self.second.user)}":
                     time.sleep(0.01)
             yield run
@@ -237,6 +172,21 @@ class World:
         self.bench.execute(f"DELETE FROM {SCHEMA}.ledger")
         self.bench.execute(f"DELETE FROM {SCHEMA}.work")
 
+    def write_as_before(self, sequence: int, claim: Claim, first: int) -> None:
+        """Leave the row and the work as a run of version 0.1 did."""
+        row = claim.row
+        changing = ("done" if row.complete else "partial", json.dumps({"batches": row.done}))
+        if claim.new:
+            columns = "job, sequence, scheduled_time, execution_id, window_start, window_end, outcome, progress"
+            values = (self.first.user, sequence, row.key, row.by, *row.window, *changing)
+            insert = f"INSERT INTO {SCHEMA}.ledger ({columns}, started_at, duration_ms)"
+            self.bench.execute(f"{insert} VALUES (%s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP(6), 0)", values)
+        else:
+            update = f"UPDATE {SCHEMA}.ledger SET outcome = %s, progress = %s WHERE sequence = %s"
+            self.bench.execute(update, (*changing, sequence))
+        for batch in row.batches[first : row.done]:
+            self.bench.execute(f"INSERT INTO {SCHEMA}.work (batch) VALUES (%s)", (batch,))
+
     def rows(self) -> list[Row]:
         """The ledger."""
         columns = "scheduled_time, execution_id, window_start, window_end, outcome, progress"
@@ -247,14 +197,38 @@ class World:
         return Counter(_utc(batch) for (batch,) in self.bench.execute(f"SELECT batch FROM {SCHEMA}.work"))
 
 
-windows = st.builds(Window, st.sampled_from([BY_HAND, BY_HAND + INTERVAL]), st.integers(1, LONGEST))
+windows = st.builds(
+    lambda start, count: Window(start, start + count * INTERVAL),
+    st.sampled_from([BY_HAND, BY_HAND + INTERVAL]),
+    st.integers(1, LONGEST),
+)
+Asked = int | Ask | Literal["follows", "follows again"]
 times = st.integers(-LONGEST, LONGEST - 1)
-asked = st.one_of(times, times, times, st.builds(Request, st.sampled_from("abcdef"), windows))
-"""By hand; or for a scheduled time, in intervals from the latest one that a run was asked for: so in time, after an
-outage, again, late, or out of order."""
+following = st.sampled_from(["follows", "follows again"])
+asked = st.one_of(times, times, following, following, st.builds(Ask, st.sampled_from("abcdef"), window=windows))
+"""By hand; by an earlier run, once or again later; or for a scheduled time, in intervals from the latest one that a run
+was asked for: so in time, after an outage, again, late, or out of order."""
 batches = st.integers(0, LONGEST - 1)
 """Where it happens; or in the nearest batch that the run does."""
 places = st.integers(0, PLACES - 1)
+
+
+class Task(NamedTuple):
+    """A run that is asked for, and what it is to do."""
+
+    ask: Ask
+    claim: Claim | str
+    terms: Terms
+    before: int | None
+    """How many batches of its row are done before it; None if the row is new."""
+    asked_at: datetime
+
+    def ending(self, *, got_on: bool, told: dict[str, Any] | None) -> Ending:
+        """What has to follow it. When it began and ended is what the run says, if that can be."""
+        assert isinstance(self.claim, Claim)
+        since = datetime.fromisoformat(told["continued"]["since"]) if told else self.asked_at
+        assert since == self.ask.since or self.asked_at <= since <= datetime.now(UTC)
+        return ending(self.ask, self.claim, got_on=got_on, began=since, now=since, terms=self.terms)
 
 
 class Histories(RuleBasedStateMachine):
@@ -266,6 +240,7 @@ class Histories(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
+        self.following: list[Ask] = []
         self.latest = FIRST_TIME
         self.world.clear()
 
@@ -273,69 +248,85 @@ class Histories(RuleBasedStateMachine):
         self.world.end_orphans()
 
     @rule(asked=asked)
-    def a_run_goes_well(self, asked: int | Request) -> None:
-        request, claim = self.ask(asked)
-        self.goes_well(claim, self.world.invoke(request))
+    def a_run_goes_well(self, asked: Asked) -> None:
+        task = self.ask(asked, ALL)
+        self.goes_well(task, self.world.invoke(task.ask))
 
     @rule(asked=asked)
-    def a_dry_run_changes_nothing(self, asked: int | Request) -> None:
-        request, claim = self.ask(asked)
-        _expect(self.world.first.client.invoke({**request.event(), "dry_run": True}), "dry_run", claim)
+    def a_dry_run_changes_nothing(self, asked: Asked) -> None:
+        task = self.ask(asked, ALL)
+        run = self.world.first.client.invoke({**task.ask.event(), "dry_run": True})
+        _expect(run, "dry_run", task.claim)
+        assert "next" not in log_line(run)
 
     @rule(asked=asked, batch=batches)
-    def a_job_fails(self, asked: int | Request, batch: int) -> None:
-        request, claim = self.ask(asked)
-        done = _reached(claim, batch)
-        self.ends(claim, self.world.invoke(request, "fails", done), "ValueError", done)
+    def a_job_fails(self, asked: Asked, batch: int) -> None:
+        task = self.ask(asked, ALL)
+        done = _reached(task.claim, batch)
+        self.ends(task, self.world.invoke(task.ask, "fails", done), "ValueError", done)
 
     @rule(asked=asked, batch=batches)
-    def a_run_is_out_of_time(self, asked: int | Request, batch: int) -> None:
-        request, claim = self.ask(asked)
-        done = _reached(claim, batch) + 1
-        word = "done" if isinstance(claim, Row) and done == claim.window.count else "partial"
-        self.ends(claim, self.world.invoke(request, "out_of_time", done - 1), word, done)
+    def a_run_is_out_of_time(self, asked: Asked, batch: int) -> None:
+        task = self.ask(asked, ALL)
+        done = _reached(task.claim, batch) + 1
+        word = "done" if isinstance(task.claim, Claim) and done == len(task.claim.row.batches) else "partial"
+        self.ends(task, self.world.invoke(task.ask, "out_of_time", done - 1), word, done)
+
+    @rule(asked=asked)
+    def a_run_does_not_get_on(self, asked: Asked) -> None:
+        task = self.ask(asked, ALL)
+        done = _reached(task.claim, 0)
+        self.ends(task, self.world.invoke(task.ask, "stands_still", done), "partial", done)
+
+    @rule(asked=times, batch=batches)
+    def code_of_version_0_1_has_run(self, asked: int, batch: int) -> None:
+        """While an upgrade is deployed."""
+        ask = self.ask(asked, ALL).ask
+        claim = self.model.claim_before(ask, LONGEST_WINDOW)
+        if isinstance(claim, Claim):
+            first = claim.row.done
+            self.model.commit(claim, _reached(claim, batch) + 1, by=claim.row.by)
+            self.world.write_as_before(1 + self.model.rows.index(claim.row), claim, first)
 
     @rule(asked=asked, place=places, action=st.sampled_from(["reset", "close"]))
-    def a_connection_is_cut(self, asked: int | Request, place: int, action: Action) -> None:
-        (request, claim), saboteur = self.ask(asked), Saboteur(place, action)
-        run = self.world.sabotage(request, saboteur)
+    def a_connection_is_cut(self, asked: Asked, place: int, action: Action) -> None:
+        task, saboteur = self.ask(asked, NONE), Saboteur(place, action)
+        run = self.world.sabotage(task.ask, saboteur)
         if saboteur.struck:
             error = "OutcomeUnknownError" if "COMMIT" in saboteur.struck else "OperationalError"
-            self.is_lost(claim, run, error, saboteur)
+            self.is_lost(task, run, error, saboteur)
         else:
-            self.goes_well(claim, run)
+            self.goes_well(task, run)
 
     @rule(asked=asked, place=places)
-    def a_process_is_killed(self, asked: int | Request, place: int) -> None:
-        (request, claim), saboteur = self.ask(asked), Saboteur(place, "close", self.world.second)
-        self.is_killed(claim, self.world.sabotage(request, saboteur), saboteur)
+    def a_process_is_killed(self, asked: Asked, place: int) -> None:
+        task, saboteur = self.ask(asked, NONE), Saboteur(place, "close", self.world.second)
+        self.is_killed(task, self.world.sabotage(task.ask, saboteur), saboteur)
 
     @rule(asked=asked, place=places, others=st.lists(asked, max_size=2))
-    def a_killed_process_leaves_an_orphan(self, asked: int | Request, place: int, others: list[int | Request]) -> None:
+    def a_killed_process_leaves_an_orphan(self, asked: Asked, place: int, others: list[Asked]) -> None:
         """The network is lost, too, so that the server does not learn of its end at once."""
-        (request, claim), saboteur = self.ask(asked), Saboteur(place, "silence", self.world.second)
-        self.is_killed(claim, self.world.sabotage(request, saboteur), saboteur)
+        task, saboteur = self.ask(asked, NONE), Saboteur(place, "silence", self.world.second)
+        self.is_killed(task, self.world.sabotage(task.ask, saboteur), saboteur)
         if saboteur.locked:
             self.others_come(others)
         self.world.end_orphans()
 
     @rule(asked=asked, batch=batches, others=st.lists(asked, max_size=3), killed=st.booleans())
-    def others_come_while_a_run_is_at_work(
-        self, asked: int | Request, batch: int, others: list[int | Request], killed: bool
-    ) -> None:
-        request, claim = self.ask(asked)
-        if isinstance(claim, str):
+    def others_come_while_a_run_is_at_work(self, asked: Asked, batch: int, others: list[Asked], killed: bool) -> None:
+        task = self.ask(asked, NONE)
+        if isinstance(task.claim, str):
             return
-        done = _reached(claim, batch)
-        with self.world.held(request, done) as run:
-            self.model.commit(claim, done)
+        done = _reached(task.claim, batch)
+        with self.world.held(task.ask, done) as run:
+            self.commits(task, done)
             self.others_come(others)
             if killed:
                 _kill(self.world.second)
         if killed:
-            self.ends(claim, run.result(), "Runtime.ExitError", done)
+            self.ends(task, run.result(), "Runtime.ExitError", done)
         else:
-            self.goes_well(claim, run.result())
+            self.goes_well(task, run.result())
 
     @invariant()
     def no_session_is_left(self) -> None:
@@ -351,17 +342,28 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def the_schedules_work_is_done_once_and_without_a_gap(self) -> None:
         """Observed, without the model's decision."""
-        done = sorted(batch for batch in self.model.work.elements() if batch > BY_HAND + timedelta(days=1))
+        over = [batch for row in self.model.rows if row.skipped for batch in row.batches]
+        done = sorted([*(batch for batch in self.model.work.elements() if batch > BY_HAND + timedelta(days=1)), *over])
         assert done == [done[0] + number * INTERVAL for number in range(len(done))]
 
-    def ask(self, asked: int | Request) -> tuple[Request, Row | str]:
+    def ask(self, asked: Asked, terms: Terms) -> Task:
         """The request, and what the model says that its run has to do."""
-        request = Request(self.latest + asked * INTERVAL) if isinstance(asked, int) else asked
-        if isinstance(request.key, datetime):
-            self.latest = max(self.latest, request.key)
-        return request, self.model.claim(request)
+        match asked:
+            case int():
+                time = self.latest + asked * INTERVAL
+                ask = Ask(f"for {time:%d %H:%M}", time)
+            case "follows" | "follows again":
+                if not self.following:
+                    return self.ask(1, terms)
+                ask = self.following[-1] if asked == "follows again" else self.following.pop()
+            case Ask():
+                ask = asked
+        self.latest = max(self.latest, ask.time or self.latest)
+        claim = self.model.claim(ask, terms)
+        before = None if isinstance(claim, str) or claim.new else claim.row.done
+        return Task(ask, claim, terms, before, datetime.now(UTC))
 
-    def others_come(self, others: list[int | Request]) -> None:
+    def others_come(self, others: list[Asked]) -> None:
         """While another run holds the job's lock, or its orphan does."""
         self.model.locked = True
         for asked in others:
@@ -369,27 +371,39 @@ class Histories(RuleBasedStateMachine):
             self.the_work_and_the_ledger_are_the_models()
         self.model.locked = False
 
-    def goes_well(self, claim: Row | str, run: Invocation) -> None:
-        self.ends(claim, run, "done", claim.window.count if isinstance(claim, Row) else 0)
+    def goes_well(self, task: Task, run: Invocation) -> None:
+        self.ends(task, run, "done", len(task.claim.row.batches) if isinstance(task.claim, Claim) else 0)
 
-    def ends(self, claim: Row | str, run: Invocation, word: str, done: int) -> None:
+    def ends(self, task: Task, run: Invocation, word: str, done: int) -> None:
         """With that outcome and so many batches done; unless there was nothing to do."""
-        _expect(run, word, claim)
-        if isinstance(claim, Row):
-            self.model.commit(claim, done)
+        _expect(run, word, task.claim)
+        report = log_line(run)
+        if isinstance(task.claim, str) or word not in ("done", "partial"):
+            assert "next" not in report
+            self.commits(task, done)
+            return
+        self.commits(task, done, also=word == "partial")
+        left = task.ending(got_on=done != task.before, told=report.get("next"))
+        assert (report["stuck"], report.get("next")) == (left.stuck, left.following and _event(left.following, report))
+        self.following += [left.following] if left.following else []
 
-    def is_killed(self, claim: Row | str, run: Invocation, saboteur: Saboteur) -> None:
+    def commits(self, task: Task, done: int, *, also: bool = False) -> None:
+        """Where there is something to commit, or `also` where there is nothing but the row."""
+        if isinstance(task.claim, Claim) and (also or done > task.claim.row.done):
+            self.model.commit(task.claim, done, by=task.ask.execution_id)
+
+    def is_killed(self, task: Task, run: Invocation, saboteur: Saboteur) -> None:
         """Unless it never came to the place."""
         if saboteur.struck:
-            self.is_lost(claim, run, "Runtime.ExitError", saboteur)
+            self.is_lost(task, run, "Runtime.ExitError", saboteur)
         else:
-            self.goes_well(claim, run)
+            self.goes_well(task, run)
 
-    def is_lost(self, claim: Row | str, run: Invocation, error: str, saboteur: Saboteur) -> None:
+    def is_lost(self, task: Task, run: Invocation, error: str, saboteur: Saboteur) -> None:
         """Whatever the caller knows: what the server committed is done, and nothing else."""
         assert outcome(run).split()[0] == error
-        if isinstance(claim, Row):
-            self.model.commit(claim, claim.done + saboteur.commits)
+        if isinstance(task.claim, Claim):
+            self.commits(task, task.claim.row.done + saboteur.commits)
 
 
 class HistoriesWithARestart(Histories):
@@ -405,24 +419,24 @@ class HistoriesWithARestart(Histories):
 
     @precondition(lambda self: not self.restarted)
     @rule(asked=asked, batch=batches)
-    def the_server_restarts_while_a_run_is_at_work(self, asked: int | Request, batch: int) -> None:
-        request, claim = self.ask(asked)
-        if isinstance(claim, str):
+    def the_server_restarts_while_a_run_is_at_work(self, asked: Asked, batch: int) -> None:
+        task = self.ask(asked, NONE)
+        if isinstance(task.claim, str):
             return
-        done = _reached(claim, batch)
-        with self.world.held(request, done) as run:
+        done = _reached(task.claim, batch)
+        with self.world.held(task.ask, done) as run:
             self.the_server_restarts()
-        self.ends(claim, run.result(), "OperationalError", done)
+        self.ends(task, run.result(), "OperationalError", done)
 
     @precondition(lambda self: not self.restarted)
     @rule(asked=asked)
-    def a_run_begins_while_the_server_is_down(self, asked: int | Request) -> None:
-        request, claim = self.ask(asked)
+    def a_run_begins_while_the_server_is_down(self, asked: Asked) -> None:
+        task = self.ask(asked, ALL)
         self.world.bench.server.stop()
         with ThreadPoolExecutor(1) as thread:
-            run = thread.submit(self.world.invoke, request)
+            run = thread.submit(self.world.invoke, task.ask)
             self.the_server_restarts()
-        self.goes_well(claim, run.result())
+        self.goes_well(task, run.result())
 
 
 @contextlib.contextmanager
@@ -434,9 +448,9 @@ def _world(server: MySQLServer, emulator: Emulator, folder: Path) -> Iterator[Wo
         contextlib.closing(Bench(server=server, emulator=emulator, job=job, folder=folder)) as bench,
     ):
         bench.execute(f"CREATE TABLE {SCHEMA}.work (batch DATETIME NOT NULL)")
-        variables = {"MAX_WINDOW_MINUTES": str(LONGEST * INTERVAL // timedelta(minutes=1))}
+        variables = {"MAX_WINDOW_MINUTES": str(LONGEST_WINDOW // timedelta(minutes=1))}
         with bench.function("{}", timeout_seconds=TIMEOUT_SECONDS, variables=variables) as first:
-            variables |= {"JOB": first.user, "STORM": str(first.storm)}
+            variables |= {"JOB": first.user, "STORM": str(first.storm), "CATCH_UP": "none", "SCHEDULE": SCHEDULE}
             with bench.function("{}", port=proxy.port, timeout_seconds=TIMEOUT_SECONDS, variables=variables) as second:
                 yield World(bench=bench, proxy=proxy, first=first, second=second, running=running)
 
@@ -461,12 +475,14 @@ def test_any_history_with_restarts_does_what_the_model_says(
         run_state_machine_as_test(HistoriesWithARestart, settings=settings(SETTINGS, max_examples=4))
 
 
-def _reached(claim: Row | str, batch: int) -> int:
+def _reached(claim: Claim | str, batch: int) -> int:
     """The batch, or the nearest one that the run does."""
-    return min(max(batch, claim.done), claim.window.count - 1) if isinstance(claim, Row) else 0
+    if isinstance(claim, str):
+        return 0
+    return min(max(batch, claim.row.done), len(claim.row.batches) - 1)
 
 
-def _expect(run: Invocation, word: str, claim: Row | str) -> None:
+def _expect(run: Invocation, word: str, claim: Claim | str) -> None:
     if isinstance(claim, str):
         assert outcome(run) == claim
         return
@@ -475,7 +491,13 @@ def _expect(run: Invocation, word: str, claim: Row | str) -> None:
     if word != "Runtime.ExitError":
         assert report["leaked"] == []
         found = (datetime.fromisoformat(report["window_start"]), datetime.fromisoformat(report["window_end"]))
-        assert found == (claim.window.start, claim.window.end)
+        assert found == claim.row.window
+        skipped = claim.skipped.window.start.isoformat() if claim.skipped else None
+        assert report.get("skipped_from") == skipped
+
+
+def _event(ask: Ask, report: dict[str, Any]) -> dict[str, Any]:
+    return {"job": report["job"], **ask.event()}
 
 
 def _kill(function: Function) -> None:
@@ -486,9 +508,11 @@ def _kill(function: Function) -> None:
 def _row(
     scheduled_time: datetime | None, execution_id: str, start: datetime, end: datetime, outcome: str, progress: str
 ) -> Row:
-    window = Window(_utc(start), (end - start) // INTERVAL)
-    done = window.count if outcome == "done" else json.loads(progress)["batches"]
-    return Row(_utc(scheduled_time) if scheduled_time else execution_id, window, done)
+    key = _utc(scheduled_time) if scheduled_time else execution_id
+    row = Row(key, Window(_utc(start), _utc(end)), execution_id, skipped=outcome == "skipped")
+    if outcome != "skipped":
+        row.done = len(row.batches) if outcome == "done" else json.loads(progress)["batches"]
+    return row
 
 
 def _utc(time: datetime) -> datetime:
