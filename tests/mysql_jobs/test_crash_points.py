@@ -6,31 +6,30 @@ before the server gets the request, and just before the function gets the answer
 
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import chain, pairwise
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import pytest
 
-from lab.fault_bench import FIRST_TIME, INTERVAL, SCHEMA, SETTLE_SECONDS, Bench, Function, outcome
+from lab.fault_bench import FIRST_TIME, INTERVAL, SCHEMA, SETTLE_SECONDS, Bench, Function, log_line, outcome
 from lab.fault_proxy import Action, FaultProxy
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 from tests.benches import new_bench
 
-BEFORE, STRUCK, *AFTER = (FIRST_TIME + number * INTERVAL for number in range(4))
-RETRIED, GIVEN_UP = (STRUCK, *AFTER), (*AFTER,)
-"""What is delivered after a run was struck: Lambda tries again, or has done so for too long."""
+BEFORE, STRUCK, AFTER = (FIRST_TIME + number * INTERVAL for number in range(3))
 MAX_WINDOW = timedelta(days=1)
 WORKERS = 4
 """Most of a run is waiting, most of a cold start is not."""
 
 Strike = Callable[[Function], Action]
+Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -54,9 +53,36 @@ class Aftermath:
             self.outcomes <= {"done", "duplicate"}
             and not self.left
             and self.windows == [*pairwise(ends)]
-            and ends[-1] == _naive(AFTER[-1])
+            and ends[-1] == _naive(AFTER)
             and self.work == [(*window, batch) for window in self.windows for batch in range(1, batches + 1)]
         )
+
+
+@dataclass(frozen=True)
+class Case:
+    """Which run is struck, and what comes after it."""
+
+    batches: int
+    struck: Literal["run", "run of a chain", "continuation"]
+    given_up: bool
+    """Lambda has tried again for too long: a scheduled time takes over. Else it tries again."""
+    fewest_places: int
+
+    @property
+    def chain(self) -> bool:
+        return self.struck != "run"
+
+    def __str__(self) -> str:
+        return f"{self.struck}, {'given up' if self.given_up else 'retried'}"
+
+
+CASES = [
+    Case(1, "run", given_up=False, fewest_places=20),
+    Case(3, "run of a chain", given_up=False, fewest_places=20),
+    Case(3, "run of a chain", given_up=True, fewest_places=20),
+    Case(3, "continuation", given_up=False, fewest_places=28),
+    Case(3, "continuation", given_up=True, fewest_places=28),
+]
 
 
 class Observer:
@@ -96,26 +122,29 @@ class Sequence:
 
     @classmethod
     @contextmanager
-    def of(cls, bench: Bench, batches: int) -> Iterator[Self]:
+    def of(cls, bench: Bench, case: Case) -> Iterator[Self]:
         """A function whose job has so many batches."""
         with FaultProxy(bench.server) as proxy:
-            variables = {"BATCHES": str(batches)}
+            variables = {"BATCHES": str(case.batches), "CUT_SHORT": f"{STRUCK}" if case.chain else ""}
             with bench.function("", port=proxy.port, timeout_seconds=30, variables=variables) as function:
                 yield cls(bench, proxy, function)
 
-    def places(self) -> list[str]:
+    def places(self, case: Case) -> list[str]:
         """All that a run comes to when nothing happens to it."""
-        self._deliver(BEFORE)  # a user's first login takes a round trip more
-        return self._observed(Observer()).places
+        self._deliver(_event(BEFORE))  # a user's first login takes a round trip more
+        return self._observed(self._first(case), Observer())[0].places
 
-    def struck_at(self, number: int, strike: Strike, then: Iterable[datetime]) -> Aftermath:
+    def struck_at(self, number: int, strike: Strike, case: Case) -> Aftermath:
         """What becomes of a run that is struck at the place of this number, and of those after it."""
         self._left.clear()
         for table in ("work", "ledger"):
             self._rows(f"DELETE FROM {SCHEMA}.{table} WHERE job = %s")
-        self._deliver(BEFORE)
-        observer = self._observed(Observer(number, partial(strike, self._function)))
-        outcomes = {self._deliver(time) for time in then}
+        self._deliver(_event(BEFORE))
+        event = self._first(case)
+        observer, follows = self._observed(event, Observer(number, partial(strike, self._function)))
+        # Where it was struck when all was done, it asks for another, which comes; and it is delivered once more.
+        then = [_event(AFTER)] if case.given_up else [*([follows] if follows else []), event, _event(AFTER)]
+        outcomes = {self._deliver(each) for each in then}
         done = f"{SCHEMA}.ledger WHERE job = %s AND outcome = 'done'"
         return Aftermath(
             struck_at=observer.places[number],
@@ -125,26 +154,37 @@ class Sequence:
             windows=self._rows(f"SELECT window_start, window_end FROM {done} ORDER BY sequence"),
         )
 
-    def _observed(self, observer: Observer) -> Observer:
-        self._proxy.observer = observer
-        self._invoke(STRUCK)
-        return observer
+    def _first(self, case: Case) -> Event:
+        """The event of the run that is to be struck."""
+        if case.struck != "continuation":
+            return _event(STRUCK)
+        word, follows = self._invoke(_event(STRUCK))
+        assert (word, follows is None) == ("partial", False)
+        assert follows is not None
+        return follows
 
-    def _deliver(self, time: datetime) -> str:
-        """Deliver as Lambda does: again after a failure, and twice at most. Returns the last outcome."""
+    def _observed(self, event: Event, observer: Observer) -> tuple[Observer, Event | None]:
+        self._proxy.observer = observer
+        return observer, self._invoke(event)[1]
+
+    def _deliver(self, event: Event) -> str:
+        """Deliver as Lambda does, again twice at most after a failure; then what follows. Returns the last outcome."""
         for _ in range(3):
-            word = self._invoke(time)
+            word, follows = self._invoke(event)
+            if follows is not None:
+                return self._deliver(follows)
             if word in ("done", "duplicate"):
                 break
         return word
 
-    def _invoke(self, time: datetime) -> str:
-        """Return the outcome once the session is gone: until then it has the job's lock."""
-        word = outcome(self._function.client.invoke({"scheduled_time": time.isoformat()}))
+    def _invoke(self, event: Event) -> tuple[str, Event | None]:
+        """Return the outcome, and what is to follow, once the session is gone: until then it has the job's lock."""
+        run = self._function.client.invoke(event)
+        word = outcome(run)
         left = self._bench.settled(self._function.user, SETTLE_SECONDS)
         if left != (0, 0):
             self._left.append(f"by the run that was {word}: {left} sessions and transactions")
-        return word
+        return word, log_line(run).get("next")
 
     def _rows(self, statement: str) -> list[tuple[Any, ...]]:
         return self._bench.execute(statement, (self._function.user,))
@@ -160,30 +200,25 @@ def bench(server: MySQLServer, emulator: Emulator, tmp_path_factory: pytest.Temp
 
 
 @pytest.mark.parametrize("strike", [killed, cut])
-@pytest.mark.parametrize(
-    ("batches", "fewest_places", "then"),
-    [
-        pytest.param(1, 20, RETRIED, id="short job, retried"),
-        pytest.param(3, 36, RETRIED, id="long job, retried"),
-        pytest.param(3, 36, GIVEN_UP, id="long job, given up"),
-    ],
-)
-def test_wherever_a_run_is_struck_its_work_is_done_exactly_once(
-    batches: int, fewest_places: int, then: Iterable[datetime], strike: Strike, bench: Bench
-) -> None:
-    with Sequence.of(bench, batches) as sequence:
-        places = sequence.places()
-    assert len(places) >= fewest_places, places  # else the sweep would show nothing
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_wherever_a_run_is_struck_its_work_is_done_exactly_once(case: Case, strike: Strike, bench: Bench) -> None:
+    with Sequence.of(bench, case) as sequence:
+        places = sequence.places(case)
+    assert len(places) >= case.fewest_places, places  # else the sweep would show nothing
 
     def sweep(share: int) -> list[Aftermath]:
-        with Sequence.of(bench, batches) as sequence:
-            return [sequence.struck_at(number, strike, then) for number in range(share, len(places), WORKERS)]
+        with Sequence.of(bench, case) as sequence:
+            return [sequence.struck_at(number, strike, case) for number in range(share, len(places), WORKERS)]
 
     with ThreadPoolExecutor(WORKERS) as pool:
         aftermaths = [*chain.from_iterable(pool.map(sweep, range(WORKERS)))]
     assert {aftermath.struck_at for aftermath in aftermaths} == set(places)
-    wrong = {aftermath.struck_at: aftermath for aftermath in aftermaths if not aftermath.exactly_once(batches)}
+    wrong = {aftermath.struck_at: aftermath for aftermath in aftermaths if not aftermath.exactly_once(case.batches)}
     assert not wrong, "\n".join(["Struck at", *wrong, "The first of them:", str(next(iter(wrong.values())))])
+
+
+def _event(time: datetime) -> Event:
+    return {"scheduled_time": time.isoformat(), "execution_id": f"for {time}"}
 
 
 def _naive(time: datetime) -> datetime:
