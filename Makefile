@@ -15,7 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 $(foreach each,$(.VARIABLES),$(if $(findstring command line,$(origin $(each))),$(eval override $(each) := $$(value $(each)))$(eval export $(each))))
 
 PYTHON ?= python3
-READY := .venv/ready
+INSTALLED := .venv/ready
+# The packages of the jobs, as they are locked: a changed lock is fetched at the next target, and nothing else is.
+READY := .venv/wheels/ready
+LOCKS := $(wildcard lambda/requirements.lock lambda/jobs/*.lock)
 # As many tests at once as there are cores; those of a file one after the other, as they share what is costly to make.
 # Each of the processes has a MySQL server of its own: no more than four. Not those with the most tests come first, but
 # those that take longest: tests/conftest.py.
@@ -29,7 +32,7 @@ help: ## Show this list
 
 setup: $(READY) $(CHECKOV) ## Install everything into .venv/ and node_modules/ (the other targets do it by themselves)
 
-$(READY): requirements-dev.txt package-lock.json
+$(INSTALLED): requirements-dev.txt package-lock.json
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.13 …" >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "Python's venv module is missing: on Debian, apt-get install python3-venv" >&2; exit 1; }
 	@echo "Installing Python packages into .venv (about a minute, once) …"
@@ -41,8 +44,12 @@ $(READY): requirements-dev.txt package-lock.json
 	@npm ci --loglevel=error
 	@touch $@
 
+$(READY): $(INSTALLED) $(LOCKS)
+	@python -m packages.tools.fetch
+	@touch $@
+
 # A folder of its own, for two tests only: checkov declares older versions than the other tools have.
-$(CHECKOV): requirements-checkov.txt | $(READY)
+$(CHECKOV): requirements-checkov.txt | $(INSTALLED)
 	@echo "Installing the rules of checkov into .venv/checkov …"
 	@rm -rf $(@D)
 	@python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --require-hashes --target $(@D) --requirement $<
@@ -151,7 +158,9 @@ lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destr
 bench: $(READY) ## What runs, synths and tests cost beside the others; writes docs/performance.md (FAST=1: 2 minutes; SCALE=1: how it grows)
 	@$(if $(value SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(value FAST),--fast) $(if $(value SUITE),--suite))
 
-lock: $(READY) ## Resolve the versions in pyproject.toml and package.json into the lock files
+# Without the packages of the jobs, as their locks may be wrong.
+lock: $(INSTALLED) ## Resolve the versions in pyproject.toml, package.json and lambda/requirements.txt into the lock files
+	@python -m packages.tools.lock
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in

@@ -145,6 +145,8 @@ def _rehearse(project: Project, texts: dict[Path, str]) -> None:
         ):
             if source.is_dir():
                 shutil.copytree(source, target, symlinks=True)  # an editor's may lead nowhere
+        for file in project.jobs.parent.glob("requirements.*"):
+            shutil.copy(file, copy.jobs.parent)
         for file, text in texts.items():
             place = copy.folder / file.relative_to(project.folder)
             place.parent.mkdir(parents=True, exist_ok=True)

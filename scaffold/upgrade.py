@@ -17,6 +17,8 @@ YOURS = (
     "environments",
     "lambda/jobs",
     "lambda/migrations",
+    "lambda/requirements.txt",
+    "lambda/requirements.lock",
     "resources.py",
     "tests/jobs",
     "tests/snapshots",

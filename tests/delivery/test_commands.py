@@ -521,7 +521,7 @@ def test_make_delivery_refuses_another_account(project: Path, variables: dict[st
 
 def _make(project: Path, variables: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     """`make`, which installs nothing, however new the lock files look."""
-    command = ["make", "--old-file=.venv/ready", *arguments]
+    command = ["make", "--old-file=.venv/wheels/ready", *arguments]
     inherited = {key: value for key, value in variables.items() if not key.startswith("MAKE")}
     return subprocess.run(command, cwd=project, env=inherited, capture_output=True, text=True, check=False)
 

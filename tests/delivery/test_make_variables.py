@@ -77,7 +77,7 @@ class Makefile:
     ) -> subprocess.CompletedProcess[str]:
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
         given = {**inherited, "CALLS": str(self.calls), "STATUS": str(status), **variables}
-        command = ["make", "--old-file=.venv/ready", *arguments]
+        command = ["make", "--old-file=.venv/wheels/ready", *arguments]
         return subprocess.run(command, cwd=self.folder, env=given, capture_output=True, text=True, check=False)
 
     def called(self) -> list[str]:

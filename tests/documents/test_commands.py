@@ -42,7 +42,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("command", PROMISES)
 def test_a_command_does_what_the_documents_say(command: str, clone: Path) -> None:
-    typed = command.replace("make", "make --old-file=.venv/ready", 1)  # installs nothing, however new a lock file looks
+    # Installs nothing, however new a lock file looks.
+    typed = command.replace("make", "make --old-file=.venv/wheels/ready", 1)
     done = subprocess.run(
         ["bash", "-c", typed], cwd=clone, env=_environment(clone), capture_output=True, text=True, check=False
     )

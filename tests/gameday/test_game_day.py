@@ -24,7 +24,7 @@ def test_the_game_day_here_passes_all_that_can_be_shown_here_and_leaves_nothing(
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     done = subprocess.run(
-        ["bash", "-c", "make gameday ENV=local".replace("make ", "make --old-file=.venv/ready ")],
+        ["bash", "-c", "make gameday ENV=local".replace("make ", "make --old-file=.venv/wheels/ready ")],
         cwd=clone,
         env={**os.environ, "TMPDIR": str(temporary)},
         capture_output=True,

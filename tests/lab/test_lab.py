@@ -168,7 +168,7 @@ def test_make_lab_shows_all_and_leaves_the_document_alone() -> None:
     documents = [DOCUMENT, *sorted(FIGURES.parent.iterdir())]
     before = [file.read_bytes() for file in documents]
     done = subprocess.run(
-        ["make", "lab", "FAST=1", "--old-file=.venv/ready"],  # installs nothing, however new the lock files look
+        ["make", "lab", "FAST=1", "--old-file=.venv/wheels/ready"],  # installs nothing, however new the lock files look
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -116,7 +116,7 @@ class KeptRun:
     def typed(self, command: str) -> subprocess.CompletedProcess[str]:
         """What a person gets who types the command in another terminal, in the project's folder."""
         return subprocess.run(
-            ["bash", "-c", command.replace("make ", "make --old-file=.venv/ready ", 1)],
+            ["bash", "-c", command.replace("make ", "make --old-file=.venv/wheels/ready ", 1)],
             cwd=self.project,
             env=_environment(self.temporary),
             capture_output=True,

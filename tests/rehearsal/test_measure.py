@@ -88,7 +88,7 @@ def test_a_migration_is_named_by_its_number() -> None:
 
 def test_the_command_says_what_there_is_if_there_is_no_such_migration() -> None:
     """Of this checkout's own, whichever it has."""
-    command = ["make", "rehearse", "MIGRATION=9999", "ROWS=1000", "--old-file=.venv/ready"]  # installs nothing
+    command = ["make", "rehearse", "MIGRATION=9999", "ROWS=1000", "--old-file=.venv/wheels/ready"]  # installs nothing
     variables = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=False)
     assert done.returncode != 0

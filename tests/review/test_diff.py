@@ -202,7 +202,12 @@ def test_make_diff_names_the_functions_and_files_whose_code_changed(repository: 
     link_tools(project)
     _edit(project, "lambda/jobs/tally.py", '"""', '"""', extra="# A line.\n")
     done = subprocess.run(
-        ["make", "--old-file=.venv/ready", "diff", "BASE=main"],  # installs nothing, however new the lock files look
+        [
+            "make",
+            "--old-file=.venv/wheels/ready",
+            "diff",
+            "BASE=main",
+        ],  # installs nothing, however new the lock files look
         cwd=project,
         env={key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "MAKE"))},
         capture_output=True,
@@ -257,7 +262,7 @@ def _ended(project: Path, *options: str) -> tuple[int, int]:
         subprocess.run(command, cwd=project, env=inherited, capture_output=True, check=False).returncode
         for command in (
             [sys.executable, "-m", "review.diff", *options],
-            ["make", "--old-file=.venv/ready", "diff", *given],
+            ["make", "--old-file=.venv/wheels/ready", "diff", *given],
         )
     )
     return program, make
