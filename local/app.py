@@ -9,6 +9,7 @@ from pathlib import Path
 import aws_cdk as cdk
 
 from local.localized import localized
+from packages.target import HERE
 from settings.files import SettingsError, load_environment
 from settings.project import Project
 from stacks import compliance
@@ -22,7 +23,7 @@ def main() -> None:
     parser.add_argument("project", type=Path, help="the folder with environments/ and lambda/")
     parser.add_argument("environment", help="the name of a file in environments/, without .toml")
     arguments = parser.parse_args()
-    project = Project(arguments.project)
+    project = Project(arguments.project, target=HERE)
     # What AWS would refuse is looked for by `make synth` and `make test`: here it would take most of the time.
     # Nor is there a limit of 500 resources: with a secret for each of 1,000 jobs, the Database stack has more.
     app = cdk.App(builtin_cloud_formation_validation=False, context={"@aws-cdk/core:stackResourceLimit": 0})

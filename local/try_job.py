@@ -27,6 +27,8 @@ from local.ending import end_as_on_ctrl_c
 from local.execution_environment import ExecutionEnvironment, Invocation
 from local.guardian import guarded
 from local.leftovers import Leftovers
+from packages.requirements import PackagesError
+from packages.target import HERE
 from settings import names
 from settings.environment import JobSettings
 from settings.files import SettingsError, load_environment
@@ -132,10 +134,10 @@ def main() -> int:
     arguments = parser.parse_args()
     end_as_on_ctrl_c()
     try:
-        return _try(Project(ROOT), arguments.job, _event(arguments.at, arguments.event))
+        return _try(Project(ROOT, target=HERE), arguments.job, _event(arguments.at, arguments.event))
     except KeyboardInterrupt:
         return 130
-    except (CannotTry, SettingsError, kept.NothingKept, pymysql.MySQLError) as error:
+    except (CannotTry, SettingsError, PackagesError, kept.NothingKept, pymysql.MySQLError) as error:
         parser.exit(1, f"{error}\n")
 
 
@@ -169,7 +171,12 @@ def _try(project: Project, name: str, event: dict[str, Any]) -> int:
         console.print(f"{name} is not in environments/{environment.environment}.toml: it gets its default parameters")
     with guarded() as folder:
         functions = Functions(environment=environment, folder=folder)
-        bundle(functions.code, project=project, region=environment.variables["AWS_REGION"])
+        bundle(
+            functions.code,
+            project=project,
+            region=environment.variables["AWS_REGION"],
+            packages=project.packages(job.module_name),
+        )
         users = _users({**entered, name: job}.values(), environment.environment)
         functions.make_secrets(users)
         with functions.migrate(rights_text(users)) as function:

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from packages.requirements import PackagesError
 from settings.checks import mistakes, provider_mistakes
 from settings.environment import DatabaseSettings, EnvironmentSettings, JobSettings, database_model
 from settings.job_module import read_job_module
@@ -45,6 +46,8 @@ def load_environments(project: Project) -> tuple[EnvironmentSettings, ...]:
     Raises:
         SettingsError: a file or the name of a migration is wrong (all mistakes are listed), or there is no environment.
     """
+    if wrong := package_mistakes(project):
+        raise SettingsError("\n".join(wrong))  # once, not for each job in each file
     lines = list(migration_mistakes(project.migrations))
     environments = []
     for name in project.environment_names():
@@ -58,6 +61,17 @@ def load_environments(project: Project) -> tuple[EnvironmentSettings, ...]:
     if not environments:
         raise SettingsError(f"{project.environments} has no environment: write a file like dev.toml")
     return tuple(environments)
+
+
+def package_mistakes(project: Project) -> list[str]:
+    """Return what is wrong with the packages that jobs ask for, and what to do, each mistake once."""
+    found = []
+    for file in sorted(project.jobs.glob("[!._]*.py")):
+        try:
+            project.packages(file.stem)
+        except PackagesError as error:
+            found.append(str(error))
+    return list(dict.fromkeys(found))
 
 
 def load_environment(project: Project, name: str) -> EnvironmentSettings:

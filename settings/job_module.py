@@ -84,14 +84,14 @@ def read_job_module(path: Path) -> JobModule:
     """Read the module in `path`.
 
     Raises:
-        ValueError: it is no job; the message says what to write.
+        ValueError: it is no job, or its packages are not as they should be; the message says what to write.
     """
     file = f"lambda/jobs/{path.name}"
     try:
         tree = ast.parse(path.read_text())
     except SyntaxError as error:
         raise ValueError(f"{file} is not Python: line {error.lineno}: {error.msg}") from error
-    _raise_any(file, broken_promises(tree, path.parent))
+    _raise_any(file, broken_promises(tree, path))
     module = _execute(file, _needed(tree.body))
     _raise_any(file, _wrong_types(module))
     _make_strict(module)

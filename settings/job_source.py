@@ -7,13 +7,17 @@ import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from packages.locks import packages_of
 from settings.project import ENGINE
 
 
-def broken_promises(tree: ast.Module, jobs: Path) -> Iterator[str]:
+def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
     """Every mistake that the source of a job's module shows, and what to write.
 
-    `jobs` is the folder of the module: it may import the modules beside it.
+    The module, `job`, may import those beside it, and what the packages provide that are locked for it.
+
+    Raises:
+        packages.requirements.PackagesError: these packages are not as they should be.
     """
     defined = set().union(*map(binds, tree.body))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run"]
@@ -27,10 +31,11 @@ def broken_promises(tree: ast.Module, jobs: Path) -> Iterator[str]:
         yield 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'
     if defined >= {"TABLES", "tables"}:
         yield "has both TABLES and tables(): keep one"
-    if missing := ", ".join(sorted(_missing(imports(tree.body), jobs))):
+    if missing := ", ".join(sorted(_missing(imports(tree.body), job))):
         yield (
-            f"imports {missing}, not in the function's zip: "
-            "import only PyMySQL, the standard library, mysql_jobs and the modules of lambda/jobs/"
+            f"imports {missing}, not in the function's zip: import only PyMySQL, the standard library, mysql_jobs, the "
+            "modules of lambda/jobs/ and packages that are locked: write the package into lambda/requirements.txt "
+            f"(for this job alone: lambda/jobs/{job.stem}.txt), and make lock"
         )
 
 
@@ -76,9 +81,13 @@ def _takes_one(arguments: ast.arguments) -> bool:
     return required <= 1 and (positional > 0 or arguments.vararg is not None) and None not in arguments.kw_defaults
 
 
-def _missing(modules: Collection[str], jobs: Path) -> set[str]:
+def _missing(modules: Collection[str], job: Path) -> set[str]:
     """Return those of the modules that the function's zip does not contain: see stacks/jobs/bundle.py."""
-    folders = {"mysql_jobs": ENGINE, "jobs": jobs}
+    folders = {"mysql_jobs": ENGINE, "jobs": job.parent}
     own = {f"{name}.{file.stem}" for name, folder in folders.items() for file in folder.glob("[!.]*.py")} | set(folders)
     others = {each for each in modules if package(each) not in {*sys.stdlib_module_names, "pymysql"}}
-    return {each for each in others if (f"jobs{each}" if each.startswith(".") else each) not in own}
+    foreign = {each for each in others if (f"jobs{each}" if each.startswith(".") else each) not in own}
+    locked = packages_of(job)
+    if locked is None:
+        return foreign
+    return {each for each in foreign if package(each) in folders or not locked.provides(each)}

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from packages.locks import PackageSet, packages_of
+from packages.target import FUNCTION, Target
+
 ROOT = Path(__file__).parents[1]
 """The folder of this checkout."""
 ENGINE = ROOT / "lambda" / "mysql_jobs"
@@ -19,6 +22,8 @@ class Project:
     """
 
     folder: Path
+    target: Target = FUNCTION
+    """What its functions run on; on this machine, that is not what they are deployed for."""
 
     @property
     def environments(self) -> Path:
@@ -57,3 +62,11 @@ class Project:
     def job_file(self, name: str) -> Path:
         """Return the module of the job `name`."""
         return self.jobs / f"{name}.py"
+
+    def packages(self, module: str) -> PackageSet | None:
+        """Return the packages of the job of this module; None if it has none.
+
+        Raises:
+            packages.requirements.PackagesError: they are not locked, or not for `target`.
+        """
+        return packages_of(self.job_file(module), self.target)

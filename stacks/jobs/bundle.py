@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from types import MappingProxyType
 from zipfile import ZipFile
 
+from packages.locks import PackageSet
 from settings.project import ENGINE, ROOT, Project
 from stacks.jobs.pinned_wheel import pinned_wheel
 
@@ -27,18 +28,22 @@ def bundle(
     *,
     project: Project,
     region: str,
+    packages: PackageSet | None = None,
     files: Mapping[str, str] = MappingProxyType({}),
     certificates: str | None = None,
 ) -> None:
     """Write what the zip holds into `folder`.
 
-    `files` by name are what a function is told that doesn't fit a variable. `certificates`, a file beside the
-    environments', has authorities that an existing database's certificate is verified with, besides the region's: a
-    proxy has one of AWS.
+    `packages` are whole, with their data files and metadata. `files` by name are what a function is told that doesn't
+    fit a variable. `certificates`, a file beside the environments', has authorities that an existing database's
+    certificate is verified with, besides the region's: a proxy has one of AWS.
 
     Raises:
         SettingsError: the wheel of PyMySQL is not there, or not the pinned one.
+        packages.requirements.PackagesError: a wheel of `packages` is not there, or not the locked one.
     """
+    for each in () if packages is None else packages.wheels:
+        each.unpack(folder)
     with pinned_wheel(DEPENDENCY) as wheel:
         wheel.extractall(folder, _needed(wheel))
     for source, target in _sources(project, region):

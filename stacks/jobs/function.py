@@ -10,6 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from packages.target import FUNCTION
 from settings import names
 from stacks.network.network import Network
 
@@ -70,7 +71,7 @@ class DatabaseFunction(Construct):
             "Function",
             function_name=name,
             description=description,
-            runtime=lambda_.Runtime.PYTHON_3_14,
+            runtime=getattr(lambda_.Runtime, f"PYTHON_{FUNCTION.python.replace('.', '_')}"),
             architecture=lambda_.Architecture.ARM_64,
             code=code,
             handler=handler,

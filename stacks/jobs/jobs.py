@@ -11,6 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from packages.locks import PackageSet
 from settings.environment import DEFAULT_TIMEOUT_SECONDS, EnvironmentSettings, JobSettings
 from settings.job_users import RIGHTS_FILE, JobUser, fits_variable, job_user, rights_text, watcher_user
 from settings.project import Project
@@ -71,7 +72,14 @@ class Jobs(cdk.Stack):
         self.security_group = self._security_group(network) if settings.jobs else None
         watcher = self._watcher(settings, told, network, key)
         self.scheduled_jobs = _scheduled_jobs(
-            self, environment=settings.name, number=1, jobs=jobs, code=code, network=network, first=self, key=key
+            self,
+            environment=settings.name,
+            number=1,
+            jobs=jobs,
+            codes=_codes(project, settings, jobs, plain=code),
+            network=network,
+            first=self,
+            key=key,
         )
         at_work = [*watcher, *self.scheduled_jobs]
         migrations.trigger.execute_before(*at_work)
@@ -153,7 +161,7 @@ class MoreJobs(cdk.Stack):
             environment=settings.name,
             number=number,
             jobs=jobs,
-            code=_code(project, settings),
+            codes=_codes(project, settings, jobs),
             network=network,
             first=first,
             key=_key(self, settings) if jobs else None,
@@ -164,6 +172,22 @@ def _code(
     project: Project, settings: EnvironmentSettings, *, files: Mapping[str, str] = MappingProxyType({})
 ) -> lambda_.AssetCode:
     return function_code(project, settings.region, files=files, certificates=settings.certificates)
+
+
+def _codes(
+    project: Project, settings: EnvironmentSettings, jobs: Sequence[JobSettings], *, plain: lambda_.Code | None = None
+) -> dict[str, lambda_.Code]:
+    """The code of each job, by its name: one for each set of packages; that of jobs without any may be `plain`."""
+    codes: dict[PackageSet | None, lambda_.Code] = {} if plain is None else {None: plain}
+    found = {}
+    for job in jobs:
+        packages = project.packages(job.module_name)
+        if packages not in codes:
+            codes[packages] = function_code(
+                project, settings.region, packages=packages, certificates=settings.certificates
+            )
+        found[job.name] = codes[packages]
+    return found
 
 
 def _users(settings: EnvironmentSettings) -> list[JobUser]:
@@ -182,7 +206,7 @@ def _scheduled_jobs(
     environment: str,
     number: int,
     jobs: Sequence[JobSettings],
-    code: lambda_.Code,
+    codes: Mapping[str, lambda_.Code],
     network: Network,
     first: Jobs,
     key: kms.IKey | None,
@@ -198,7 +222,7 @@ def _scheduled_jobs(
             f"Job-{job.name}",
             environment=environment,
             settings=job,
-            code=code,
+            code=codes[job.name],
             database=first.way,
             network=network,
             security_group=first.security_group,

@@ -284,8 +284,9 @@ def test_an_import_of_what_the_function_lacks_is_named(at: str, statement: str, 
     with pytest.raises(ValueError, match=r"^lambda/jobs/purge\.py") as caught:
         _read(f"{HEAD}{at.format(nested)}\n{TABLES}{RUN}", tmp_path)
     assert str(caught.value) == (
-        f"lambda/jobs/purge.py imports {module}, not in the function's zip: "
-        "import only PyMySQL, the standard library, mysql_jobs and the modules of lambda/jobs/"
+        f"lambda/jobs/purge.py imports {module}, not in the function's zip: import only PyMySQL, the standard library, "
+        "mysql_jobs, the modules of lambda/jobs/ and packages that are locked: write the package into "
+        "lambda/requirements.txt (for this job alone: lambda/jobs/purge.txt), and make lock"
     )
 
 
