@@ -23,11 +23,15 @@ from documents.synthesis import synthesize
 from review.jobs_stacks import in_one_stack
 from review.templates import file_name, read_environments
 from settings.files import SettingsError
+from settings.job_users import RIGHTS_FILE
 from settings.names import WATCH, function
 from settings.placement import settle, stack_name
 from settings.project import ROOT, Project
+from settings.watched_jobs import WATCHED_FILE
 
 FOLDER = ROOT / "tests" / "snapshots"
+OURS = ("jobs", "migrations", "mysql_jobs", "settings")
+"""The folders of a zip that are the engine's and the team's."""
 UNINFORMATIVE = (("Parameters", "BootstrapVersion"), ("Rules", "CheckBootstrapVersion"))
 """The CDK's own checks, the same in each template."""
 
@@ -95,12 +99,15 @@ def _templates(assembly: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _code(assembly: Path) -> Iterator[tuple[str, str]]:
-    """Each file of the functions' zips, and its hash: those of the templates are left out, these say what changed."""
+    """Each file of ours in the functions' zips, and its hash, and each package, and its version.
+
+    Those of the templates are left out: these say what changed.
+    """
     for folder in sorted(each.parent for each in assembly.glob("asset.*/mysql_jobs")):
         for file in sorted(each for each in folder.rglob("*") if each.is_file()):
-            name = str(file.relative_to(folder))
-            if not name.lower().startswith("pymysql"):
-                yield name, hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+            place = file.relative_to(folder)
+            if str(place) in (RIGHTS_FILE, WATCHED_FILE) or place.parts[0] in OURS:  # all others are of packages
+                yield str(place), hashlib.sha256(file.read_bytes()).hexdigest()[:16]
         for package in folder.glob("*.dist-info"):
             name, _, version = package.name.removesuffix(".dist-info").partition("-")
             yield name, version

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -12,12 +13,16 @@ import tempfile
 import venv
 from pathlib import Path
 
+from packages.locks import lock_file
+from packages.requirements import base_file
 from review import kept_assemblies
 from review.failure import ReviewFailed
 from settings.project import ROOT
 
 PACKAGES = "requirements.txt"
 """All that a synthesis uses: neither the CDK CLI nor any other npm package takes part in it."""
+PYMYSQL = re.compile(r"(?im)^pymysql==[^\\\n]*(?:\\\n[^\\\n]*)*")
+"""Its lines there, with its hashes."""
 VARIABLES = ("PATH", "HOME", "LANG", "TMPDIR", "JSII_RUNTIME_PACKAGE_CACHE_ROOT", "NODE_COMPILE_CACHE", "GUARDED_BY")
 """What the programs need to run. No other variable reaches the app: none decides what it synthesizes."""
 
@@ -32,7 +37,9 @@ def assembly(tree: str, project: Path, folder: Path) -> None:
     if kept_assemblies.restore(key, folder):
         return
     with tempfile.TemporaryDirectory(prefix="packages-") as packages:
-        synthesize(project, folder, _python_for(project, Path(packages)))
+        python = _python_for(project, Path(packages))
+        _fetch_packages_of_jobs(project, python)
+        synthesize(project, folder, python)
     kept_assemblies.keep(key, folder)
 
 
@@ -81,7 +88,25 @@ def _python_for(project: Path, folder: Path) -> Path:
     python = folder / "bin" / "python"
     install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--require-hashes", "-r")
     _run([str(python), *install, str(project / PACKAGES)], hint="its packages differ from these and can't be installed")
+    if pinned := PYMYSQL.search((project / PACKAGES).read_text()):
+        # Into each function it goes as its wheel: see the Makefile.
+        (folder / "pymysql.txt").write_text(f"{pinned[0]}\n")
+        download = ("-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:", "--require-hashes")
+        given = ("--dest", str(folder / "wheels"), "--requirement", str(folder / "pymysql.txt"))
+        _run([str(python), *download, *given], hint="its PyMySQL can't be fetched")
     return python
+
+
+def _fetch_packages_of_jobs(project: Path, python: Path) -> None:
+    """Let the wheels be there that `project` has locked; mostly they are, and nothing is fetched.
+
+    Raises:
+        ReviewFailed: one is not to be had.
+    """
+    jobs = project / "lambda" / "jobs"
+    if any((lock_file(base_file(jobs)).is_file(), *jobs.glob("*.lock"))):
+        command = [str(python), "-m", "packages.tools.fetch", "--only-wheels", str(jobs)]
+        _run(command, hint="the packages of its jobs can't be fetched")
 
 
 def _run(command: list[str], *, hint: str, folder: Path = ROOT, variables: dict[str, str] | None = None) -> None:

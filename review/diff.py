@@ -17,6 +17,7 @@ from review.changes import compare
 from review.cost import changed_cost
 from review.danger import Danger
 from review.failure import ReviewFailed
+from review.job_packages import changed_packages
 from review.judgement import dangers, left_behind
 from review.markdown import code
 from review.migrations import tried
@@ -88,8 +89,9 @@ def _report(base: str, accept: str) -> tuple[list[EnvironmentReview], str]:
             copies[old], assemblies[old], copies[new], assemblies[new], accept, migrations=migrations.dangers
         )
         code_files = trees.changed_code(old, new)
+        packages = list(changed_packages(copies[old], copies[new]))
     title = f"Against {code(base)} ({code(commit[:7])})"
-    return environments, markdown(title, environments, code_files, migrations.notes)
+    return environments, markdown(title, environments, code_files, migrations.notes, packages)
 
 
 def review(

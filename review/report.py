@@ -61,12 +61,16 @@ class EnvironmentReview:
 
 
 def markdown(
-    title: str, environments: Sequence[EnvironmentReview], code_files: Sequence[str], migrations: Sequence[str] = ()
+    title: str,
+    environments: Sequence[EnvironmentReview],
+    code_files: Sequence[str],
+    migrations: Sequence[str] = (),
+    packages: Sequence[str] = (),
 ) -> str:
     """The report; `title` is Markdown.
 
     `code_files` are those that the code of the functions is made from and that changed; `migrations` is what their
-    harmless statements do.
+    harmless statements do, `packages` which ones of the jobs are others.
 
     What is between its headings can be left out, for a reader with less room (.github/scripts/comment.py): a danger is
     an item of a list, and what is indented below it explains it.
@@ -88,6 +92,8 @@ def markdown(
         lines += ["", "## When the jobs run next", "", *runs]
     if migrations:
         lines += ["", "## What the migrations do besides", "", *(f"- {prose(each)}" for each in migrations)]
+    if packages:
+        lines += ["", "## Code of others in the functions", "", *(f"- {prose(each)}" for each in packages)]
     if changes := list(_changes(environments, code_files)):
         lines += ["", "## Everything that changes", *changes]
     if done := [f"- {prose(text)}" for each in environments for text in each.done]:

@@ -14,6 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from review.package_summary import package_table
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, JobSettings
 from settings.files import load_environments
@@ -33,11 +34,16 @@ COUNTED = {
 
 
 def main() -> None:
-    """Print the summary of every environment in cdk.out/."""
+    """Print the summary of every environment in cdk.out/, and of the packages of their jobs."""
     console = Console()
-    for settings in load_environments(Project(ROOT)):
+    project = Project(ROOT)
+    environments = load_environments(project)
+    for settings in environments:
         console.print()
         console.print(summary(settings, resources(ASSEMBLY / f"assembly-{settings.name}")))
+    if packages := package_table(project, environments):
+        console.print()
+        console.print(packages)
 
 
 def summary(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -> Table:

@@ -69,6 +69,11 @@ def imports(statements: Collection[ast.stmt]) -> set[str]:
     return found
 
 
+def imported(job: Path) -> set[str]:
+    """Return what the job of the module `job` imports, as written."""
+    return imports(ast.parse(job.read_text()).body)
+
+
 def package(module: str) -> str:
     """Return the top-level package of a module; empty for a relative one."""
     return module.partition(".")[0]
