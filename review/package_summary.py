@@ -15,8 +15,8 @@ from settings.job_source import imported
 from settings.project import Project
 
 CAPTION = (
-    "One zip for each set. Zipped and unzipped are the packages alone. The import is that of what the jobs name, on this "
-    "machine: a cold start takes longer with less memory."
+    "One zip for each set. Zipped and unzipped are the packages alone. The import is that of what the jobs name, on "
+    "this machine: a cold start takes longer with less memory."
 )
 
 
@@ -36,8 +36,8 @@ def _table(project: Project, sets: Mapping[PackageSet, set[str]]) -> Table:
     for packages, modules in sorted(sets.items(), key=lambda each: sorted(each[1])):
         zipped, unzipped = size(packages)
         table.add_row(
-            ", ".join(sorted(modules)),
-            ", ".join(f"{name} {version}" for name, version in sorted(packages.versions.items())),
+            "\n".join(sorted(modules)),
+            "\n".join(f"{name} {version}" for name, version in sorted(packages.versions.items())),
             f"{zipped / 1e6:.1f} MB",
             f"{unzipped / 1e6:.1f} MB",
             _import_time(project, packages, modules),

@@ -184,13 +184,12 @@ def _resolved(asked: Asked, target: Target, pins: Mapping[str, str]) -> dict[str
 
 def _explained(said: str, files: str, target: Target) -> str:
     missing = re.search(r"No matching distribution found for (.+)", said)
-    if missing is None:
-        return f"{files}: no versions fit together for {target}. What pip says:\n{said}"
-    here = "" if target == FUNCTION else f", with the version that the functions' {FUNCTION} gets"
-    return (
-        f"{files}: {missing[1]} has no wheel for {target} (Linux, glibc 2.34 or older){here}: allow another version, "
-        f"take another package, or do without; nothing is compiled here. What pip says:\n{said}"
-    )
+    what = f"{missing[1]} has no wheel" if missing else "no versions fit together"
+    remedy = "allow other versions, take another package, or do without; nothing is compiled here"
+    if target != FUNCTION:
+        what = f"with what the functions' {FUNCTION} gets, {what}"
+        remedy += f"; or work with their Python: rm -rf .venv && make PYTHON=python{FUNCTION.python} setup"
+    return f"{files}: {what} for {target} (Linux, glibc 2.34 or older): {remedy}. What pip says:\n{said}"
 
 
 if __name__ == "__main__":
