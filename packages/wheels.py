@@ -18,6 +18,11 @@ from packages.requirements import PackagesError
 
 WHEELS = Path(sys.prefix) / "wheels"
 """Where `make setup` leaves the wheels of what goes into a function."""
+INSTALLED = Path(sys.prefix) / "packages"
+"""This machine's wheels of all jobs, unpacked by `make setup`, for the tests of jobs.
+
+Nothing else finds them: what deploys, with its rights, runs none of their code.
+"""
 PLACES = {"purelib": (), "platlib": (), "data": (), "scripts": ("bin",)}
 """Where what a wheel sorts by its kind goes, as with `pip install --target`; headers are for compilers only.
 

@@ -10,6 +10,7 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from settings.project import Project
+from testkit.job_packages import let_import
 
 
 @contextmanager
@@ -18,6 +19,7 @@ def jobs_of(project: Project) -> Iterator[None]:
 
     If it is that of `project` already, it stays as it is: a test may have imported it, and changed something in it.
     """
+    let_import()
     folder = str(project.jobs)
     if folder in getattr(sys.modules.get("jobs"), "__path__", ()):
         yield

@@ -16,6 +16,7 @@ import pytest
 
 from local.ending import end_as_on_ctrl_c
 from local.guardian import ALSO_REMOVED, guarded
+from testkit.job_packages import let_import
 
 if TYPE_CHECKING:
     from local.mysql_server import MySQLServer
@@ -34,6 +35,7 @@ NOT_DURABLE = {"innodb_flush_method": "nosync"}
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Let nothing be left of the tests, however they end: no process, and no file but those that pytest keeps."""
     end_as_on_ctrl_c()
+    let_import()  # a test may import them itself
     os.environ["PYTEST_DEBUG_TEMPROOT"] = tempfile.gettempdir()  # where pytest keeps the folders of tests that failed
     stack = ExitStack()
     atexit.register(stack.close)  # runs after that of the CDK, which is imported later, and so after all tests

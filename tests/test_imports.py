@@ -32,7 +32,7 @@ ROOMS: dict[str, set[str]] = {
     "scaffold": {"settings"},
     "local": {"packages", "settings", "stacks", "stacks/database", "stacks/jobs", "mysql_jobs"},
     "gameday": {"settings", "app", "stacks", "review", "delivery", "local", "mysql_jobs"},
-    "testkit": {"settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
+    "testkit": {"packages", "settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
     "rehearsal": {"settings", "local", "testkit", "mysql_jobs"},
     "lab": {"settings", "stacks/database", "stacks/jobs", "local", "testkit", "mysql_jobs"},
     "benchmarks": {"settings", "stacks/database", "stacks/jobs", "documents", "local", "testkit", "lab", "mysql_jobs"},

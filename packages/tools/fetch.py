@@ -1,11 +1,10 @@
-"""make setup: fetches the locked wheels that are missing, and lays those of this machine where Python finds them."""
+"""make setup: fetches the locked wheels that are missing, and unpacks those of this machine for the tests of jobs."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import sys
-import sysconfig
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -15,12 +14,7 @@ from packages.requirements import PackagesError, base_file, shown
 from packages.target import FUNCTION, HERE, Target
 from packages.tools.lock import ROOT
 from packages.tools.pip import PipFailed, download
-from packages.wheels import WHEELS, LockedWheel
-
-INSTALLED = Path(sys.prefix) / "packages"
-"""This machine's wheels of all jobs, unpacked."""
-NOTED = "packages-of-jobs.pth"
-"""What tells Python of them, after all that is installed: https://docs.python.org/3/library/site.html"""
+from packages.wheels import INSTALLED, WHEELS, LockedWheel
 
 
 def main() -> int:
@@ -68,14 +62,12 @@ def fetch(jobs: Path, target: Target) -> None:
 
 
 def lay_out(jobs: Path) -> Iterator[str]:
-    """Unpack this machine's wheels where each Python of .venv finds them; yields what there is to say about them.
+    """Unpack this machine's wheels where the tests of jobs find them; yields what there is to say about them.
 
     Raises:
         PackagesError: two locks have different versions of a package.
     """
-    noted = Path(sysconfig.get_path("purelib")) / NOTED
     shutil.rmtree(INSTALLED, ignore_errors=True)
-    noted.unlink(missing_ok=True)
     wheels = {wheel.file: wheel for wheel in _locked(jobs, HERE)}
     if not wheels:
         return
@@ -88,7 +80,6 @@ def lay_out(jobs: Path) -> Iterator[str]:
             )
     for wheel in wheels.values():
         wheel.unpack(INSTALLED)
-    noted.write_text(f"{INSTALLED}\n")
     for name, wheel in sorted(versions.items()):
         installed = _installed(name)
         if installed not in (None, wheel.version):

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Collection
 
-from packages.tools.fetch import INSTALLED
+from packages.wheels import INSTALLED
 
 IMPORT = """
 import importlib, sys, time

@@ -166,7 +166,10 @@ def test_an_older_commit_is_never_deployed_over_a_newer_one() -> None:
 
 def test_newly_downloaded_packages_write_the_lock_files_only() -> None:
     [propose] = [run for step in WORKFLOWS["upgrade"]["jobs"]["propose"]["steps"] if (run := step.get("run"))]
-    assert "git apply --include=pyproject.toml --include='requirements*.txt' ../upgrade.patch" in propose
+    assert (
+        "git apply --include=pyproject.toml --include='requirements*.txt' --include='lambda/*.lock' ../upgrade.patch"
+        in propose
+    )
 
 
 def test_nothing_of_a_fork_meets_a_token_that_writes() -> None:
