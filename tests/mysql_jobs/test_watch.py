@@ -9,6 +9,7 @@ from unittest import mock
 
 import pytest
 
+from local.mysql_server import MySQLServer
 from mysql_jobs import migrate, watch
 from mysql_jobs.configuration import WatchedJob
 from mysql_jobs.timetable import Timetable
@@ -89,6 +90,16 @@ def test_a_schedule_is_not_to_blame_for_what_was_before_it() -> None:
     assert "missed" not in state(job, _known(EIGHT - 30 * DAY, EIGHT - 30 * DAY, since=EIGHT + HOUR), EIGHT + 2 * HOUR)
 
 
+def test_exactly_at_its_bounds_a_job_is_not_late() -> None:
+    job = _job("cron(0 8 * * ? *)", DAY, max_window=2 * DAY)
+    now = EIGHT + ALLOWANCE
+    assert "missed" not in state(job, _known(None, None, since=EIGHT), now), "seen first when it was due"
+    assert "missed" in state(job, _known(None, None, since=EIGHT - timedelta(seconds=1)), now)
+    assert "catching_up" not in state(job, _known(EIGHT - 2 * DAY, EIGHT), now)
+    assert "catching_up" in state(job, _known(EIGHT - 2 * DAY - timedelta(seconds=1), EIGHT), now)
+    assert state(job, _known(EIGHT + DAY, EIGHT), now)["lag_seconds"] == 0, "a clock that is behind"
+
+
 def test_a_job_with_uneven_intervals_is_missed_by_its_times_and_not_by_the_longest_of_them() -> None:
     """Due on working days: nobody waits for Tuesday's run until Friday."""
     job = _job("cron(0 8 ? * MON-FRI *)", 3 * DAY)
@@ -152,12 +163,31 @@ def test_the_ledger_says_how_the_jobs_are(
     assert look(_watched(pulse="rate(5 minutes)")) == {"missed": ["pulse"], "catching_up": ["pulse"]}
     [pulse, whole] = (vars(each) for each in caplog.records)
     lag = (datetime.now(UTC) - EIGHT).total_seconds()
+    assert (pulse["name"], pulse["message"], whole["message"]) == ("mysql_jobs", "watched", "watch")
     assert (pulse["job"], pulse["missed"], pulse["catching_up"]) == ("pulse", 1, 1)
     assert lag - 60 < pulse["lag_seconds"] <= lag + 1
     [directive] = pulse["_aws"]["CloudWatchMetrics"]
     assert (directive["Namespace"], directive["Dimensions"]) == ("mysql-jobs/basic", [["job"]])
-    assert [each["Name"] for each in directive["Metrics"]] == ["lag_seconds", "missed", "catching_up"]
+    assert directive["Metrics"] == [
+        {"Name": "lag_seconds", "Unit": "Seconds"},
+        {"Name": "missed", "Unit": "Count"},
+        {"Name": "catching_up", "Unit": "Count"},
+    ]
     assert (whole["job"], whole["watched"], whole["leaked"]) == ("watch", 1, [])
+    [directive] = whole["_aws"]["CloudWatchMetrics"]
+    assert (directive["Dimensions"], directive["Metrics"]) == ([["job"]], [{"Name": "watched", "Unit": "Count"}])
+
+
+def test_the_last_window_counts_and_the_end_of_its_run(
+    function: Function, server: MySQLServer, variables: dict[str, str], query: Query
+) -> None:
+    function.deliver(EIGHT)
+    function.deliver(EIGHT + 5 * MINUTE)
+    query("UPDATE ledger SET started_at = '2026-01-01 00:00', duration_ms = 3600000 WHERE sequence = 2")
+    with server.connect() as connection, connection.cursor() as cursor:
+        [known] = watch._known(cursor, [_job("rate(5 minutes)", 5 * MINUTE)], variables["DATABASE_NAME"]).values()
+    assert known.level == EIGHT + 5 * MINUTE
+    assert known.recorded == datetime(2026, 1, 1, 1, tzinfo=UTC)
 
 
 def test_only_the_end_of_a_done_window_counts(
