@@ -81,6 +81,10 @@ def test_what_is_not_caught_up_is_skipped_and_the_window_is_one_interval() -> No
     assert _decide(300, _entry(1, 0, 5), _terms("none", max_minutes=60)) == _new(295, 300, skipped=_window(5, 295))
 
 
+def test_where_no_time_before_is_known_nothing_is_skipped() -> None:
+    assert _decide(300, _entry(1, 0, 5), _terms("none", times=Timetable("", "UTC"))) == _new(5, 300)
+
+
 def test_a_change_of_the_clocks_skips_nothing() -> None:
     """On 29 March 2026 there is no 02:30 in Berlin: the window is that of two days."""
     berlin = Timetable("cron(30 2 * * ? *)", "Europe/Berlin")
