@@ -1,5 +1,6 @@
 """Another version of a package is said in review; what the base has locked is there when the base is synthesized."""
 
+import io
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from review.report import markdown
 from settings.files import load_environments
 from settings.project import ROOT, Project
 from tests.fixture import PROJECT
-from tests.packages.wheels import lock, make_wheel
+from tests.packages.wheels import Files, lock, make_wheel
 
 JOB = '"""Reports."""\n\nimport tiny\n\nTABLES = {}\n\n\ndef run(run):\n    return None\n'
 
@@ -94,9 +95,8 @@ def test_each_set_is_a_row_with_its_size_and_its_import_on_this_machine(
     tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(import_time, "INSTALLED", tmp_path / "installed")
-    tiny = make_wheel(
-        store, "tiny", files={"tiny/__init__.py": "import time; time.sleep(0.3)", "tiny/d": bytes(2_000_000)}
-    )
+    slow: Files = {"tiny/__init__.py": "import time; time.sleep(0.3)", "tiny/data": bytes(2_000_000)}
+    tiny = make_wheel(store, "tiny", files=slow)
     project = _project(tmp_path / "project", tiny)
     (project.jobs / "plain.py").write_text(JOB.replace("import tiny\n", ""))
     (project.jobs / "report.txt").write_text("heavy\n")
@@ -111,7 +111,7 @@ def test_each_set_is_a_row_with_its_size_and_its_import_on_this_machine(
         wheel.unpack(tmp_path / "installed")
     table = package_table(project, load_environments(project))
     assert table
-    console = Console(width=120, record=True, file=(tmp_path / "shown").open("w"))
+    console = Console(width=120, record=True, file=io.StringIO())
     console.print(table)
     shown = console.export_text()
     rows = [" ".join(line.replace("│", " ").split()) for line in shown.splitlines() if "│" in line]
