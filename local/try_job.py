@@ -99,7 +99,7 @@ class Functions:
         return self._function(
             settings.name,
             handler="mysql_jobs.handler.lambda_handler",
-            variables={**common, **login, **settings.variables},
+            variables={**common, **login, **settings.function_variables},
             timeout_seconds=settings.timeout_seconds,
         )
 

@@ -3,7 +3,8 @@
 The knowledge is data, in review/classes/: one table for each type. A property has a reason, a text, for which its
 changes are harmless; or one or more rules, that say which of its changes need a yes. What has neither is
 *unclassified*, and needs a yes like a danger. The same is said of a resource that comes (`created`), goes (`removed`)
-or is replaced (`replaced`). The property "*" is all others of its type, and the type "*" what every resource has.
+or is replaced (`replaced`). The property "*" is all others of its type, or of what contains it, and the type "*" what
+every resource has.
 """
 
 from __future__ import annotations
@@ -112,11 +113,12 @@ class Type(BaseModel):
     """What a property is where it is not said, if to say it changes nothing."""
 
     def of(self, place: Place) -> Known | None:
-        """What is known of the property at `place`, or of what contains it; None: nothing."""
+        """What is known of the property at `place`, of all others beside it, or of what contains it; None: nothing."""
         for length in range(len(place), 0, -1):
-            if (known := self.properties.get(place[:length])) is not None:
-                return known
-        return self.properties.get((ANY,))
+            for each in (place[:length], (*place[: length - 1], ANY)):
+                if (known := self.properties.get(each)) is not None:
+                    return known
+        return None
 
 
 UNKNOWN = Type(events={}, properties={})

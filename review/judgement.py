@@ -14,6 +14,7 @@ from review.danger import Danger, exact
 from review.jobs_stacks import in_one_stack
 from review.losses import losses
 from review.markdown import code
+from review.own_variables import of_own_variables
 from review.parameters import of_parameters
 from review.parts import decided
 from review.refusal import refused
@@ -45,6 +46,7 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *losses(changes, before, after),
         *classified(changes, before, after),
         *of_parameters(changes),
+        *of_own_variables(changes),
         *_never(changes),
         *widened_tables(old, new),
         *other_users(old, new),

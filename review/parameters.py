@@ -21,6 +21,7 @@ PARAMETERS = ("Environment", "Variables", "PARAMETERS")
 LOSES = ("DELETE", "UPDATE")
 KEEPS = re.compile(r"(^|_)(retention|retain|keep|kept|max_age|ttl)(_|$)")
 """Names of what says how long something is kept."""
+THEN = "Its next run may delete rows that it left until now"
 
 
 def of_parameters(changes: Sequence[Change]) -> Iterator[Danger]:
@@ -29,11 +30,11 @@ def of_parameters(changes: Sequence[Change]) -> Iterator[Danger]:
         if change.how in ("changed", "replaced") and change.resource.kind == "AWS::Lambda::Function":
             for each in change.differences:
                 before_or_after = [each for each in (change.before, change.after) if each]
-                if each.place == PARAMETERS and any(map(_may_delete, before_or_after)):
+                if each.place == PARAMETERS and any(map(may_delete, before_or_after)):
                     yield from _lost(change.resource, each)
 
 
-def _may_delete(function: Resource) -> bool:
+def may_delete(function: Resource) -> bool:
     """Whether the job has a right to delete rows, or to change them; what is not known counts as one."""
     tables = function.notes.get(TABLES_NOTE)
     return tables is None or any(right in str(rights) for rights in tables.values() for right in LOSES)
@@ -41,8 +42,7 @@ def _may_delete(function: Resource) -> bool:
 
 def _lost(function: Resource, parameters: Difference) -> Iterator[Danger]:
     for text in _asked("", _entries(parameters.before), _entries(parameters.after)):
-        then = "Its next run may delete rows that it left until now"
-        yield Danger(kind="data", resource=function.path, code=exact("parameters", text), text=text, then=then)
+        yield Danger(kind="data", resource=function.path, code=exact("parameters", text), text=text, then=THEN)
 
 
 def _asked(name: str, before: Any, after: Any) -> Iterator[str]:
@@ -56,11 +56,12 @@ def _asked(name: str, before: Any, after: Any) -> Iterator[str]:
                 yield from _asked(inner, before[key], after[key])
             elif not isinstance(before[key], dict):  # an entry that goes deletes nothing any more
                 yield f"parameter `{inner}` is gone: `{json.dumps(before[key])}`"
-    elif before != after and not _kept_longer(name, before, after):
+    elif before != after and not kept_longer(name, before, after):
         yield f"parameter `{name}` changes from `{json.dumps(before)}` to `{json.dumps(after)}`"
 
 
-def _kept_longer(name: str, before: Any, after: Any) -> bool:
+def kept_longer(name: str, before: Any, after: Any) -> bool:
+    """Whether both are numbers, the name says that they are how long something is kept, and it is longer now."""
     numbers = isinstance(before, int | float) and isinstance(after, int | float)
     return numbers and KEEPS.search(name.rpartition(".")[2].lower()) is not None and bool(after > before)
 

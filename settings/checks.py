@@ -22,6 +22,7 @@ from settings.environment import (
 )
 from settings.instance_class import read_instance_class
 from settings.names import MIGRATE, WATCH
+from settings.own_variables import MOST_BYTES, OTHERS_BYTES, measured
 from settings.schedule import EPOCH, next_times
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
@@ -433,6 +434,16 @@ def _logins_have_room(
         yield 'proxy.enabled = true: with auth = "secret" it logs in as the jobs do, and there is none: write false'
 
 
+def _variables_fit(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    most = MOST_BYTES - OTHERS_BYTES
+    for key, job in each_job.items():
+        if (taken := measured(job.function_variables)) > most:
+            yield (
+                f"{key}: its variables and parameters take {taken:,} bytes as Lambda counts them, which has "
+                f"{MOST_BYTES:,}, {OTHERS_BYTES:,} of them for the login: write {taken - most:,} less"
+            )
+
+
 def _at_most(number: int) -> str:
     return f"write {number} at most" if number > 0 else "remove it"
 
@@ -471,4 +482,5 @@ CHECKS: tuple[Check, ...] = (
     _jobs_are_there_once,
     _connections_suffice,
     _logins_have_room,
+    _variables_fit,
 )

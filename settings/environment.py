@@ -28,6 +28,7 @@ from settings.existing_database import ExistingDatabase
 from settings.instance_class import read_instance_class
 from settings.job_module import JobModule, Rights, read_job_module
 from settings.job_variables import parameters_variable
+from settings.own_variables import variable_mistakes
 from settings.project import ENGINE, Project
 from settings.reserved_words import RESERVED_WORDS
 from settings.schedule import Schedule, read_schedule
@@ -155,6 +156,12 @@ def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
         module = read_job_module(_project(info).job_file(info.data["module"] or info.data["name"]))
         module.read_rights(module.read_parameters(values))
         parameters_variable(values)
+    return values
+
+
+def _variables(values: dict[str, str]) -> dict[str, str]:
+    if mistakes := "; ".join(variable_mistakes(values)):
+        raise ValueError(mistakes)
     return values
 
 
@@ -464,6 +471,9 @@ class JobSettings(Settings):
     What is left then waits for the schedule."""
     parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}  # noqa: RUF012
     """As in the file; the job's module says what they may be."""
+    variables: Annotated[dict[str, str], AfterValidator(_variables)] = {}  # noqa: RUF012
+    """Environment variables of its function, for what is no parameter: what a library reads, or an address. No
+    secrets."""
 
     _module: JobModule = PrivateAttr()
 
@@ -488,9 +498,10 @@ class JobSettings(Settings):
         return self.job_module.read_rights(self.job_module.read_parameters(self.parameters))
 
     @property
-    def variables(self) -> dict[str, str]:
-        """The environment variables of its function that say what to run."""
+    def function_variables(self) -> dict[str, str]:
+        """The environment variables of its function: the job's own, and those that say what to run."""
         variables = {
+            **self.variables,
             "JOB": self.name,
             "MAX_WINDOW_MINUTES": str(self.max_window // timedelta(minutes=1)),
             "CATCH_UP": self.catch_up,

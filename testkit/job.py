@@ -154,7 +154,7 @@ class Job:
 def _variables(settings: JobSettings) -> dict[str, str]:
     """What the function is told of the job, which no variable of this process may add to."""
     # A scheduled time is the test's own: which have passed by now is no matter of its.
-    return {"PARAMETERS": "{}", "MODULE": settings.module_name, **settings.variables, "SCHEDULE": ""}
+    return {"PARAMETERS": "{}", "MODULE": settings.module_name, **settings.function_variables, "SCHEDULE": ""}
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class ScheduledJob(Construct):
             memory_mb=settings.memory_mb,
             reserved_concurrency=settings.concurrency,
             variables={
-                **settings.variables,
+                **settings.function_variables,
                 "METRICS": names.metrics(environment),
                 **database.job_variables(settings.name),
             },

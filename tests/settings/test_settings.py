@@ -58,7 +58,7 @@ def test_a_run_that_fails_is_started_again_as_often_as_stated_and_in_time(
 
 
 def test_the_function_is_told_what_to_run_and_when() -> None:
-    tally = a_job(name="tally", schedule="rate(1 hour)").variables
+    tally = a_job(name="tally", schedule="rate(1 hour)").function_variables
     assert tally == {
         "JOB": "tally",
         "MAX_WINDOW_MINUTES": "1440",
@@ -75,7 +75,7 @@ def test_the_function_is_told_what_to_run_and_when() -> None:
         catch_up="latest",
         max_hours=2,
     )
-    assert again.variables == {
+    assert again.function_variables == {
         "JOB": "tally_at_night",
         "MODULE": "tally",
         "MAX_WINDOW_MINUTES": "2880",
