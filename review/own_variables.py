@@ -1,8 +1,8 @@
 """The variables of functions that the engine has no use for: a job's own, which it reads as it likes.
 
-What an environment file may say of them is checked there, and shown here without a yes. Two things are asked about: what
-that check refuses, as a template may have it from elsewhere; and, as with parameters, whatever changes in a job that may
-delete rows, as a variable may say how long they are kept, too.
+What an environment file may say of them is checked there, and shown here without a yes. Two things are asked about:
+what that check refuses, as a template may have it from elsewhere; and, as with parameters, whatever changes in a job
+that may delete rows, as a variable may say how long they are kept, too.
 """
 
 from __future__ import annotations

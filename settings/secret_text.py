@@ -1,7 +1,7 @@
 """What looks like a secret: by the name that it has, or by how the text itself is.
 
-Nobody can tell for sure. What is said here errs to the side of a secret where the form is that of one, and lets pass what
-settings are made of: addresses, ARNs, names, UUIDs, numbers, flags, times.
+Nobody can tell for sure. What is said here takes for a secret what has the form of one, and lets pass what settings are
+made of: addresses, ARNs, names, UUIDs, numbers, flags, times.
 """
 
 from __future__ import annotations

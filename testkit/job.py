@@ -54,6 +54,7 @@ class Job:
         window: tuple[datetime | str, datetime | str] | None = None,
         dry_run: bool = False,
         parameters: Mapping[str, Any] | None = None,
+        variables: Mapping[str, str] | None = None,
         deadline: float = 30,
         stop_after_checkpoints: int | None = None,
         killed: Literal["before_commit", "after_commit"] | None = None,
@@ -67,6 +68,7 @@ class Job:
             window: start and end of a run by hand, in place of `at`.
             dry_run: whether to roll everything back.
             parameters: as in an environment file; what is not given is as the job's `Parameters` say.
+            variables: environment variables of its own, as in an environment file.
             deadline: how many seconds the run has.
             stop_after_checkpoints: after how many checkpoints the run is short of time, and so ends as partial.
             killed: the run does its work and is killed then, just before its commit or just after it; such a run has
@@ -74,10 +76,12 @@ class Job:
             meanwhile: what another program does when the job has returned and its rows are still locked.
 
         Raises:
-            ValueError: there is no such job, or `parameters` are wrong; the message is that of `make synth`.
+            ValueError: there is no such job, or `parameters` or `variables` are wrong; the message is that of
+                `make synth`.
         """
         # Half of what an environment file says of a job matters to its schedule only: any will do.
-        entry = {"name": name, "schedule": "rate(1 hour)", "parameters": dict(parameters or {})}
+        told = {"parameters": dict(parameters or {}), "variables": dict(variables or {})}
+        entry = {"name": name, "schedule": "rate(1 hour)", **told}
         settings = JobSettings.model_validate(entry, context=self._project)
         event: dict[str, object] = {"job": name, "execution_id": f"execution {next(self._numbers)}"}
         if at is not None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from local import kept, sql, try_job
-from tests.fixture import PROJECT
+from tests.fixture import PROJECT, a_job
 
 pytestmark = pytest.mark.deployment
 
@@ -60,3 +60,13 @@ def test_a_job_that_is_not_entered_says_which_parameter_it_lacks() -> None:
         try_job.CannotTry, match=r"sweep is not in environments/basic\.toml.*: parameters\.tables: Field"
     ):
         try_job._not_entered(PROJECT, "sweep", "basic")
+
+
+def test_a_tried_job_has_its_own_variables_and_its_own_login(tmp_path: Path) -> None:
+    migrate = {"DATABASE_USER": "admin", "JOBS_AUTH": "secret", "JOBS_SECRETS": "basic-mysql-jobs/", "RIGHTS": "{}"}
+    environment = kept.Kept(pid=1, folder=str(tmp_path), environment="basic", variables=migrate)
+    functions = try_job.Functions(environment=environment, folder=tmp_path)
+    functions.code.mkdir()
+    tried = functions.job(a_job(name="pulse", schedule="rate(1 hour)", variables={"LOG_LEVEL": "DEBUG"}))
+    assert tried.variable("LOG_LEVEL") == "DEBUG"
+    assert tried.variable("DATABASE_USER") == "job_basic_pulse"

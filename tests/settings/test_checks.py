@@ -12,7 +12,8 @@ from settings import checks
 from settings.connection_budget import connection_budget
 from settings.environment import ProxySettings
 from settings.files import SettingsError
-from tests.fixture import ENVIRONMENTS, PROJECT, load_file
+from settings.own_variables import MOST_BYTES, OTHERS_BYTES, measured
+from tests.fixture import ENVIRONMENTS, PROJECT, a_job, load_file
 
 PULSE = '[[jobs]]\nname = "pulse"\nschedule = "rate(5 minutes)"\n'
 TALLY = '[[jobs]]\nname = "tally"\nschedule = "rate(15 minutes)"\n'
@@ -361,3 +362,14 @@ def test_every_check_is_made() -> None:
         if "Iterator[str]" in str(function.__annotations__["return"])
     }
     assert {check.__name__ for check in checks.CHECKS} == yielding - {"mistakes", "provider_mistakes"}
+
+
+def test_variables_and_parameters_have_the_room_that_lambda_has_less_that_of_the_login(tmp_path: Path) -> None:
+    job = a_job(name="pulse", schedule="rate(5 minutes)", variables={"NOTE": ""})
+    room = MOST_BYTES - OTHERS_BYTES - measured(job.function_variables)
+    fits = f'{PULSE}variables.NOTE = "{"x " * (room // 2)}{"x" * (room % 2)}"\n'
+    assert _mistakes(tmp_path, jobs=fits) == []
+    assert _mistakes(tmp_path, jobs=fits.replace("x", "xü", 1)) == [
+        "jobs[0] (pulse): its variables and parameters take 3,074 bytes as Lambda counts them, which has 4,096, 1,024 "
+        "of them for the login: write 2 less"
+    ]

@@ -86,6 +86,12 @@ def test_the_function_is_told_what_to_run_and_when() -> None:
     }
 
 
+def test_the_function_has_the_jobs_own_variables_beside_them() -> None:
+    own = {"LOG_LEVEL": "DEBUG", "API_URL": "https://api.example.com/v1"}
+    job = a_job(name="tally", schedule="rate(1 hour)", variables=own)
+    assert job.function_variables == {**own, **a_job(name="tally", schedule="rate(1 hour)").function_variables}
+
+
 def test_settings_cannot_change() -> None:
     with pytest.raises(ValueError, match="frozen"):
         ENVIRONMENTS["basic"].made_database.multi_az = True

@@ -90,7 +90,7 @@ def test_the_migrations_make_the_user_that_each_job_logs_in_as_with_the_rights_o
 
 
 @pytest.mark.synthesis
-def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> None:
+def test_a_job_is_told_its_longest_window_its_parameters_and_its_own_variables(tmp_path: Path) -> None:
     (tmp_path / "jobs").mkdir()
     (tmp_path / "jobs" / "plain.py").write_text(f'"""Rests."""\nTABLES = {{"a": ("SELECT",), "b": ("INSERT",)}}\n{RUN}')
     (tmp_path / "jobs" / "purge.py").write_text(
@@ -102,6 +102,7 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> 
         (PROJECT.environments / "basic.toml").read_text().partition("[[jobs]]")[0]
         + '[[jobs]]\nname = "plain"\nschedule = "rate(5 minutes)"\n'
         + '[[jobs]]\nname = "purge"\nschedule = "rate(1 day)"\nmax_window_minutes = 4320\nparameters = {rows = 5}\n'
+        + 'variables = {LOG_LEVEL = "DEBUG"}\n'
     )
     settings = load_file(tmp_path / "basic.toml")
     environment = Environment(quick_app(outdir=str(tmp_path)), project=PROJECT, settings=settings)
@@ -110,6 +111,8 @@ def test_a_job_is_told_its_longest_window_and_its_parameters(tmp_path: Path) -> 
     assert (told["basic-plain"]["JOB"], told["basic-plain"]["MAX_WINDOW_MINUTES"]) == ("plain", "1440")
     assert "PARAMETERS" not in told["basic-plain"]
     assert (told["basic-purge"]["MAX_WINDOW_MINUTES"], told["basic-purge"]["PARAMETERS"]) == ("4320", '{"rows":5}')
+    assert {name for name, each in told.items() if "LOG_LEVEL" in each} == {"basic-purge"}
+    assert told["basic-purge"]["LOG_LEVEL"] == "DEBUG"
     rights = {job: each["tables"] for job, each in json.loads(told["basic-migrate"]["RIGHTS"]).items()}
     assert rights == {"plain": {"a": "SELECT", "b": "INSERT"}, "purge": {"b": "DELETE"}, WATCH: {}}
     descriptions = {each["FunctionName"]: each["Description"] for each in _functions(resources)}

@@ -823,6 +823,8 @@ CASES: list[Case] = [
         "Job-fresh",
     ),
     _yes("new job that does another job's work", env(JOB="sweep"), ANY, "Job-fresh"),
+    _yes("new job that verifies no certificate", env(SSL_CERT_FILE="/mnt/all.pem"), ANY, "Job-fresh"),
+    _yes("new job with a secret in a variable", env(DB_PASSWORD="4711"), ANY, "Job-fresh"),
     _yes("new job on another database", env(DATABASE_HOST="db.example.com"), ANY, "Job-fresh"),
     _yes("new job that works as admin", env(DATABASE_USER="admin"), ANY, "Job-fresh"),
     _yes(

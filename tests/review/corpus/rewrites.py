@@ -593,6 +593,11 @@ CASES: list[Case] = [
     same(
         "large", "what becomes of the database unsaid", attribute(INSTANCE, "Database/Instance", "DeletionPolicy", None)
     ),
+    harmless(
+        "large",
+        "a variable that a job reads itself",
+        put(FUNCTION, "Job-pulse/Job/Function", "Environment.Variables.LOG_LEVEL", "DEBUG"),
+    ),
     # However long a window is, the next begins where it ended.
     harmless(
         "large",
