@@ -63,7 +63,7 @@ def packages_of(job: Path, target: Target = FUNCTION) -> PackageSet | None:
         raise PackagesError(f"{shown(file)} has no {lock.name} beside it: make lock")
     stated, locked = read_lock(lock)
     if stated != asked:
-        raise PackagesError(f"{shown(lock)} is not of what {sources(job)} now says: make lock")
+        raise PackagesError(f"{shown(lock)} is not of what is in {sources(job)} now: make lock")
     if FUNCTION.name not in locked:
         raise PackagesError(f"{shown(lock)} has nothing for the functions' {FUNCTION}: make lock")
     if target.name not in locked:

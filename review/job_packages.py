@@ -30,7 +30,7 @@ def _changed(name: str, before: tuple[str, str] | None, after: tuple[str, str] |
         return f"{code(name)} {there[0] if there else ''} {'is new' if after else 'is gone'}"
     if before[0] == after[0]:
         return f"{code(name)} {after[0]} is another file of the same version"
-    return f"{code(name)} {before[0]} → {after[0]}"
+    return f"{code(name)} from {before[0]} to {after[0]}"
 
 
 def _locked(project: Path) -> Mapping[str, Mapping[str, tuple[str, str]]]:

@@ -49,7 +49,7 @@ def fetch(jobs: Path, target: Target) -> None:
     WHEELS.mkdir(exist_ok=True)
     for file in missing:
         (WHEELS / file).unlink(missing_ok=True)
-    sys.stdout.write(f"Fetching {len(missing)} packages of the jobs, for {target} …\n")
+    sys.stdout.write(f"Fetching what the jobs import, for {target}: {len(missing)} wheels …\n")
     try:
         download(missing.values(), target, WHEELS)
     except PipFailed as error:

@@ -71,7 +71,7 @@ def test_a_lock_of_other_requirements_is_named(changed: str, project: Project, s
     _ask(project, "tiny")
     lock(project.jobs, [make_wheel(store, "tiny")])
     _ask(project, changed)
-    message = r"^lambda/requirements\.lock is not of what lambda/requirements\.txt now says: make lock$"
+    message = r"^lambda/requirements\.lock is not of what is in lambda/requirements\.txt now: make lock$"
     with pytest.raises(PackagesError, match=message):
         project.packages("report")
 
@@ -81,7 +81,9 @@ def test_a_lock_of_a_jobs_own_is_of_what_all_ask_for_too(project: Project, store
     lock(project.jobs, [make_wheel(store, "tiny")], job="report")
     assert project.packages("report")
     _ask(project, "other")
-    with pytest.raises(PackagesError, match=r"report\.lock is not of what lambda/requirements\.txt and lambda/jobs/"):
+    with pytest.raises(
+        PackagesError, match=r"report\.lock is not of what is in lambda/requirements\.txt and lambda/jobs/"
+    ):
         project.packages("report")
 
 

@@ -45,7 +45,7 @@ def test_each_package_that_is_another_is_named(tmp_path: Path, store: Path) -> N
     lines = list(changed_packages(before.folder, after.folder))
     assert lines == [
         "`lambda/jobs/report.lock`: `same` 1.0 is new",
-        "`lambda/requirements.lock`: `gone` 1.0 is gone, `new` 1.0 is new, `tiny` 1.0 → 2.0",
+        "`lambda/requirements.lock`: `gone` 1.0 is gone, `new` 1.0 is new, `tiny` from 1.0 to 2.0",
     ]
     report = markdown("Against `main`", [], [], (), lines)
     assert "## Code of others in the functions\n\n- `lambda/jobs/report.lock`: `same` 1.0 is new\n" in report
