@@ -1,15 +1,16 @@
 """Here, a job imports this machine's wheels of its packages, from its own zip, in Lambda's runtime client."""
 
+import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from local import app
 from local.execution_environment import ExecutionEnvironment
 from packages.target import FUNCTION, HERE
-from settings.project import Project
+from settings.project import ROOT, Project
 from stacks.jobs.bundle import bundle
 from tests.fixture import PROJECT
 from tests.packages.wheels import AARCH64, compiled_for, elf, installed_wheel, lock, make_wheel
@@ -66,18 +67,20 @@ def test_pure_and_compiled_packages_run_in_the_runtime_client(tmp_path: Path, mo
     assert [Path(each).relative_to(code).parts[0] for each in places] == ["tiny", "yaml", "yaml"]
 
 
-def test_what_is_deployed_on_this_machine_has_this_machines_wheels(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_deployed_on_this_machine_has_this_machines_wheels(tmp_path: Path) -> None:
     store = tmp_path / "store"
-    monkeypatch.setattr("packages.wheels.WHEELS", store)
     project = Project(tmp_path / "project")
     shutil.copytree(PROJECT.folder, project.folder)
     (project.jobs / "tally.txt").write_text("tiny\n")
     functions = make_wheel(store, "tiny", tag=compiled_for(FUNCTION))
     here = make_wheel(store, "tiny", files={"tiny/of_this_machine.py": ""}, tag=compiled_for(HERE))
     lock(project.jobs, [functions], here=[here], job="tally")
-    monkeypatch.setenv("CDK_OUTDIR", str(tmp_path / "cdk.out"))
-    monkeypatch.setattr(sys, "argv", ["local.app", str(project.folder), "basic"])
-    app.main()
-    assert [*(tmp_path / "cdk.out").glob("asset.*/tiny/of_this_machine.py")]
+    # The app is a program of its own, which the CDK CLI starts.
+    script = (
+        f"import packages.wheels; from pathlib import Path; packages.wheels.WHEELS = Path({str(store)!r}); "
+        "from local import app; app.main()"
+    )
+    command = [sys.executable, "-c", script, str(project.folder), "basic"]
+    out = tmp_path / "cdk.out"
+    subprocess.run(command, cwd=ROOT, env={**os.environ, "CDK_OUTDIR": str(out)}, capture_output=True, check=True)
+    assert [*out.glob("asset.*/tiny/of_this_machine.py")]
