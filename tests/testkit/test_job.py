@@ -221,18 +221,17 @@ def test_another_functions_variables_are_neither_seen_nor_changed(job: Job, monk
     assert dict(os.environ) == before
 
 
-def test_a_job_reads_its_own_variables_in_its_run_and_nobody_afterwards(
-    new: Callable[[Project], Job], tmp_path: Path
-) -> None:
+def test_a_job_reads_its_own_variables_in_its_run_and_nobody_afterwards(tmp_path: Path, server: MySQLServer) -> None:
     body = "    import os\n    return {'level': os.environ['LOG_LEVEL']}"
     project, settings = one_job(tmp_path, tables=PARCELS, body=body)
-    job = new(project)
-    assert job("moving", at=EIGHT, variables={"LOG_LEVEL": "DEBUG"})["result"] == {"level": "DEBUG"}
-    assert "LOG_LEVEL" not in os.environ
     of_a_file = settings.model_copy(update={"variables": {"LOG_LEVEL": "INFO"}})
-    assert job.deliver(of_a_file, {"scheduled_time": EIGHT, "dry_run": True})["result"] == {"level": "INFO"}
-    with pytest.raises(ValueError, match="LOG_TOKEN: by its name it is a secret"):
-        job("moving", at=EIGHT, variables={"LOG_TOKEN": "x"})
+    with new_database(server, project) as database:
+        job = Job(project, database)
+        assert job("moving", at=EIGHT, variables={"LOG_LEVEL": "DEBUG"})["result"] == {"level": "DEBUG"}
+        assert "LOG_LEVEL" not in os.environ
+        assert job.deliver(of_a_file, {"dry_run": True})["result"] == {"level": "INFO"}
+        with pytest.raises(ValueError, match="LOG_TOKEN: by its name it is a secret"):
+            job("moving", at=EIGHT, variables={"LOG_TOKEN": "x"})
 
 
 def test_no_other_scheduled_time_than_the_tests_own_is_due(job: Job) -> None:
