@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, cast
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -24,7 +25,8 @@ from mysql_jobs import claim as claims
 from mysql_jobs import continuation, ledger, run, watch
 from mysql_jobs.configuration import WatchedJob
 from mysql_jobs.connection import OutcomeUnknownError
-from mysql_jobs.request import Request, Window
+from mysql_jobs.job_lock import LockError
+from mysql_jobs.request import EventError, Request, Window
 from mysql_jobs.timetable import Timetable
 from tests.mysql_jobs.memory_ledger import MemoryConnection, MemoryLedger, time_of
 from tests.mysql_jobs.model import INTERVAL, NOTHING_LEFT, Ask, Claim, Ending, Model, Row, Terms, ending
@@ -40,7 +42,7 @@ ALLOWANCE = timedelta(minutes=5)
 MOST_RUNS = 100
 """That a chain may need to be level: no history has as many windows and batches."""
 
-Trouble = Literal["", "fails", "out_of_time", "stands_still", "unheard", "unsaid"]
+Trouble = Literal["", "fails", "out_of_time", "stands_still", "unheard", "unsaid", "unlocked"]
 
 
 class Times(NamedTuple):
@@ -100,9 +102,11 @@ QUICK = settings(
 )
 courses = st.builds(
     Course,
-    trouble=st.sampled_from(["", "", "", "out_of_time", "out_of_time", "fails", "stands_still", "unheard", "unsaid"]),
+    trouble=st.sampled_from(
+        ["", "", "", "out_of_time", "out_of_time", "fails", "stands_still", "unheard", "unsaid", "unlocked"]
+    ),
     batch=st.integers(0, 3),
-    minutes=st.sampled_from([0, 0, 0, 1, 50, 50]),
+    minutes=st.sampled_from([0, 0, 0, 1, 50, 60]),
     skew=st.sampled_from([0, -20, 20]),
     refused=st.booleans(),
 )
@@ -187,6 +191,12 @@ class Histories(RuleBasedStateMachine):
         self.told(report, claim, "dry_run")
         assert "next" not in report
 
+    @rule(seconds=st.sampled_from([61, 3600]))
+    def a_time_in_the_future_is_refused(self, seconds: int) -> None:
+        ask = self.scheduled(self.now + seconds * timedelta(seconds=1))
+        with pytest.raises(EventError):
+            self.invoke(ask.event(), "refused", WELL)
+
     @precondition(lambda self: self.asked)
     @rule(which=which, course=courses)
     def code_of_version_0_1_runs(self, which: int, course: Course) -> None:
@@ -195,7 +205,7 @@ class Histories(RuleBasedStateMachine):
         if ask.time is None or ask.number:
             return
         claim = self.model.claim_before(ask, LONGEST)
-        if isinstance(claim, Claim) and course.trouble not in ("fails", "unheard"):
+        if isinstance(claim, Claim) and course.trouble not in ("fails", "unheard", "unlocked"):
             first, count = claim.row.done, len(claim.row.batches)
             done = min(first + course.batch + 1, count) if course.trouble else count
             # What it began, stays its: it writes the execution id once.
@@ -342,7 +352,7 @@ class Histories(RuleBasedStateMachine):
         job = SimpleNamespace(__name__="jobs.pulse", run=partial(self.job, connection=connection, course=course))
         try:
             outcome = run.carry_out(cast(Any, job), run_)
-        except (ValueError, OutcomeUnknownError):
+        except (ValueError, OutcomeUnknownError, LockError):
             return told
         found = continuation.following(
             request, claim, outcome, began=began, now=clock(), timetable=self.timetable, most=HOURS
@@ -366,7 +376,7 @@ class Histories(RuleBasedStateMachine):
             if trouble == "stands_still":
                 run_.checkpoint({"batches": batch})
             connection.execute("INSERT INTO work VALUES (%s)", (run_.window.start + batch * INTERVAL,))
-            connection.trouble = cast(Any, trouble) if trouble in ("unheard", "unsaid") else ""
+            connection.trouble = cast(Any, trouble) if trouble in ("unheard", "unsaid", "unlocked") else ""
             if batch + 1 < count:
                 run_.checkpoint({"batches": batch + 1})
 
@@ -468,7 +478,7 @@ def _end_of(claim: Claim, first: int, course: Course) -> tuple[int, str]:
     count = len(claim.row.batches)
     struck = min(first + course.batch, count - 1)
     match course.trouble:
-        case "fails" | "unheard":
+        case "fails" | "unheard" | "unlocked":
             return struck, "failed"
         case "unsaid":
             return struck + 1, "failed"

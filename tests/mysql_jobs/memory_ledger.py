@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from mysql_jobs.connection import OutcomeUnknownError
+import pymysql
+from pymysql.constants import ER
 
-Trouble = Literal["", "unheard", "unsaid"]
-"""Of a commit: the server never got it; or the run never got the answer."""
+from mysql_jobs.connection import OutcomeUnknownError
+from mysql_jobs.job_lock import LockError
+
+Trouble = Literal["", "unheard", "unsaid", "unlocked"]
+"""Of a commit: the server never got it; or the run never got the answer; or the job has released the lock before."""
 TABLES = """
 CREATE TABLE ledger (
     job, sequence, scheduled_time, execution_id, window_start, window_end, outcome, progress, result, started_at,
@@ -34,6 +38,9 @@ class Statement(str):
         statement = cls(text)
         statement.values = values
         return statement
+
+
+REQUIRED = Statement.of("SELECT 'the lock is required'")
 
 
 class MemoryLedger:
@@ -80,11 +87,16 @@ class MemoryConnection:
         return None if self._locked else [_read(row) for row in self._ledger.run(read, read.values)]
 
     def required(self) -> Statement:
-        return Statement.of("SELECT 1")
+        return REQUIRED
+
+    def lost(self) -> LockError:
+        return LockError("the job released the lock")
 
     def commit(self, *statements: Statement, go_on: bool = False) -> None:
         if self.trouble == "unheard":
             raise OutcomeUnknownError("the connection was lost")
+        if self.trouble == "unlocked" and REQUIRED in statements:
+            raise pymysql.OperationalError(ER.WRONG_VALUE_FOR_VAR, "Variable 'autocommit' can't be set to NULL")
         for each in statements:
             self._ledger.run(each, each.values)
         self._ledger.run("COMMIT")

@@ -134,6 +134,7 @@ VARIANTS = [
     ),
     Variant("the row is not written", ledger, "*self._skipped(claim), self._written(", "self._written("),
     Variant("a later checkpoint writes another row", ledger, "        self._recorded = True\n", ""),
+    Variant("the lock is not required any more", ledger, "self._lock.required(), ", ""),
     Variant("the lock is not heeded", ledger, "self._lock.take(self._read())", "self._lock.take(self._read()) or []"),
     Variant(
         "progress is not recorded", ledger, '"progress": json.dumps(progress) if progress else None', '"progress": None'
@@ -184,6 +185,12 @@ VARIANTS = [
     Variant("progress is not compared", continuation, " and outcome.progress == claim.progress", " and False"),
     Variant("every partial run is stuck", continuation, " and outcome.progress == claim.progress", ""),
     Variant("a continuation ignores the hours", continuation, "if now - continued.since >= most:", "if False:"),
+    Variant(
+        "a continuation begins when the hours are over",
+        continuation,
+        "continued.since >= most",
+        "continued.since > most",
+    ),
     Variant("hours begin anew with each continuation", continuation, "before.since, number", "now, number"),
     Variant(
         "hours go on for another scheduled time",
@@ -215,6 +222,7 @@ VARIANTS = [
         '"execution_id": self.execution_id}',
         '"execution_id": f"{self.scheduled_time}"}',
     ),
+    Variant("a time in the future is not refused", request, "EPOCH <= time <= now + CLOCK_SKEW", "EPOCH <= time"),
     # The times.
     Variant("before a time is the time", timetable, "before=time)", "before=time + SHORTEST_INTERVAL)"),
     Variant("a rate counts from midnight", timetable, 'if self.expression.startswith("rate("):', "if False:"),
