@@ -472,7 +472,7 @@ class JobSettings(Settings):
     parameters: Annotated[dict[str, Any], AfterValidator(_parameters), Field(validate_default=True)] = {}  # noqa: RUF012
     """As in the file; the job's module says what they may be."""
     variables: Annotated[dict[str, str], AfterValidator(_variables)] = {}  # noqa: RUF012
-    """Environment variables of its function, for what is no parameter: what a library reads, or an address. No
+    """Environment variables of its function, for what is no parameter: what a library reads, like LOG_LEVEL. No
     secrets."""
 
     _module: JobModule = PrivateAttr()

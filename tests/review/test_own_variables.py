@@ -71,6 +71,13 @@ def test_a_secret_that_no_environment_file_could_say_is_asked_about_and_not_quot
     assert _asked({"DB_PASSWORD": "hunter2"}, {}) == []
 
 
+@pytest.mark.parametrize(("name", "asked"), [("DB_PASSWORD", True), ("LD_PRELOAD", True), ("KEEP_DAYS", False)])
+def test_a_new_job_is_asked_about_its_secrets_and_not_about_what_it_keeps(name: str, asked: bool) -> None:
+    nothing = read_templates("basic", "111111111111", "eu-central-1", {"Jobs": {"Resources": {}}}, {})
+    found = dangers(nothing, _environment({name: "7"}, rights="DELETE, SELECT"))
+    assert (name in " ".join(each.text for each in found)) == asked
+
+
 @pytest.mark.parametrize("name", ["LD_PRELOAD", "SSL_CERT_FILE", "AWS_ENDPOINT_URL", "PYTHONPATH"])
 def test_what_no_job_can_have_is_asked_about(name: str) -> None:
     [danger] = _asked({}, {name: "/mnt/x"})
