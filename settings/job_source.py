@@ -18,6 +18,7 @@ def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
 
     Raises:
         packages.requirements.PackagesError: these packages are not as they should be.
+        ValueError: one of the modules beside it is not Python.
     """
     defined = set().union(*map(binds, tree.body))
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "run"]
@@ -31,7 +32,15 @@ def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
         yield 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'
     if defined >= {"TABLES", "tables"}:
         yield "has both TABLES and tables(): keep one"
-    if missing := ", ".join(sorted(_missing(imports(tree.body), job))):
+    missing_by_file = {
+        file: _missing(imports(source.body), job) for file, source in _with_those_beside(tree, job).items()
+    }
+    named = (
+        name if file == job else f"{name} (in lambda/jobs/{file.name})"
+        for file, names in missing_by_file.items()
+        for name in names
+    )
+    if missing := ", ".join(sorted(named)):
         yield (
             f"imports {missing}, not in the function's zip: import only PyMySQL, the standard library, mysql_jobs, the "
             "modules of lambda/jobs/ and packages that are locked: write the package into lambda/requirements.txt "
@@ -70,8 +79,9 @@ def imports(statements: Collection[ast.stmt]) -> set[str]:
 
 
 def imported(job: Path) -> set[str]:
-    """Return what the job of the module `job` imports, as written."""
-    return imports(ast.parse(job.read_text()).body)
+    """Return what the job of the module `job` imports, itself and by the modules beside it, as written."""
+    tree = ast.parse(job.read_text())
+    return set().union(*(imports(each.body) for each in _with_those_beside(tree, job).values()))
 
 
 def package(module: str) -> str:
@@ -84,6 +94,34 @@ def _takes_one(arguments: ast.arguments) -> bool:
     positional = len(arguments.posonlyargs) + len(arguments.args)
     required = positional - len(arguments.defaults)
     return required <= 1 and (positional > 0 or arguments.vararg is not None) and None not in arguments.kw_defaults
+
+
+def _with_those_beside(tree: ast.Module, job: Path) -> dict[Path, ast.Module]:
+    """Return the module of the job, and those in its folder that are imported with it: they run in its function, too.
+
+    Raises:
+        ValueError: one of these is not Python.
+    """
+    found = {job: tree}
+    waiting = [job.with_name("__init__.py"), *_beside(tree, job.parent)]
+    while waiting:
+        file = waiting.pop()
+        if file not in found and file.is_file():
+            try:
+                found[file] = ast.parse(file.read_text())
+            except SyntaxError as error:
+                raise ValueError(f"lambda/jobs/{file.name} is not Python: line {error.lineno}: {error.msg}") from error
+            waiting += _beside(found[file], job.parent)
+    return found
+
+
+def _beside(tree: ast.Module, jobs: Path) -> list[Path]:
+    """Return the files that `tree` imports from the folder `jobs`, whether they are there or not."""
+    names = {each.lstrip(".").removeprefix("jobs.") for each in imports(tree.body) if package(each) in ("", "jobs")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module, node.level) == ("jobs", 0):
+            names |= {alias.name for alias in node.names}
+    return [jobs / f"{name}.py" for name in sorted(names)]
 
 
 def _missing(modules: Collection[str], job: Path) -> set[str]:

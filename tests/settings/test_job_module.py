@@ -308,6 +308,32 @@ def test_what_the_function_has_may_be_imported(at: str, statement: str, tmp_path
     assert _read(f"{HEAD}{at.format(statement)}\n{TABLES}{RUN}", tmp_path).read_rights(None) == {"event": {"SELECT"}}
 
 
+@pytest.mark.parametrize(
+    "statement", ["from jobs import shared", "import jobs.shared", "from . import shared", "from .shared import x"]
+)
+@pytest.mark.parametrize("at", ["{}", "def help():\n    {}"])
+def test_what_a_module_beside_the_job_imports_has_to_be_in_the_zip_too(at: str, statement: str, tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text("from jobs import deeper\n")
+    (tmp_path / "deeper.py").write_text("from . import shared\nimport pandas\n")
+    with pytest.raises(
+        ValueError, match=r"purge\.py imports pandas \(in lambda/jobs/deeper\.py\), not in the function"
+    ):
+        _read(f"{HEAD}{at.format(statement)}\n{TABLES}{RUN}", tmp_path)
+    _read(f"{HEAD}{TABLES}{RUN}", tmp_path)  # which imports neither
+
+
+def test_what_the_package_of_the_jobs_imports_has_to_be_in_the_zip_too(tmp_path: Path) -> None:
+    (tmp_path / "__init__.py").write_text("import pandas\n")
+    with pytest.raises(ValueError, match=r"imports pandas \(in lambda/jobs/__init__\.py\), not in the function's zip"):
+        _read(f"{HEAD}{TABLES}{RUN}", tmp_path)
+
+
+def test_a_module_beside_the_job_that_is_not_python_is_named(tmp_path: Path) -> None:
+    (tmp_path / "shared.py").write_text("def\n")
+    with pytest.raises(ValueError, match=r"^lambda/jobs/shared\.py is not Python: line 1: "):
+        _read(f"{HEAD}from jobs import shared\n{TABLES}{RUN}", tmp_path)
+
+
 def test_the_modules_that_a_job_may_import_are_in_the_zip(tmp_path: Path) -> None:
     bundle(tmp_path, project=PROJECT, region="eu-central-1")
     files = {f"jobs/{path.name}" for path in PROJECT.jobs.glob("*.py")}
