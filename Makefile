@@ -161,10 +161,13 @@ bench: $(READY) ## What runs, synths and tests cost beside the others; writes do
 # Without the packages of the jobs, as their locks may be wrong.
 lock: $(INSTALLED) ## Resolve the versions in pyproject.toml, package.json and lambda/requirements.txt into the lock files
 	@python -m packages.tools.lock
+	@mkdir -p .cache && cat requirements-dev.txt package-lock.json > .cache/locked-before
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras --allow-unsafe --no-header --no-emit-index-url --no-emit-find-links --extra dev --output-file requirements-dev.txt pyproject.toml
 	@pip-compile --quiet --generate-hashes --strip-extras $(UNUSED:%=--unsafe-package %) --no-header --no-emit-index-url --no-emit-find-links --output-file requirements-checkov.txt requirements-checkov.in
 	@pip-compile --quiet --generate-hashes --strip-extras --no-header --no-emit-index-url --no-emit-find-links --output-file benchmarks/packages/requirements.txt benchmarks/packages/requirements.in
 	@npm install --package-lock-only
+	@# They are written anew also where nothing changes. Then there is nothing to install.
+	@if cat requirements-dev.txt package-lock.json | cmp --silent - .cache/locked-before; then touch $(INSTALLED); fi
 
 .PHONY: help setup run job try test unit synthesis integration deployment faults torture clone mutants snapshots docs lint format hooks synth bootstrap adopt diff deploy destroy gameday rehearse doctor migrate-resolve delivery upgrade lab bench lock

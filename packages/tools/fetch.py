@@ -29,7 +29,7 @@ def main() -> int:
             jobs = ROOT / "lambda" / "jobs"
             fetch(jobs, FUNCTION)
             fetch(jobs, HERE)
-            for note in lay_out(jobs):
+            for note in (*not_for_here(jobs), *lay_out(jobs)):
                 sys.stdout.write(f"{note}\n")
     except PackagesError as error:
         sys.stderr.write(f"{error}\n")
@@ -59,6 +59,17 @@ def fetch(jobs: Path, target: Target) -> None:
         ) from error
     for wheel in missing.values():
         wheel.open().close()
+
+
+def not_for_here(jobs: Path) -> Iterator[str]:
+    """What to say of each lock that has nothing for this machine: all works here but to run the jobs that it is for."""
+    for file in _locks(jobs):
+        if HERE.name not in read_lock(file)[1]:
+            yield (
+                f"{shown(file)} has nothing for {HERE}: make run, make try and tests can't run its jobs here. Work "
+                f"with the functions' Python (rm -rf .venv && make PYTHON=python{FUNCTION.python} setup), or allow "
+                "older versions of its packages, and make lock"
+            )
 
 
 def lay_out(jobs: Path) -> Iterator[str]:
@@ -101,18 +112,17 @@ def _locked(jobs: Path, target: Target) -> Iterator[LockedWheel]:
     """What all locks have for `target`.
 
     Raises:
-        PackagesError: one has nothing for it.
+        PackagesError: one has nothing for the functions.
     """
-    for file in (lock_file(base_file(jobs)), *sorted(jobs.glob("[!.]*.lock"))):
-        if not file.is_file():
-            continue
+    for file in _locks(jobs):
         wheels = read_lock(file)[1]
-        if target.name not in wheels:
-            raise PackagesError(
-                f"{shown(file)} has nothing for {target}: work with the functions' Python (rm -rf .venv && "
-                f"make PYTHON=python{FUNCTION.python} setup), or allow older versions of its packages, and make lock"
-            )
-        yield from wheels[target.name]
+        if target == FUNCTION and target.name not in wheels:
+            raise PackagesError(f"{shown(file)} has nothing for the functions' {FUNCTION}: make lock")
+        yield from wheels.get(target.name, ())
+
+
+def _locks(jobs: Path) -> list[Path]:
+    return [file for file in (lock_file(base_file(jobs)), *sorted(jobs.glob("[!.]*.lock"))) if file.is_file()]
 
 
 if __name__ == "__main__":

@@ -54,6 +54,14 @@ def bundle(
         known.write_text(f"{known.read_text()}{(project.environments / certificates).read_text()}")
     for name, text in files.items():
         (folder / name).write_text(text)
+    _make_readable(folder)
+
+
+def _make_readable(folder: Path) -> None:
+    """Give all in `folder` the same modes, whatever the umask here: they are in the zip, and another user reads it."""
+    for path in folder.rglob("*"):
+        executable = path.is_dir() or path.stat().st_mode & 0o100
+        path.chmod(0o755 if executable else 0o644)
 
 
 def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from packages.locks import read_lock
+from packages.locks import lock_text, read_lock
 from packages.requirements import PackagesError
 from packages.target import FUNCTION, HERE, MACHINES, Target
 from packages.tools import fetch, lock
 from packages.tools.import_time import CannotImport, import_seconds
 from packages.wheels import LockedWheel
 from settings.project import ROOT, Project
-from tests.packages.wheels import compiled_for, make_wheel
+from tests.packages.wheels import compiled_for, hashed, make_wheel
 
 OLDER = Target("3.11", "x86_64")
 
@@ -285,6 +285,33 @@ def test_packages_that_are_gone_are_gone_here(project: Project, index: Path, sto
     _lock(project, "")
     list(fetch.lay_out(project.jobs))
     assert not installed.exists()
+
+
+def test_a_machine_that_has_no_wheels_can_do_all_but_run_these_jobs(
+    project: Project, index: Path, store: Path, installed: Path
+) -> None:
+    make_wheel(index, "tiny")
+    wheel = make_wheel(store, "fast", tag=compiled_for(FUNCTION))
+    _lock(project, "tiny")
+    _ask(project, "fast", job="report")
+    (project.jobs / "report.lock").write_text(lock_text("a test", ["tiny", "fast"], {FUNCTION: hashed([wheel])}))
+    fetch.fetch(project.jobs, FUNCTION)
+    fetch.fetch(project.jobs, HERE)
+    [note] = fetch.not_for_here(project.jobs)
+    assert note.startswith(f"lambda/jobs/report.lock has nothing for {HERE}: make run, make try and tests can't run")
+    assert list(fetch.lay_out(project.jobs)) == []
+    assert (installed / "tiny").is_dir()  # the other jobs' packages are there
+    assert project.packages("report") is not None
+    with pytest.raises(PackagesError, match=r"report\.lock has nothing for .*: no versions fit both that and the"):
+        Project(project.folder, target=HERE).packages("report")
+
+
+def test_what_make_lock_leaves_as_it_was_is_not_installed_anew() -> None:
+    recipe = (ROOT / "Makefile").read_text().partition("\nlock: ")[2].partition("\n\n")[0].splitlines()
+    kept = "cat requirements-dev.txt package-lock.json"
+    [before] = [number for number, line in enumerate(recipe) if line.endswith(f"{kept} > .cache/locked-before")]
+    assert recipe[-1] == f"\t@if {kept} | cmp --silent - .cache/locked-before; then touch $(INSTALLED); fi"
+    assert before < min(number for number, line in enumerate(recipe) if "pip-compile" in line)
 
 
 def test_imports_are_measured_without_what_was_compiled_before(

@@ -1,5 +1,6 @@
 """What runs in AWS is what the repository and its pins say, and no more."""
 
+import os
 import re
 import shutil
 import ssl
@@ -104,6 +105,16 @@ def test_it_is_the_same_every_time(code: Path, tmp_path_factory: pytest.TempPath
     again = tmp_path_factory.mktemp("again")
     bundle(again, project=PROJECT, region="eu-central-1")
     assert _contents(again) == _contents(code)
+
+
+def test_everybody_can_read_it_whatever_the_umask_here(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        bundle(tmp_path / "code", project=PROJECT, region="eu-central-1")
+    finally:
+        os.umask(before)
+    modes = {(path.is_dir(), path.stat().st_mode & 0o777) for path in (tmp_path / "code").rglob("*")}
+    assert modes == {(True, 0o755), (False, 0o644)}
 
 
 def test_it_starts_with_nothing_but_itself(code: Path) -> None:
