@@ -54,6 +54,12 @@ OWN_RULES = 2
 CLIENTS = (RULES - OWN_RULES) // 2
 """Half of what is left: with another port, the new rules are made before the old ones are deleted."""
 
+SUBNETS = (26, 27, 28)
+"""The sizes of a zone's subnets with egress = "nat": isolated, with egress, public. stacks/network/network.py"""
+WAYS = 4
+"""A network interface takes five security groups, unless the account has a higher quota, and one is that of all jobs.
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"""
+
 TAGS = 45
 """The most tags of one's own: AWS allows 50 per resource, and this project and the CDK set 5 on a subnet."""
 TAG_CHARACTERS = "letters, digits, spaces and _.:/=+-@, not aws: in front"
@@ -165,6 +171,47 @@ def _secrets_manager_is_reached(network: NetworkSettings) -> Iterator[str]:
             "network.secrets_endpoint = false: a new VPC has no other way to Secrets Manager, and the migrations need "
             "one: remove it"
         )
+
+
+def _egress_is_our_own(network: NetworkSettings) -> Iterator[str]:
+    if network.egress == "nat" and network.vpc_id is not None:
+        yield (
+            'network.egress = "nat": an existing VPC has the ways out that it has: remove it; jobs that use the '
+            "internet are in its private subnets with egress"
+        )
+
+
+def _egress_has_room(network: NetworkSettings) -> Iterator[str]:
+    if network.egress == "none" or network.cidr is None:
+        return
+    needed = len(network.zones) * sum(2 ** (32 - mask) for mask in SUBNETS)
+    vpc = IPv4Network(network.cidr)
+    if needed > vpc.num_addresses:
+        yield (
+            f'network.egress = "nat": the subnets in {len(network.zones)} zones need {needed} addresses, and {vpc} has '
+            f"{vpc.num_addresses}: write a larger cidr, which makes another network, or name fewer zones"
+        )
+
+
+def _internet_is_reached(network: NetworkSettings, each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    if network.vpc_id is not None or network.egress != "none":
+        return
+    for key, job in each_job.items():
+        if job.uses.internet:
+            where = ", ".join(f"{host}:{port}" for host, port in sorted(job.uses.internet))
+            yield (
+                f'{key}: {job.name} uses {where}, and this network has no way out: write egress = "nat" in [network], '
+                "about 40 USD a month"
+            )
+
+
+def _ways_fit(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        if len(ways := sorted(job.uses.ways)) > WAYS:
+            yield (
+                f"{key}: {job.name} uses {len(ways)} ways out of the network ({', '.join(ways)}), each is a security "
+                f"group, and its function takes {WAYS} beside that of all jobs: split the job"
+            )
 
 
 def _clients_are_named(database: DatabaseSettings) -> Iterator[str]:
@@ -459,6 +506,10 @@ CHECKS: tuple[Check, ...] = (
     _existing_database_has_a_network,
     _zones_differ,
     _secrets_manager_is_reached,
+    _egress_is_our_own,
+    _egress_has_room,
+    _internet_is_reached,
+    _ways_fit,
     _clients_are_named,
     _clients_differ,
     _clients_have_rules,

@@ -34,6 +34,7 @@ from settings.reserved_words import RESERVED_WORDS
 from settings.schedule import Schedule, read_schedule
 from settings.spelling import did_you_mean
 from settings.table_name import SYSTEM_SCHEMAS
+from settings.uses import Uses
 from settings.values import KEY, Like, Settings, region_of
 from settings.windows import DAILY, WEEKLY, daily_window, weekly_window
 
@@ -154,7 +155,9 @@ def _with_a_file(value: str, info: ValidationInfo) -> str:
 def _parameters(values: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
     if {"module", "name"} <= info.data.keys():  # else there is no module that would type them
         module = read_job_module(_project(info).job_file(info.data["module"] or info.data["name"]))
-        module.read_rights(module.read_parameters(values))
+        parameters = module.read_parameters(values)
+        module.read_rights(parameters)
+        module.read_uses(parameters)
         parameters_variable(values)
     return values
 
@@ -227,6 +230,22 @@ Identifier = Annotated[
 ]
 
 
+PrefixList = Annotated[str, Like("pl-[0-9a-f]{8,17}", write="a prefix list's id, like pl-0123456789abcdef0")]
+
+
+class PrefixListSettings(Settings):
+    """[network.prefix_lists]: AWS's lists of a service's addresses in the region, as security groups name them.
+
+    `aws ec2 describe-managed-prefix-lists` prints the ids of com.amazonaws.<region>.s3 and .dynamodb. Without one, a
+    job that uses the service may open port 443 to any address, of which only the service's has a route.
+    """
+
+    s3: PrefixList | None = None
+    """That of S3."""
+    dynamodb: PrefixList | None = None
+    """That of DynamoDB."""
+
+
 class NetworkSettings(Settings):
     """[network]: an isolated VPC of our own, by `cidr` and `zones`, or one that is there, by `vpc_id`."""
 
@@ -242,6 +261,11 @@ class NetworkSettings(Settings):
     secrets_endpoint: bool = True
     """Whether to make an interface endpoint of Secrets Manager, about 7 USD a month and zone. False only where a VPC
     that is there has a way to Secrets Manager already."""
+    egress: Literal["none", "nat"] = "none"
+    """A new VPC's way to the internet. nat: subnets of their own for the jobs that use the internet, behind one NAT
+    gateway, about 40 USD a month and what passes through it. All others stay where there is no way out."""
+    prefix_lists: PrefixListSettings = PrefixListSettings()
+    """AWS's lists of a service's addresses, for the security groups of jobs that use it."""
     flow_log_days: Annotated[Literal[1, 3, 5, 7, 14, 30, 60, 90, 180, 365], BeforeValidator(_whole_number)] = 30
     """How long the record of who talked to whom is kept."""
 
@@ -260,9 +284,7 @@ class ClientSettings(Settings):
         Annotated[str, Like("sg-[0-9a-f]{8,17}", write="a security group's id, like sg-0123456789abcdef0")] | None
     ) = None
     """Whoever is in this group: of the database's VPC, or of one that is peered with it in the same account."""
-    prefix_list: (
-        Annotated[str, Like("pl-[0-9a-f]{8,17}", write="a prefix list's id, like pl-0123456789abcdef0")] | None
-    ) = None
+    prefix_list: PrefixList | None = None
     """The networks in this list. To EC2 it counts as many rules as it may have entries, of a group's 60."""
     cidr: Annotated[str, AfterValidator(_client_network)] | None = None
     """A private network outside of the VPC, between /16 and /32, like 10.20.0.0/24. Who is in the VPC has a security
@@ -496,6 +518,11 @@ class JobSettings(Settings):
     def rights(self) -> Rights:
         """What the job may do, with its parameters."""
         return self.job_module.read_rights(self.job_module.read_parameters(self.parameters))
+
+    @property
+    def uses(self) -> Uses:
+        """What the job uses besides its database, with its parameters."""
+        return self.job_module.read_uses(self.job_module.read_parameters(self.parameters))
 
     @property
     def function_variables(self) -> dict[str, str]:

@@ -1,7 +1,7 @@
-"""What synth reads from a job's module: its description, the parameters it takes, the rights it needs.
+"""What synth reads from a job's module: its description, the parameters it takes, the rights it needs, what it uses.
 
 The module is not imported, as some of its imports exist only in the function. Only the statements that Parameters,
-TABLES and tables() need are executed.
+TABLES and tables(), USES and uses() need are executed.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from settings.job_source import binds, broken_promises, imports, package
 from settings.table_name import wrong_table
+from settings.uses import Uses, read_uses
 
-READ = frozenset({"Parameters", "TABLES", "tables"})
+READ = frozenset({"Parameters", "TABLES", "tables", "USES", "uses"})
 """The names in a job's module that synth reads."""
 
 RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -43,6 +44,8 @@ class JobModule:
     """The dataclass that types the job's parameters; None if it takes none."""
     tables: Callable[[Any], object]
     """From the parameters, the rights as the module states them; `read_rights` checks them."""
+    uses: Callable[[Any], object]
+    """From the parameters, what else it uses as the module states it; `read_uses` checks it."""
 
     def read_parameters(self, values: Mapping[str, Any]) -> Any:
         """Return the job's `Parameters` with these `values` of an environment file; None if the job takes none.
@@ -79,6 +82,21 @@ class JobModule:
         _raise_any(f"{self.file} states wrong rights:", _wrong_rights(tables))
         return {table: frozenset(rights) for table, rights in tables.items()}
 
+    def read_uses(self, parameters: Any) -> Uses:
+        """Return what the job uses besides its database, with these `parameters`.
+
+        Raises:
+            ValueError: the module states something else.
+        """
+        try:
+            stated = self.uses(parameters)
+        except Exception as error:  # the job's own function may raise anything
+            raise ValueError(f"{self.file}: uses(parameters) raised {error!r}: correct it") from error
+        try:
+            return read_uses(stated)
+        except ValueError as error:
+            raise ValueError(f"{self.file} states wrong USES: {error}") from error
+
 
 def read_job_module(path: Path) -> JobModule:
     """Read the module in `path`.
@@ -101,9 +119,12 @@ def read_job_module(path: Path) -> JobModule:
         description=_first_sentence(ast.get_docstring(tree) or ""),
         parameters=stated.get("Parameters"),
         tables=stated.get("tables", lambda _parameters: stated["TABLES"]),
+        uses=stated.get("uses", lambda _parameters: stated.get("USES", {})),
     )
     if "TABLES" in stated:
         job.read_rights(None)
+    if "USES" in stated:
+        job.read_uses(None)
     return job
 
 
@@ -139,7 +160,9 @@ def _is_future(statement: ast.stmt) -> bool:
 def _execute(file: str, statements: list[ast.stmt]) -> ModuleType:
     foreign = ", ".join(sorted(each for each in imports(statements) if package(each) not in sys.stdlib_module_names))
     if foreign:
-        raise ValueError(f"{file}: Parameters, TABLES and tables() may use the standard library only, not {foreign}")
+        raise ValueError(
+            f"{file}: Parameters, TABLES, tables(), USES and uses() may use the standard library only, not {foreign}"
+        )
     module = ModuleType(f"_job_{Path(file).stem}")
     # Where dataclasses and pydantic look up what an annotation names.
     sys.modules[module.__name__] = module
@@ -147,7 +170,9 @@ def _execute(file: str, statements: list[ast.stmt]) -> ModuleType:
         code = compile(ast.Module(body=statements, type_ignores=[]), file, "exec", dont_inherit=True)
         exec(code, vars(module))  # noqa: S102 - the repository's own code
     except Exception as error:  # and it may raise anything
-        raise ValueError(f"{file}: Parameters, TABLES and tables() can't be read: {error!r}: correct them") from error
+        raise ValueError(
+            f"{file}: Parameters, TABLES, tables(), USES and uses() can't be read: {error!r}: correct them"
+        ) from error
     return module
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 from packages.locks import packages_of
 from settings.project import ENGINE
 
+CLIENTS = {"client": "botocore", "http": "urllib3"}
+"""What a run makes with a package that the job brings along, by the package's module."""
+
 
 def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
     """Every mistake that the source of a job's module shows, and what to write.
@@ -32,9 +35,11 @@ def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
         yield 'has no TABLES: write what it needs, like {"event": ("SELECT",)}'
     if defined >= {"TABLES", "tables"}:
         yield "has both TABLES and tables(): keep one"
-    missing_by_file = {
-        file: _missing(imports(source.body), job) for file, source in _with_those_beside(tree, job).items()
-    }
+    if defined >= {"USES", "uses"}:
+        yield "has both USES and uses(): keep one"
+    sources = _with_those_beside(tree, job)
+    yield from _unmet(sources.values(), job, stated=bool(defined & {"USES", "uses"}))
+    missing_by_file = {file: _missing(imports(source.body), job) for file, source in sources.items()}
     named = (
         name if file == job else f"{name} (in lambda/jobs/{file.name})"
         for file, names in missing_by_file.items()
@@ -46,6 +51,26 @@ def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
             "modules of lambda/jobs/ and packages that are locked: write the package into lambda/requirements.txt "
             f"(for this job alone: lambda/jobs/{job.stem}.txt), and make lock"
         )
+
+
+def _unmet(sources: Collection[ast.Module], job: Path, *, stated: bool) -> Iterator[str]:
+    """What the job asks its run for, as in run.client, that is not there."""
+    asked = {
+        node.attr
+        for source in sources
+        for node in ast.walk(source)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "run"
+    } & {"secret", *CLIENTS}
+    if asked and not stated:
+        of_run = " and ".join(f"run.{each}" for each in sorted(asked))
+        yield f'asks for {of_run}, and has no USES: write what it uses, like {{"secret": ("billing-api",)}}'
+    for each in sorted(asked & CLIENTS.keys()):
+        packages = packages_of(job)
+        if packages is None or not packages.provides(CLIENTS[each]):
+            yield (
+                f"asks for run.{each}, which is made by {CLIENTS[each]}: write that into lambda/jobs/{job.stem}.txt, "
+                "and make lock"
+            )
 
 
 def binds(statement: ast.stmt) -> set[str]:

@@ -1,4 +1,4 @@
-"""What a job's function carries of its settings: its parameters in a variable, its rights in a note of the template.
+"""What a job's function carries of its settings: its parameters in a variable, its rights and what it uses in notes.
 
 Lambda allows a function 4 KB of variables: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from settings.job_module import Rights
+from settings.uses import Uses
 
 
 def parameters_variable(parameters: Mapping[str, Any]) -> str:
@@ -29,6 +30,23 @@ TABLES_NOTE = "mysql-jobs:tables"
 def tables_note(rights: Rights) -> dict[str, str]:
     """Return rights as they are written in templates: {"event": "INSERT, SELECT"}."""
     return {table: ", ".join(sorted(wanted)) for table, wanted in rights.items()}
+
+
+USES_NOTE = "mysql-jobs:uses"
+"""Metadata of a job's function in the templates: what it uses besides its database."""
+
+
+def uses_note(uses: Uses) -> dict[str, Any]:
+    """Return it as it is written in templates: {"s3": {"my-exports/*": "PutObject"}, "internet": "api.example:443"}."""
+    noted: dict[str, Any] = {
+        service: {resource: ", ".join(sorted(actions)) for resource, actions in sorted(resources.items())}
+        for service, resources in sorted(uses.services.items())
+    }
+    if uses.secrets:
+        noted["secret"] = ", ".join(sorted(uses.secrets))
+    if uses.internet:
+        noted["internet"] = ", ".join(f"{host}:{port}" for host, port in sorted(uses.internet))
+    return noted
 
 
 def _json(value: object) -> str:

@@ -34,7 +34,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 OTHERS_BYTES = 1024
 """Kept for what no entry in [[jobs]] says: where the database is, and how to log in."""
 
-NO_WAY = "who reads the repository, a template or the function would have it, and a job has no way to a secret yet"
+NO_WAY = (
+    "who reads the repository, a template or the function would have it: keep it in Secrets Manager, and read it with "
+    "run.secret"
+)
 
 
 def why_taken(name: str) -> str | None:

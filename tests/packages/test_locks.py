@@ -195,3 +195,16 @@ def test_rights_that_a_package_decides_are_refused(project: Project, store: Path
 
 def test_the_functions_python_is_the_deployed_one() -> None:
     assert str(FUNCTION) == "Python 3.14 on aarch64"
+
+
+@pytest.mark.parametrize(("asked", "package"), [("client('s3')", "botocore"), ("http", "urllib3")])
+def test_what_a_run_makes_with_a_package_it_makes_with_the_locked_one(
+    asked: str, package: str, project: Project, store: Path
+) -> None:
+    job = project.job_file("report")
+    job.write_text(JOB.format(imports="USES = {}").replace("return None", f"return run.{asked}"))
+    with pytest.raises(ValueError, match=f"which is made by {package}: write that into lambda/jobs/report.txt, and ma"):
+        read_job_module(job)
+    _ask(project, f"{package}\n", job="report")
+    lock(project.jobs, [make_wheel(store, package)], job="report")
+    assert read_job_module(job).description == "Reports."

@@ -373,3 +373,45 @@ def test_variables_and_parameters_have_the_room_that_lambda_has_less_that_of_the
         "jobs[0] (pulse): its variables and parameters take 3,074 bytes as Lambda counts them, which has 4,096, 1,024 "
         "of them for the login: write 2 less"
     ]
+
+
+def _using(folder: Path, uses: str) -> str:
+    """The entry of a job that uses these."""
+    (folder / "jobs").mkdir()
+    source = f'"""Exports."""\n\nTABLES = {{"event": ("SELECT",)}}\nUSES = {uses}\n\n\ndef run(run): ...\n'
+    (folder / "jobs" / "export.py").write_text(source)
+    return '[[jobs]]\nname = "export"\nschedule = "rate(5 minutes)"\n'
+
+
+NETWORK = 'cidr = "10.10.0.0/24"\nzones = ["a", "b"]'
+
+
+def test_a_job_that_uses_the_internet_needs_a_way_there(tmp_path: Path) -> None:
+    jobs = _using(tmp_path, '{"internet": ("b.example.com:443", "a.example.com:8443")}')
+    assert _mistakes(tmp_path, network=NETWORK, jobs=jobs) == [
+        "jobs[0] (export): export uses a.example.com:8443, b.example.com:443, and this network has no way out: write "
+        'egress = "nat" in [network], about 40 USD a month'
+    ]
+    assert _mistakes(tmp_path, network=f'{NETWORK}\negress = "nat"', jobs=jobs) == []
+    assert _mistakes(tmp_path, network='vpc_id = "vpc-0123456789abcdef0"', jobs=jobs) == []
+
+
+def test_a_job_that_uses_aws_and_secrets_needs_no_way_to_the_internet(tmp_path: Path) -> None:
+    jobs = _using(tmp_path, '{"s3": {"my-exports/*": ("PutObject",)}, "secret": ("billing-api",)}')
+    assert _mistakes(tmp_path, network=NETWORK, jobs=jobs) == []
+
+
+def test_a_function_has_room_for_the_groups_of_its_ways_out(tmp_path: Path) -> None:
+    most = (
+        '"secret": ("a",), "internet": ("a.example.com:22", "b.example.com:22"), "s3": {"my-exports": ("ListBucket",)}'
+    )
+    many = f'{{{most}, "sqs": {{"orders": ("SendMessage",)}}}}'
+    jobs = _using(tmp_path, many)
+    network = f'{NETWORK}\negress = "nat"'
+    assert _mistakes(tmp_path, network=network, jobs=jobs) == []
+    job = tmp_path / "jobs" / "export.py"
+    job.write_text(job.read_text().replace('"b.example.com:22"', '"b.example.com:443"'))
+    assert _mistakes(tmp_path, network=network, jobs=jobs) == [
+        "jobs[0] (export): export uses 5 ways out of the network (22, 443, s3, secretsmanager, sqs), each is a "
+        "security group, and its function takes 4 beside that of all jobs: split the job"
+    ]
