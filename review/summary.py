@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from review.package_summary import package_table
+from review.uses_summary import uses_table
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, JobSettings
 from settings.files import load_environments
@@ -34,16 +35,17 @@ COUNTED = {
 
 
 def main() -> None:
-    """Print the summary of every environment in cdk.out/, and of the packages of their jobs."""
+    """Print the summary of every environment in cdk.out/, of what their jobs use, and of the jobs' packages."""
     console = Console()
     project = Project(ROOT)
     environments = load_environments(project)
     for settings in environments:
         console.print()
         console.print(summary(settings, resources(ASSEMBLY / f"assembly-{settings.name}")))
-    if packages := package_table(project, environments):
-        console.print()
-        console.print(packages)
+    for table in (uses_table(environments), package_table(project, environments)):
+        if table is not None:
+            console.print()
+            console.print(table)
 
 
 def summary(settings: EnvironmentSettings, stacks: Sequence[Mapping[str, int]]) -> Table:
