@@ -7,7 +7,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mysql_jobs.claim import Claim
 from mysql_jobs.configuration import (
@@ -33,6 +33,9 @@ from mysql_jobs.report import Report, writable
 from mysql_jobs.request import Request
 from mysql_jobs.run import Run, carry_out
 
+if TYPE_CHECKING:
+    from mysql_jobs.outside.outside import Outside
+
 
 def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """Run this function's job once, as `event` asks for (see `request.Request.read`); return what the log line says.
@@ -48,7 +51,7 @@ def lambda_handler(event: object, context: LambdaContext) -> dict[str, Any]:
         _run(event, context, report, state)
     except BaseException as error:
         report.failed(error)
-        if (told := writable(error)) is not error:
+        if (told := writable(error, report.secrets)) is not error:
             raise told from None
         raise
     finally:
@@ -69,6 +72,7 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
     job = _imported(f"jobs.{read_module(os.environ)}", state)
     parameters = read_parameters(job, os.environ)
     terms, most = read_terms(os.environ), read_max_hours(os.environ)
+    outside = _outside(job, parameters, deadline)
     with report.timing("connect"):
         connection = connect(
             database=database,
@@ -102,8 +106,13 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
                 parameters=parameters,
                 deadline=deadline,
                 connection=connection,
+                outside=outside,
             )
-            outcome = carry_out(job, run)
+            try:
+                outcome = carry_out(job, run)
+            finally:
+                if outside is not None:
+                    report.reached(outside.destroy())
             report.ended(outcome)
     finally:
         report.destroyed(connection.destroy())
@@ -113,6 +122,16 @@ def _run(event: object, context: LambdaContext, report: Report, state: ProcessSt
             request, claim, outcome, began=began, now=datetime.now(UTC), timetable=read_timetable(os.environ), most=most
         )
     )
+
+
+def _outside(job: ModuleType, parameters: Any, deadline: Deadline) -> Outside | None:
+    """Return what the run may reach besides its database; None, and nothing is imported for it, if nothing."""
+    if not (hasattr(job, "USES") or hasattr(job, "uses")):
+        return None
+    # Not above: its HTTP client takes 10 ms of a cold start.
+    from mysql_jobs.outside.outside import Outside  # noqa: PLC0415
+
+    return Outside.of(job, parameters, deadline)
 
 
 def _imported(module: str, state: ProcessState) -> ModuleType:

@@ -8,14 +8,15 @@ import threading
 from typing import NamedTuple
 
 DESCRIPTORS = "/proc/self/fd"
-"""Lambda runs Linux; elsewhere, sockets are not looked at."""
+"""Lambda runs Linux; elsewhere, descriptors are not looked at."""
 
 
 class Inventory(NamedTuple):
-    """The threads, sockets and timers of this process at one moment."""
+    """The threads, sockets, pipes and timers of this process at one moment."""
 
     threads: frozenset[threading.Thread]
-    sockets: frozenset[str]
+    descriptors: frozenset[str]
+    """But those of files and devices, which no other side waits for."""
     timer: bool
 
     @classmethod
@@ -23,7 +24,7 @@ class Inventory(NamedTuple):
         """Return what there is now."""
         return cls(
             threads=frozenset(threading.enumerate()),
-            sockets=frozenset(_sockets()),
+            descriptors=frozenset(_descriptors()),
             timer=signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0),
         )
 
@@ -31,18 +32,24 @@ class Inventory(NamedTuple):
         """Return, in words, what was opened since this inventory and is still open; empty if nothing is."""
         now = Inventory.take()
         leaked = [f"thread {thread.name}" for thread in now.threads - self.threads]
-        leaked += [f"socket {name}" for name in now.sockets - self.sockets]
+        leaked += [_kind(name) for name in now.descriptors - self.descriptors]
         leaked += ["timer"] * (now.timer and not self.timer)
         return sorted(leaked)
 
 
-def _sockets() -> set[str]:
+def _kind(name: str) -> str:
+    """Return a descriptor in words: socket socket:[4711], pipe pipe:[4712], anon_inode [eventpoll]."""
+    kind, _, rest = name.partition(":")
+    return f"{kind} {name if rest.strip('[]').isdigit() else rest}"
+
+
+def _descriptors() -> set[str]:
     names = set()
     for descriptor in os.listdir(DESCRIPTORS) if os.path.isdir(DESCRIPTORS) else ():
         try:
             target = os.readlink(f"{DESCRIPTORS}/{descriptor}")
         except OSError:
             continue  # the descriptor of this listing itself
-        if target.startswith("socket:"):
+        if not target.startswith("/"):
             names.add(target)
     return names

@@ -7,7 +7,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mysql_jobs.claim import Claim, Refusal
 from mysql_jobs.connection import Connection, Destroyed
@@ -15,6 +15,9 @@ from mysql_jobs.continuation import Following
 from mysql_jobs.metrics import Measures, embedded
 from mysql_jobs.request import Request
 from mysql_jobs.run import Outcome
+
+if TYPE_CHECKING:
+    from mysql_jobs.outside.outside import Reached
 
 logger = logging.getLogger("mysql_jobs")
 logger.setLevel(logging.INFO)
@@ -47,6 +50,8 @@ class Report:
 
         `metrics` is the namespace of the line's metrics; without it, there are none.
         """
+        self.secrets: tuple[str, ...] = ()
+        """What the run has read of secrets, and no line may show."""
         self._started = time.monotonic()
         self._metrics = metrics
         self.entries: dict[str, Any] = {"job": job, "request_id": request_id, "outcome": "failed"}
@@ -86,6 +91,12 @@ class Report:
         self.entries["window_end"] = claim.window.end.isoformat()
         if claim.skipped is not None:
             self.entries["skipped_from"] = claim.skipped.start.isoformat()
+
+    def reached(self, reached: Reached) -> None:
+        """Add where the run was besides its database, and know what it has read of secrets."""
+        self.secrets = reached.secrets
+        if reached.places:
+            self.entries["reached"] = _listed(list(reached.places))
 
     def ended(self, outcome: Outcome) -> None:
         """Set the outcome of a job whose work is committed or, in a dry run, rolled back."""
@@ -127,7 +138,7 @@ class Report:
         good = self.entries["outcome"] != "failed" and not self.entries.get("leaked")
         # Whatever a job returned: one lone surrogate, which UTF-8 can't encode, would cost the whole line.
         text = json.dumps(self.entries, ensure_ascii=False, default=str).encode("utf-8", "replace")
-        entries: dict[str, Any] = json.loads(text)
+        entries: dict[str, Any] = _concealed(json.loads(text), self.secrets)
         line = embedded({**entries, "runs": 1}, _measures(entries), self._metrics) if self._metrics else entries
         logger.log(logging.INFO if good else logging.ERROR, "run", extra=line)
         return entries
@@ -140,19 +151,34 @@ def _measures(entries: Mapping[str, Any]) -> list[Measures]:
     return [Measures({"runs": "Count"}, by=("job", "outcome")), Measures(by_job, by=("job",))]
 
 
-def writable(error: BaseException) -> BaseException:
-    """Return `error`, or one of the same name if Lambda's runtime client could not write its text.
+def writable(error: BaseException, secrets: tuple[str, ...] = ()) -> BaseException:
+    """Return `error`, or one of the same name if Lambda's runtime client could not write its text, or should not.
 
-    That client takes str(error), encodes it as UTF-8, and dies of what either raises.
+    That client takes str(error), encodes it as UTF-8, and dies of what either raises. It logs the text, which
+    shall show none of `secrets`.
     """
     if not isinstance(error, Exception):
         return error  # it ends the process anyway
-    text = _text(error)
+    text = _concealed(_text(error), secrets)
     with suppress(Exception):  # of a __str__ that raises: `text` says so
         if str(error) == text:
             return error
     told: Exception = type(type(error).__name__, (Exception,), {})(text)
     return told.with_traceback(error.__traceback__)
+
+
+def _concealed(value: Any, secrets: tuple[str, ...]) -> Any:
+    """Return `value`, of JSON, without `secrets`."""
+    match value:
+        case str():
+            for each in secrets:
+                value = value.replace(each, "***")
+            return value
+        case dict():
+            return {_concealed(key, secrets): _concealed(each, secrets) for key, each in value.items()}
+        case list():
+            return [_concealed(each, secrets) for each in value]
+    return value
 
 
 def _text(error: BaseException) -> str:

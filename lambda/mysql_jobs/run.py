@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from types import ModuleType
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pymysql.cursors import Cursor
 
@@ -15,6 +15,10 @@ from mysql_jobs.connection import Connection
 from mysql_jobs.deadline import Deadline
 from mysql_jobs.ledger import Ledger
 from mysql_jobs.request import Request
+
+if TYPE_CHECKING:
+    from mysql_jobs.outside.outside import Outside
+    from mysql_jobs.outside.web import Web
 
 LONGEST_JSON = 16_384
 """The most characters of a result or a progress: both go into the ledger and the log line, which holds 256 KB."""
@@ -57,8 +61,12 @@ class Run:
         parameters: Any,
         deadline: Deadline,
         connection: Connection,
+        outside: Outside | None = None,
     ) -> None:
-        """Make the run for `request` that works on `claim`, in a transaction of `connection`."""
+        """Make the run for `request` that works on `claim`, in a transaction of `connection`.
+
+        `outside` is what the job uses besides its database; None if nothing.
+        """
         self.scheduled_time = request.scheduled_time
         self.window = claim.window
         self.progress = claim.progress
@@ -69,6 +77,7 @@ class Run:
         self._claim = claim
         self._ledger = ledger
         self._connection = connection
+        self._outside = outside
         self._batch_started = time.monotonic()
         self._longest_batch = 0.0
 
@@ -78,6 +87,40 @@ class Run:
         Bind values (`cursor.execute("… WHERE id = %s", (id,))`); never format them into the statement.
         """
         return self._connection.cursor(kind)
+
+    def client(self, service: str) -> Any:
+        """Return a botocore client of an AWS service that the job names in USES, for this run: run.client("s3").
+
+        What it does is not part of the transaction. A request is tried three times, as long as the run's time lasts.
+
+        Raises:
+            UsesError: USES does not name the service, or botocore is not in the job's packages.
+        """
+        return self._reach(f'run.client("{service}")').client(service)
+
+    def secret(self, name: str) -> str:
+        """Return the text of a secret in Secrets Manager that the job names in USES; it is read once in a run.
+
+        It is kept out of the run's log line, of the error that Lambda gets, and of the ledger.
+
+        Raises:
+            UsesError: USES does not name the secret.
+            CredentialsError: Secrets Manager refused or could not be reached, or the secret is no text.
+            DeadlineExceeded: no time is left for it.
+        """
+        return self._reach(f'run.secret("{name}")').secret(name)
+
+    @property
+    def http(self) -> Web:
+        """An HTTP client for the hosts that the job names in USES, for this run: a PoolManager of urllib3.
+
+        What it does is not part of the transaction. https://urllib3.readthedocs.io/en/stable/reference/
+        urllib3.poolmanager.html
+
+        Raises:
+            UsesError: the job states no USES, or urllib3 is not in its packages.
+        """
+        return self._reach("run.http").http
 
     def checkpoint(self, progress: Mapping[str, Any]) -> None:
         """Commit what was done so far, together with `progress`; go on only if there is time for another batch.
@@ -94,7 +137,7 @@ class Run:
         """
         if self._ended:
             raise RunEnded
-        self.progress = _as_progress(progress)
+        self.progress = self._without_secrets(_as_progress(progress), "run.checkpoint")
         if self.dry_run:
             self._end()
         self._ledger.commit(self._claim, "partial", progress=self.progress, go_on=True)
@@ -103,6 +146,18 @@ class Run:
         if self.deadline.remaining() < 2 * self._longest_batch:
             self._end()
         self._batch_started = now
+
+    def _reach(self, asked: str) -> Outside:
+        if self._outside is None:
+            raise JobError(f"{asked}, and the job's module has no USES: write there what it uses")
+        return self._outside
+
+    def _without_secrets(self, value: dict[str, Any], where: str) -> dict[str, Any]:
+        """Return `value`, which goes into the ledger and the log line."""
+        text = json.dumps(value, ensure_ascii=False)
+        if self._outside is not None and any(each in text for each in self._outside.secrets):
+            raise JobError(f"{where} gave a secret that run.secret has read: leave it out")
+        return value
 
     def _finish(self, result: Mapping[str, Any]) -> Outcome:
         if self.dry_run:
@@ -133,7 +188,8 @@ def carry_out(job: ModuleType, run: Run) -> Outcome:
     except RunEnded:
         result = None
     # Before the commit, while the work can still be rolled back: the result may be no JSON.
-    return run._finish(_as_json({} if result is None else result, f"{job.__name__}.run"))
+    where = f"{job.__name__}.run"
+    return run._finish(run._without_secrets(_as_json({} if result is None else result, where), where))
 
 
 def _as_progress(progress: object) -> dict[str, Any]:

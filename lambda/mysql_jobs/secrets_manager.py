@@ -1,6 +1,6 @@
-"""The secret of a login, read from Secrets Manager with the standard library.
+"""Secrets, read from Secrets Manager with the standard library: that of a login, and those that a job uses.
 
-Its HTTP client takes 10 ms of a cold start to import: apart from the rest, for those who log in with `auth = "secret"`.
+Its HTTP client takes 10 ms of a cold start to import: apart from the rest, for those who need it.
 """
 
 from __future__ import annotations
@@ -41,6 +41,20 @@ def read_secret(*, arn: str, region: str, deadline: Deadline) -> Credentials:
     except (KeyError, TypeError, ValueError):
         pass  # and not the cause of what is raised: its message may quote the secret
     raise CredentialsError(f"secret {arn} is not a JSON object with username and password, both text")
+
+
+def read_text(name: str, *, region: str, deadline: Deadline) -> str:
+    """Return the text of the secret `name`, as it is.
+
+    Raises:
+        ConfigurationError: the function has no AWS credentials, or the endpoint is no https address.
+        CredentialsError: Secrets Manager refused or could not be reached, or the secret is no text.
+        DeadlineExceeded: no time is left for the request.
+    """
+    text = _get_secret_value(arn=name, region=region, deadline=deadline).get("SecretString")
+    if not isinstance(text, str):
+        raise CredentialsError(f"secret {name} is no text: write it as one")
+    return text
 
 
 def _get_secret_value(*, arn: str, region: str, deadline: Deadline) -> dict[str, str]:

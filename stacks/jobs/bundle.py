@@ -66,7 +66,7 @@ def _make_readable(folder: Path) -> None:
 
 def _sources(project: Project, region: str) -> Iterator[tuple[Path, Path]]:
     """What is copied, and where to."""
-    for pattern in ("*.py", "migrations/*.sql", f"certificates/{region}.pem"):
+    for pattern in ("*.py", "outside/*.py", "migrations/*.sql", f"certificates/{region}.pem"):
         for source in ENGINE.glob(pattern):
             yield source, source.relative_to(ENGINE.parent)
     # How schedules are read: a run knows by it whether another is due.

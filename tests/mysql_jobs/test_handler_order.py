@@ -1,6 +1,7 @@
 """The order of a run, and what of it happens however it ends: destroyed, put back, looked for leaks, written."""
 
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,8 @@ def parts(monkeypatch: pytest.MonkeyPatch) -> Any:
     parts.Ledger.return_value.claim.return_value = CLAIM
     parts.Report.return_value.timing.return_value = mock.MagicMock()
     parts.Report.return_value.timing.return_value.__exit__.return_value = None
-    parts.writable.side_effect = lambda error: error
+    parts.writable.side_effect = lambda error, _secrets: error
+    parts.job = mock.Mock(spec=["run"])
     for name in ("Report", "ProcessState", "Inventory", "writable", "read_parameters", "read_terms", "JobLock"):
         monkeypatch.setattr(handler, name, getattr(parts, name))
     for name in (
@@ -106,6 +108,7 @@ def test_a_run_claims_works_and_is_gone(parts: Any) -> None:
         "parameters": parts.read_parameters.return_value,
         "deadline": deadline,
         "connection": connection,
+        "outside": None,
     }
     assert parts.read_parameters.call_args.args[0] is parts.job
     assert parts.carry_out.call_args == mock.call(parts.job, parts.Run.return_value)
@@ -145,10 +148,30 @@ def test_a_run_that_fails_is_destroyed_put_back_and_raised(fails: str, parts: An
     assert parts.Report.return_value.failed.call_args == mock.call(error)
 
 
+@pytest.mark.parametrize("how", ["USES", "uses"])
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_job_has_reached_is_destroyed_before_its_connection(
+    how: str, fails: bool, parts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mysql_jobs.outside.outside.Outside", parts.Outside)
+    parts.job = mock.Mock(spec=["run", how])
+    monkeypatch.setitem(sys.modules, "jobs.pulse", parts.job)
+    parts.carry_out.side_effect = ValueError("failed") if fails else None
+    with pytest.raises(ValueError, match="failed") if fails else nullcontext():
+        lambda_handler(EVENT, CONTEXT)
+    deadline = parts.connect.call_args.kwargs["deadline"]
+    assert parts.Outside.of.call_args == mock.call(parts.job, parts.read_parameters.return_value, deadline)
+    assert parts.Run.call_args.kwargs["outside"] is parts.Outside.of.return_value
+    calls = [each[0] for each in parts.mock_calls]
+    assert calls.index("Outside.of().destroy") < calls.index("connect().destroy")
+    reached = parts.Report.return_value.reached
+    assert reached.call_args == mock.call(parts.Outside.of.return_value.destroy.return_value)
+
+
 def test_an_error_that_lambda_could_not_write_is_raised_as_one_that_it_can(parts: Any) -> None:
     told = ValueError("told")
     parts.carry_out.side_effect = ValueError("\udc80")
-    parts.writable.side_effect = lambda _error: told
+    parts.writable.side_effect = lambda _error, _secrets: told
     with pytest.raises(ValueError, match="told") as caught:
         lambda_handler(EVENT, CONTEXT)
     assert caught.value is told

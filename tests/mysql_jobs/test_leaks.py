@@ -68,9 +68,9 @@ def test_a_timer_is_one_unless_it_was_there_before(seconds: float, interval: flo
 
 
 def test_all_are_named_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = Inventory(threads=frozenset(), sockets=frozenset({"socket:[1]"}), timer=False)
+    before = Inventory(threads=frozenset(), descriptors=frozenset({"socket:[1]"}), timer=False)
     threads = frozenset({threading.Thread(name="b"), threading.Thread(name="a")})
-    now = Inventory(threads=threads, sockets=frozenset({"socket:[1]", "socket:[2]"}), timer=True)
+    now = Inventory(threads=threads, descriptors=frozenset({"socket:[1]", "socket:[2]"}), timer=True)
     monkeypatch.setattr(Inventory, "take", lambda: now)
     assert before.leaked_since() == ["socket socket:[2]", "thread a", "thread b", "timer"]
 
@@ -78,4 +78,4 @@ def test_all_are_named_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_there_is_no_such_folder_no_socket_is_seen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert str(leaks.DESCRIPTORS) == "/proc/self/fd"
     monkeypatch.setattr(leaks, "DESCRIPTORS", tmp_path / "none")
-    assert Inventory.take().sockets == frozenset()
+    assert Inventory.take().descriptors == frozenset()

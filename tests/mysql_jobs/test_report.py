@@ -9,6 +9,7 @@ import pytest
 from mysql_jobs import report as reports
 from mysql_jobs.claim import Claim, Refusal
 from mysql_jobs.connection import Destroyed
+from mysql_jobs.outside.outside import Reached
 from mysql_jobs.report import Report, writable
 from mysql_jobs.request import Request, Window
 from mysql_jobs.run import Outcome
@@ -181,3 +182,19 @@ def test_an_error_that_can_not_be_written_becomes_one_of_the_same_name_and_place
 def test_an_error_that_can_be_written_or_ends_the_process_is_itself() -> None:
     for error in (ValueError("no such customer"), ValueError(), KeyboardInterrupt("\udc80")):
         assert writable(error) is error
+
+
+def test_what_was_read_of_secrets_is_in_no_line_and_in_no_error() -> None:
+    report = Report(job="pulse", request_id="request-1")
+    report.reached(Reached(places=("api.example:443",), secrets=('a "key" of the api', "a key")))
+    error = ValueError('refused: a "key" of the api, a key')
+    report.failed(error)
+    report.entries["result"] = {"a key": ["a key", {"b": 'x a "key" of the api'}], "n": 1, "none": None}
+    entries = report.write()
+    assert entries["error"] == "ValueError: refused: ***, ***"
+    assert entries["result"] == {"***": ["***", {"b": "x ***"}], "n": 1, "none": None}
+    assert entries["reached"] == ["api.example:443"]
+    told = writable(error, report.secrets)
+    assert (type(told).__name__, str(told), told.__cause__) == ("ValueError", "refused: ***, ***", None)
+    harmless = ValueError("refused")
+    assert writable(harmless, report.secrets) is harmless

@@ -1,0 +1,130 @@
+"""The TCP connections of a run to anything but its database: each ends at the deadline, and none is left after the run.
+
+Closing a socket is not enough: what is still to be read of an HTTP response holds its descriptor, and a job may keep a
+response, a client or a pool. So a descriptor is taken from its socket, and closed.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+
+from mysql_jobs.deadline import Deadline, Watchdog
+from mysql_jobs.network import close_half_made, open_socket
+from mysql_jobs.outside.stated import UsesError
+
+CONNECT_SECONDS = 10.0
+"""The most that an attempt to connect may take, TLS included, so that there is time for another."""
+SILENCE_SECONDS = 60.0
+"""The most that a peer may be silent: botocore's own limit.
+https://botocore.amazonaws.com/v1/documentation/api/latest/reference/config.html"""
+
+
+class OpenSocket:
+    """One connection, from the first attempt on."""
+
+    def __init__(self, connected: socket.socket, watchdog: Watchdog) -> None:
+        """Take what was connected by TCP; `watchdog` limits it."""
+        self.socket = connected
+        self.watchdog = watchdog
+        self.ready = False
+        """Whether it is secured, if it has to be: until then, `socket` may be the shell of one that TLS has taken."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the descriptor is gone, because nobody had to read from it any more."""
+        return self.ready and self.socket.fileno() == -1
+
+    def end(self) -> None:
+        """Close the descriptor, whoever still has the socket. Idempotent."""
+        self.watchdog.dismiss()
+        descriptor = self.socket.detach()
+        if descriptor != -1:
+            os.close(descriptor)
+
+
+class Sockets:
+    """All of them.
+
+    Attributes:
+        deadline: of the run.
+        reached: where it connected to, each host and port once.
+    """
+
+    def __init__(self, deadline: Deadline) -> None:
+        """Begin with none."""
+        self.deadline = deadline
+        self.reached: list[str] = []
+        self._open: list[OpenSocket] = []
+        self._over = False
+        self._changing = threading.Lock()  # a job may have threads
+
+    def share(self, most: float) -> float:
+        """Return how many seconds one attempt may take: half of what is left, so that another one has time, too."""
+        return min(most, self.deadline.remaining() / 2)
+
+    def require(self, doing: str) -> None:
+        """Raise UsesError if the run is over, DeadlineExceeded if no time is left for `doing`."""
+        if self._over:
+            raise UsesError(f"no {doing}: the run that this was made for has ended; ask for it anew in each run")
+        self.deadline.require(doing)
+
+    def open(self, host: str, port: int) -> OpenSocket:
+        """Connect by TCP, and leave the rest of this attempt's share to TLS.
+
+        Raises:
+            UsesError: the run is over.
+            DeadlineExceeded: no time is left.
+            OSError: there is no such host, or it does not answer in time.
+        """
+        self.require(f"connecting to {host}:{port}")
+        self._forget_closed()
+        deadline = self.deadline.within(self.share(CONNECT_SECONDS))
+        connected, _address = open_socket(host, port, deadline)
+        try:
+            opened = OpenSocket(connected, Watchdog(connected, deadline))
+        except BaseException:
+            connected.close()
+            raise
+        with self._changing:
+            self._open.append(opened)
+            if (where := f"{host}:{port}") not in self.reached:
+                self.reached.append(where)
+        return opened
+
+    def secured(self, opened: OpenSocket, secured: socket.socket) -> None:
+        """Let `secured`, which has taken the descriptor, be the connection, until the run's deadline.
+
+        Raises:
+            TimeoutError: this attempt's time was used up meanwhile.
+        """
+        opened.socket, opened.ready = secured, True
+        if not opened.watchdog.extend(self.deadline):
+            self.drop(opened)
+            raise TimeoutError("the attempt to connect took too long")
+
+    def drop(self, opened: OpenSocket, error: BaseException | None = None) -> None:
+        """End one that could not be used, and what `error` has left of it."""
+        opened.end()
+        if error is not None:
+            close_half_made(error)
+        with self._changing:
+            if opened in self._open:
+                self._open.remove(opened)
+
+    def destroy(self) -> None:
+        """End all. Takes milliseconds, waits for no peer, never raises; no other is opened afterwards."""
+        self._over = True
+        with self._changing:
+            left, self._open = self._open, []
+        for opened in left:
+            opened.end()
+
+    def _forget_closed(self) -> None:
+        """Let nothing of those that were closed meanwhile pile up, as where a server closes after each answer."""
+        with self._changing:
+            gone = [each for each in self._open if each.closed]
+            self._open = [each for each in self._open if each not in gone]
+        for each in gone:
+            each.end()

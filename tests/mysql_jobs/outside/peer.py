@@ -1,0 +1,210 @@
+"""A server with TLS on loopback that does to each connection what a test says: answers, or something else."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Self
+
+import trustme
+
+Behaviour = Literal[
+    "answer",  # 200, and the connection stays open
+    "answer and close",
+    "answer half",  # and no more, for ever
+    "answer by drips",
+    "refuse",  # 503
+    "refuse and close",
+    "redirect",
+    "reset",  # after the request
+    "close",  # after the request
+    "silence",  # after the request
+    "deaf",  # never reads a request
+    "silence at TLS",
+    "drips at TLS",
+    "reset at TLS",
+    "close at TLS",
+]
+DRIP_SECONDS = 0.2
+RESET = struct.pack("ii", 1, 0)
+
+
+@dataclass
+class Request:
+    """What was asked."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Peer:
+    """The server; each connection gets the next of `behaviours`, those after the last one the last."""
+
+    authority: trustme.CA
+    behaviours: tuple[Behaviour, ...]
+    text: bytes = b"hello"
+    requests: list[Request] = field(default_factory=list)
+    connections: int = 0
+
+    def __post_init__(self) -> None:
+        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self.authority.issue_cert("127.0.0.1", "localhost").configure_cert(self._context)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._ending = threading.Event()
+        self._sockets: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def where(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"https://{self.where}"
+
+    def __enter__(self) -> Self:
+        self._start(self._accept)
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._ending.set()
+        for each in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(30)
+        for each in (self._listener, *self._sockets):
+            each.close()
+
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name="peer", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        while not self._ending.is_set():
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            behaviour = self.behaviours[min(self.connections, len(self.behaviours) - 1)]
+            self.connections += 1
+            self._sockets.append(client)
+            self._start(lambda client=client, behaviour=behaviour: self._serve(client, behaviour))  # type: ignore[misc]
+
+    def _serve(self, client: socket.socket, behaviour: Behaviour) -> None:
+        with contextlib.suppress(OSError, EOFError, ValueError):
+            if behaviour.endswith("at TLS"):
+                self._spoil(client, behaviour)
+                return
+            secured = self._context.wrap_socket(client, server_side=True)
+            self._sockets.append(secured)
+            while not self._ending.is_set() and self._exchange(secured, behaviour):
+                pass
+            secured.close()
+        client.close()
+
+    def _spoil(self, client: socket.socket, behaviour: Behaviour) -> None:
+        """Do something else than to answer the handshake."""
+        client.recv(65536)
+        match behaviour:
+            case "silence at TLS":
+                self._ending.wait()
+            case "drips at TLS":
+                for byte in b"\x16\x03\x03\x40\x00\x02\x00\x3f\x00" + bytes(1000):
+                    client.sendall(bytes([byte]))
+                    if self._ending.wait(DRIP_SECONDS):
+                        break
+            case "reset at TLS":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        client.close()
+
+    def _exchange(self, client: ssl.SSLSocket, behaviour: Behaviour) -> bool:
+        """Serve one request; return whether there may be another."""
+        if behaviour == "deaf":
+            self._ending.wait()
+            return False
+        self.requests.append(_read(client))
+        match behaviour:
+            case "silence":
+                self._ending.wait()
+            case "reset":
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            case "answer":
+                client.sendall(_answer(self.text))
+                return True
+            case "answer and close":
+                client.sendall(_answer(self.text, more="Connection: close\r\n"))
+            case "answer half":
+                client.sendall(_answer(self.text, length=1_000_000))
+                self._ending.wait()
+            case "answer by drips":
+                for byte in _answer(self.text * 1000):
+                    client.sendall(bytes([byte]))
+                    if self._ending.wait(DRIP_SECONDS):
+                        break
+            case "refuse":
+                client.sendall(_answer(b"", status="503 Slow Down"))
+                return True
+            case "refuse and close":
+                client.sendall(_answer(b"", status="503 Slow Down", more="Connection: close\r\n"))
+            case "redirect":
+                client.sendall(_answer(b"", status="302 Found", more=f"Location: {self.url}/elsewhere\r\n"))
+                return True
+        return False
+
+
+def _answer(text: bytes, *, status: str = "200 OK", length: int | None = None, more: str = "") -> bytes:
+    size = len(text) if length is None else length
+    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{more}\r\n".encode() + text
+
+
+def _read(client: ssl.SSLSocket) -> Request:
+    received = b""
+    while b"\r\n\r\n" not in received:
+        if not (part := client.recv(65536)):
+            raise EOFError
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    chunked = headers.get("transfer-encoding") == "chunked"
+    while not body.endswith(b"0\r\n\r\n") if chunked else len(body) < int(headers.get("content-length", 0)):
+        if not (part := client.recv(65536)):
+            raise EOFError
+        body += part
+    method, path, _ = first.split(" ")
+    return Request(method, path, headers, body)
+
+
+@contextlib.contextmanager
+def black_hole() -> Iterator[int]:
+    """A port whose connections are never made: the queue of its listener is full, and Linux drops what comes then."""
+    with contextlib.ExitStack() as waiting:
+        full = waiting.enter_context(socket.socket())
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):
+            each = waiting.enter_context(socket.socket())
+            each.setblocking(False)
+            each.connect_ex(full.getsockname())
+        yield full.getsockname()[1]
+
+
+def trusted(authority: trustme.CA, folder: Path) -> Path:
+    """The authority's certificate, in a file."""
+    file = folder / "authority.pem"
+    authority.cert_pem.write_to_path(file)
+    return file

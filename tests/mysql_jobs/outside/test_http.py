@@ -1,0 +1,213 @@
+"""run.http: every wait ends by the deadline, only what may be repeated is, and nothing is left when the run ends."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+import trustme
+from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
+
+from mysql_jobs.deadline import DeadlineExceeded
+from mysql_jobs.leaks import Inventory
+from mysql_jobs.outside.stated import UsesError
+from tests.mysql_jobs.outside.conftest import NewOutside, NewPeer
+from tests.mysql_jobs.outside.peer import Behaviour, Peer, black_hole
+
+HANG_SECONDS = 15
+"""A generous bound: without the deadline, these would wait for a minute or for ever."""
+FOR_EVER: tuple[Behaviour, ...] = (
+    "silence at TLS",
+    "drips at TLS",
+    "silence",
+    "answer by drips",
+    "deaf",
+)
+ONCE: tuple[Behaviour, ...] = (
+    "silence at TLS",
+    "drips at TLS",
+    "reset at TLS",
+    "close at TLS",
+    "silence",
+    "reset",
+    "close",
+)
+
+
+def test_it_is_urllib3s_pool_manager(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer")
+    http = outside(server.where).http
+    for body in ({"a": 1}, {"a": 2}):
+        answer = http.request("POST", f"{server.url}/bills?x=1", json=body, headers={"Idempotency-Key": "k"})
+        assert (answer.status, answer.data) == (200, b"hello")
+    assert [(each.method, each.path, each.body) for each in server.requests] == [
+        ("POST", "/bills?x=1", b'{"a":1}'),
+        ("POST", "/bills?x=1", b'{"a":2}'),
+    ]
+    assert server.requests[0].headers["idempotency-key"] == "k"
+    assert server.connections == 1  # the second request goes by the same
+
+
+@pytest.mark.parametrize("behaviour", FOR_EVER)
+def test_no_peer_holds_a_run_past_its_deadline(
+    behaviour: Behaviour, authority: trustme.CA, outside: NewOutside
+) -> None:
+    before, started = Inventory.take(), time.monotonic()
+    with Peer(authority, (behaviour,)) as server:
+        run = outside(server.where, seconds=1)
+        with pytest.raises((DeadlineExceeded, MaxRetryError)) as caught:
+            run.http.request("PUT", f"{server.url}/x", body=b"x" * 50_000_000 if behaviour == "deaf" else b"x")
+        assert time.monotonic() - started < HANG_SECONDS
+        assert server.where in str(caught.value)
+        run.destroy()
+    assert before.leaked_since() == []
+
+
+def test_a_black_hole_holds_no_run_past_its_deadline(outside: NewOutside) -> None:
+    with black_hole() as port:
+        before, started = Inventory.take(), time.monotonic()
+        run = outside(f"127.0.0.1:{port}", seconds=1)
+        with pytest.raises(MaxRetryError, match=f"can't connect to 127.0.0.1:{port}: timed out"):
+            run.http.request("GET", f"https://127.0.0.1:{port}/")
+        assert time.monotonic() - started < HANG_SECONDS
+        run.destroy()
+        assert before.leaked_since() == []
+
+
+@pytest.mark.parametrize("behaviour", ONCE)
+def test_what_may_be_asked_twice_is_tried_again(behaviour: Behaviour, peer: NewPeer, outside: NewOutside) -> None:
+    server = peer(behaviour, "answer")
+    assert outside(server.where, seconds=6).http.request("GET", server.url).data == b"hello"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize("behaviour", ["silence at TLS", "reset at TLS", "close at TLS"])
+def test_a_post_that_did_not_reach_the_peer_is_tried_again(
+    behaviour: Behaviour, peer: NewPeer, outside: NewOutside
+) -> None:
+    server = peer(behaviour, "answer")
+    assert outside(server.where, seconds=6).http.request("POST", server.url, body=b"x").data == b"hello"
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("behaviour", ["silence", "reset", "close"])
+def test_a_post_that_may_have_arrived_is_never_sent_again(
+    behaviour: Behaviour, peer: NewPeer, outside: NewOutside
+) -> None:
+    server = peer(behaviour, "answer")
+    with pytest.raises((HTTPError, DeadlineExceeded)):
+        outside(server.where, seconds=2).http.request("POST", server.url, body=b"x")
+    assert len(server.requests) == 1
+
+
+def test_a_refused_connection_is_tried_again_and_named(outside: NewOutside) -> None:
+    with socket.socket() as bound:  # not listening
+        bound.bind(("127.0.0.1", 0))
+        where = f"127.0.0.1:{bound.getsockname()[1]}"
+        with pytest.raises(MaxRetryError, match=f"can't connect to {where}: .*refused"):
+            outside(where).http.request("POST", f"https://{where}/")
+
+
+def test_a_status_is_the_jobs_to_judge_and_a_redirect_is_not_followed(peer: NewPeer, outside: NewOutside) -> None:
+    for behaviour, status in (("refuse", 503), ("redirect", 302)):
+        server = peer(behaviour)
+        assert outside(server.where).http.request("GET", server.url).status == status
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("where", ["127.0.0.1:{other}", "other.example:443"])
+def test_a_host_that_is_not_stated_is_refused_before_its_name_is_asked_for(
+    where: str, peer: NewPeer, outside: NewOutside
+) -> None:
+    server, other = peer("answer"), peer("answer")
+    where = where.format(other=other.port)
+    with pytest.raises(UsesError, match=f'USES names no destination {where}: write {{"internet": \\("{where}",\\)}}'):
+        outside(server.where).http.request("GET", f"https://{where}/")
+    assert other.connections == 0
+
+
+def test_plain_text_is_refused_but_on_this_machine(outside: NewOutside) -> None:
+    with pytest.raises(UsesError, match=r"http://api\.example is plain text: write https"):
+        outside("api.example:80").http.request("GET", "http://api.example/")
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused_at_once(outside: NewOutside) -> None:
+    with Peer(trustme.CA(), ("answer",)) as server:
+        with pytest.raises(MaxRetryError, match="CERTIFICATE_VERIFY_FAILED"):
+            outside(server.where).http.request("POST", server.url)
+        assert (server.connections, server.requests) == (1, [])
+
+
+def test_a_certificate_of_another_host_is_refused(outside: NewOutside, peer: NewPeer, monkeypatch: Any) -> None:
+    server = peer("answer")
+    monkeypatch.setattr("mysql_jobs.network.resolve", lambda _name, _deadline: ["127.0.0.1"])
+    with pytest.raises(MaxRetryError, match=r"[Hh]ostname mismatch|not valid for"):
+        outside(f"other.example:{server.port}").http.request("POST", f"https://other.example:{server.port}/")
+    assert server.requests == []
+
+
+def test_a_thousand_closed_connections_leave_no_more_than_one(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer and close")
+    run = outside(server.where, seconds=120)
+    run.http.request("GET", server.url)
+    watchdogs = _watchdogs()
+    for _ in range(300):
+        run.http.request("GET", server.url)
+    assert _watchdogs() <= watchdogs
+    assert server.connections == 301
+
+
+def test_whatever_the_job_keeps_the_descriptors_are_gone(authority: trustme.CA, outside: NewOutside) -> None:
+    before = Inventory.take()
+    with (
+        Peer(authority, ("answer and close",)) as closing,
+        Peer(authority, ("answer half",)) as half,
+        Peer(authority, ("answer",)) as other,
+    ):
+        run = outside(closing.where, half.where, other.where)
+        kept: list[Any] = [
+            run.http.request("GET", closing.url, preload_content=False),
+            run.http.request("GET", half.url, preload_content=False),
+            run.http.request("GET", other.url),
+            run.http,
+            run.http.connection_from_url(other.url),
+        ]
+        kept[1].read(3)
+        run.destroy()
+    assert before.leaked_since() == []
+    with pytest.raises((HTTPError, OSError, ValueError)):
+        kept[1].read()
+
+
+def test_a_client_that_was_kept_is_refused_in_the_next_run(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer")
+    run = outside(server.where)
+    kept = run.http
+    kept.request("GET", server.url)
+    run.destroy()
+    with pytest.raises(UsesError, match="the run that this was made for has ended; ask for it anew in each run"):
+        kept.request("GET", server.url)
+    assert outside(server.where).http.request("GET", server.url).status == 200
+    assert len(server.requests) == 2
+
+
+def test_where_it_connected_to_is_known_at_the_end(peer: NewPeer, outside: NewOutside) -> None:
+    one, other = peer("answer and close"), peer("answer")
+    run = outside(one.where, other.where, "never.example:443")
+    for server in (one, one, other):
+        run.http.request("GET", server.url)
+    assert run.destroy().places == (one.where, other.where)
+
+
+def test_a_body_cut_by_the_deadline_is_no_whole_one(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer half")
+    answer = outside(server.where, seconds=1).http.request("GET", server.url, preload_content=False)
+    with pytest.raises((ProtocolError, HTTPError)):
+        answer.read()
+
+
+def _watchdogs() -> int:
+    return sum(thread.name == "watchdog" for thread in threading.enumerate())
