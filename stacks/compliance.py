@@ -6,17 +6,20 @@ A finding that is not acknowledged here stops the synthesis. An acknowledgement 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 from constructs import Construct
 
 from settings import names
-from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
+from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, JobSettings
 from settings.job_users import logins
 from settings.placement import Places
+from settings.services import SERVICES
 from stacks.delivery import Delivery
 from stacks.environment import Environment
+from stacks.network.rights import arn_of
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,10 @@ def acknowledgements(settings: EnvironmentSettings, places: Places) -> Iterator[
     yield _any_network_interface("Jobs/Migrations/Migrate")
     if settings.jobs:
         yield _any_network_interface("Jobs/Watcher/Watch")
+    by_name = {job.name: job for job in settings.jobs}
     for stack, jobs in places.items():
         for job in jobs:
+            yield from _stated(stack, by_name[job], settings)
             yield _any_network_interface(f"{stack}/Job-{job}/Job")
             yield Acknowledgement(
                 f"{stack}/Job-{job}/DeadLetters/Resource",
@@ -88,10 +93,30 @@ def delivery_acknowledgements(settings: EnvironmentSettings) -> Iterator[Acknowl
         )
 
 
+def _stated(stack: str, job: JobSettings, settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
+    """What of the job's rights ends in *: as its module states it."""
+    for service, resources in job.uses.services.items():
+        for resource in resources:
+            if "*" in resource:
+                arn = arn_of(
+                    SERVICES[service].prefix,
+                    resource,
+                    partition="aws-cn" if settings.region.startswith("cn-") else "aws",
+                    region=settings.region,
+                    account=settings.account,
+                )
+                yield Acknowledgement(
+                    f"{stack}/Job-{job.name}/Job/Role/DefaultPolicy/Resource",
+                    f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn}]",
+                    "The job's module states it so in its USES",
+                )
+
+
 def _network(settings: EnvironmentSettings) -> Iterator[Acknowledgement]:
-    for number in range(1, len(settings.network.zones) + 1):
+    kinds = ("Isolated", "Egress", "Public") if settings.network.egress == "nat" else ("Isolated",)
+    for kind, number in product(kinds, range(1, len(settings.network.zones) + 1)):
         yield Acknowledgement(
-            f"Network/Vpc/IsolatedSubnet{number}/Subnet",
+            f"Network/Vpc/{kind}Subnet{number}/Subnet",
             "CloudFormation-Validate::W3010",
             "The zones are a setting: a template that asked AWS for them would differ between accounts",
         )

@@ -36,7 +36,13 @@ class Environment(cdk.Stage):
             permissions_boundary=_boundary(settings.permissions_boundary),
         )
         self.settings = settings
-        self.network = Network(self, "Network", settings=settings.network, encryption_key=settings.encryption_key)
+        self.network = Network(
+            self,
+            "Network",
+            settings=settings.network,
+            all_uses=[job.uses for job in settings.jobs],
+            encryption_key=settings.encryption_key,
+        )
         self.database = Database(self, "Database", settings=settings, network=self.network)
         self.places = places(project, settings.name, [job.name for job in settings.jobs])
         first, *others = self.places
@@ -58,6 +64,7 @@ class Environment(cdk.Stage):
                 jobs=self._jobs_in(stack),
                 project=project,
                 network=self.network,
+                database=self.database,
                 first=self.jobs,
             )
             for number, stack in enumerate(others, start=2)

@@ -75,7 +75,11 @@ PASSWORD = _of(
 BY_TYPE: Mapping[str, Operations] = {
     "AWS::CloudWatch::Alarm": _of("cloudwatch", "PutMetricAlarm", supplied="AlarmName"),
     "AWS::CloudWatch::Dashboard": _of("cloudwatch", "PutDashboard", supplied="DashboardName"),
+    "AWS::EC2::EIP": _of("ec2", "AllocateAddress", members=TAGGED),
     "AWS::EC2::FlowLog": _of("ec2", "CreateFlowLogs", members={"ResourceId": "ResourceIds", **TAGGED}),
+    "AWS::EC2::InternetGateway": _of("ec2", "CreateInternetGateway", members=TAGGED),
+    "AWS::EC2::NatGateway": _of("ec2", "CreateNatGateway", members=TAGGED),
+    "AWS::EC2::Route": _of("ec2", "CreateRoute"),
     "AWS::EC2::RouteTable": _of("ec2", "CreateRouteTable", members=TAGGED),
     "AWS::EC2::SecurityGroup": _of(
         "ec2",
@@ -85,7 +89,10 @@ BY_TYPE: Mapping[str, Operations] = {
         supplied="GroupName",
     ),
     "AWS::EC2::SecurityGroupEgress": _of(
-        "ec2", "AuthorizeSecurityGroupEgress", members=_rule("DestinationSecurityGroupId")
+        "ec2",
+        "AuthorizeSecurityGroupEgress",
+        members=_rule("DestinationSecurityGroupId")
+        | {"DestinationPrefixListId": "IpPermissions.PrefixListIds.PrefixListId"},
     ),
     "AWS::EC2::SecurityGroupIngress": _of(
         "ec2",
@@ -114,6 +121,7 @@ BY_TYPE: Mapping[str, Operations] = {
         },
     ),
     "AWS::EC2::VPCEndpoint": _of("ec2", "CreateVpcEndpoint", members=TAGGED),
+    "AWS::EC2::VPCGatewayAttachment": _of("ec2", "AttachInternetGateway"),
     "AWS::IAM::OIDCProvider": _of("iam", "CreateOpenIDConnectProvider"),
     "AWS::IAM::Policy": INLINE_POLICY,
     "AWS::IAM::Role": _of(

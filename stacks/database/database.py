@@ -1,5 +1,7 @@
 """Database stack: a MySQL server, and the network access and the logins that lead to it."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -11,6 +13,7 @@ from settings import names
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from settings.job_users import logins
+from settings.uses import Uses
 from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.clients import let_clients_in
 from stacks.database.events import tell_of_events
@@ -18,8 +21,9 @@ from stacks.database.existing import ExistingServer
 from stacks.database.login import Login
 from stacks.database.made import MadeServer
 from stacks.database.server import Server
+from stacks.network.interface_endpoint import InterfaceEndpoint
 from stacks.network.network import Network
-from stacks.network.secrets_endpoint import SecretsEndpoint
+from stacks.network.rights import Right, of_an_endpoint, together
 
 
 class Database(cdk.Stack):
@@ -53,7 +57,8 @@ class Database(cdk.Stack):
             encryption_key=key,
             shared=not adopted,
         )
-        self._endpoint = self._secrets_endpoint() if settings.network.secrets_endpoint else None
+        all_uses = [job.uses for job in settings.jobs]
+        self._endpoint = self._secrets_endpoint(all_uses) if settings.network.secrets_endpoint else None
         topic = AlarmTopic(self, "Alarms", name=names.alarm_topic(settings.name), email=settings.alarms.email)
         self.alarm_topic = topic.topic
         if settings.watches_database:
@@ -105,14 +110,15 @@ class Database(cdk.Stack):
     def allow_login_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that a login as a job's user needs besides the one to the database."""
         if self.login.auth == "secret":
-            self._allow_secrets_from(security_group)
+            self.allow_secrets_from(security_group)
 
     def allow_migrations_from(self, security_group: ec2.ISecurityGroup) -> None:
         """Allow the connections that the migrations in `security_group` need."""
         self.server.allow_from(security_group)
-        self._allow_secrets_from(security_group)
+        self.allow_secrets_from(security_group)
 
-    def _allow_secrets_from(self, security_group: ec2.ISecurityGroup) -> None:
+    def allow_secrets_from(self, security_group: ec2.ISecurityGroup) -> None:
+        """Allow the connections to Secrets Manager."""
         if self._endpoint is not None:
             self._endpoint.allow_from(security_group)
         else:
@@ -127,13 +133,19 @@ class Database(cdk.Stack):
             "DATABASE_ENDPOINT": "instance",
         }
 
-    def _secrets_endpoint(self) -> SecretsEndpoint:
-        return SecretsEndpoint(
+    def _secrets_endpoint(self, all_uses: Sequence[Uses]) -> InterfaceEndpoint:
+        logins = Right(
+            ("secretsmanager:GetSecretValue",), (self.master_secret.secret_arn, *self.login.secrets_in_use())
+        )
+        secrets = together(all_uses, self).get("secretsmanager", [])
+        return InterfaceEndpoint(
             self,
             "SecretsEndpoint",
+            service="secretsmanager",
+            called="Secrets Manager",
             vpc=self._network.vpc,
             subnets=self._network.subnets,
-            secrets=[self.master_secret.secret_arn, *self.login.secrets_in_use()],
+            statements=of_an_endpoint([logins, *secrets], self),
         )
 
 

@@ -1,6 +1,6 @@
 """DatabaseFunction construct: a function in the database's subnets, with a role and a log group of its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -12,7 +12,6 @@ from constructs import Construct
 
 from packages.target import FUNCTION
 from settings import names
-from stacks.network.network import Network
 
 NETWORK_INTERFACE_ACTIONS = (
     # What Lambda does with the function's role to connect it to the VPC. AWS offers no narrower resource.
@@ -48,11 +47,12 @@ class DatabaseFunction(Construct):
         memory_mb: int,
         reserved_concurrency: int,
         variables: Mapping[str, str],
-        network: Network,
-        security_group: ec2.ISecurityGroup,
+        vpc: ec2.IVpc,
+        subnets: ec2.SubnetSelection,
+        security_groups: Sequence[ec2.ISecurityGroup],
         encryption_key: kms.IKey | None,
     ) -> None:
-        """Build the function `name`, which runs `handler` of `code` in `security_group`.
+        """Build the function `name`, which runs `handler` of `code` in `subnets` of `vpc` and in `security_groups`.
 
         At most `reserved_concurrency` of its runs are at work at once. `encryption_key` encrypts its log, else
         CloudWatch's own does."""
@@ -86,9 +86,9 @@ class DatabaseFunction(Construct):
             role=self.role,
             log_group=self.log_group,
             logging_format=lambda_.LoggingFormat.JSON,
-            vpc=network.vpc,
-            vpc_subnets=network.subnets,
-            security_groups=[security_group],
+            vpc=vpc,
+            vpc_subnets=subnets,
+            security_groups=list(security_groups),
         )
 
     def _role(self, name: str, log_group: logs.ILogGroup) -> iam.Role:

@@ -24,6 +24,7 @@ from stacks.jobs.migrations import Migrations
 from stacks.jobs.schedule_role import let_start, schedule_role
 from stacks.jobs.scheduled_job import ScheduledJob
 from stacks.jobs.watcher import Watcher
+from stacks.jobs.ways import Ways, interface_endpoints
 from stacks.network.network import Network
 
 
@@ -35,6 +36,7 @@ class Jobs(cdk.Stack):
         proxy: between all jobs and the database, or None.
         way: what all jobs, and what watches them, connect to: the proxy, or the database itself.
         security_group: what all these are in; None if there are no jobs.
+        endpoints: of AWS services that jobs use, in whatever stack, by what AWS calls each.
     """
 
     def __init__(
@@ -70,14 +72,18 @@ class Jobs(cdk.Stack):
         self.proxy = self._proxy(settings, network, database, key) if settings.proxy.enabled else None
         self.way: Database | DatabaseProxy = database if self.proxy is None else self.proxy
         self.security_group = self._security_group(network) if settings.jobs else None
+        self.endpoints = interface_endpoints(
+            self, all_uses=[job.uses for job in settings.jobs], settings=settings.network, network=network
+        )
         watcher = self._watcher(settings, told, network, key)
         self.scheduled_jobs = _scheduled_jobs(
             self,
-            environment=settings.name,
+            settings=settings,
             number=1,
             jobs=jobs,
             codes=_codes(project, settings, jobs, plain=code),
             network=network,
+            database=database,
             first=self,
             key=key,
         )
@@ -148,6 +154,7 @@ class MoreJobs(cdk.Stack):
         jobs: Sequence[JobSettings],
         project: Project,
         network: Network,
+        database: Database,
         first: Jobs,
     ) -> None:
         """Build these `jobs` of `project`, in the stack with this number; there may be none any more."""
@@ -158,11 +165,12 @@ class MoreJobs(cdk.Stack):
             cdk.CfnWaitConditionHandle(self, "Nothing")
         self.scheduled_jobs = _scheduled_jobs(
             self,
-            environment=settings.name,
+            settings=settings,
             number=number,
             jobs=jobs,
             codes=_codes(project, settings, jobs),
             network=network,
+            database=database,
             first=first,
             key=_key(self, settings) if jobs else None,
         )
@@ -203,11 +211,12 @@ def _key(stack: cdk.Stack, settings: EnvironmentSettings) -> kms.IKey | None:
 def _scheduled_jobs(
     stack: cdk.Stack,
     *,
-    environment: str,
+    settings: EnvironmentSettings,
     number: int,
     jobs: Sequence[JobSettings],
     codes: Mapping[str, lambda_.Code],
     network: Network,
+    database: Database,
     first: Jobs,
     key: kms.IKey | None,
 ) -> list[ScheduledJob]:
@@ -215,17 +224,19 @@ def _scheduled_jobs(
     if not jobs or first.security_group is None:
         return []
     role = schedule_role(stack, "ScheduleRole")
-    bus = event_bus(stack, "Continuations", environment=environment, number=number)
+    bus = event_bus(stack, "Continuations", environment=settings.name, number=number)
+    ways = _ways(stack, settings=settings, jobs=jobs, network=network, database=database, first=first)
     scheduled_jobs = [
         ScheduledJob(
             stack,
             f"Job-{job.name}",
-            environment=environment,
+            environment=settings.name,
             settings=job,
             code=codes[job.name],
             database=first.way,
             network=network,
             security_group=first.security_group,
+            ways=ways,
             schedule_role=role,
             bus=bus,
             encryption_key=key,
@@ -234,3 +245,27 @@ def _scheduled_jobs(
     ]
     let_start(role, scheduled_jobs, encryption_key=key)
     return scheduled_jobs
+
+
+def _ways(
+    stack: cdk.Stack,
+    *,
+    settings: EnvironmentSettings,
+    jobs: Sequence[JobSettings],
+    network: Network,
+    database: Database,
+    first: Jobs,
+) -> Ways | None:
+    """Add the ways out of the network that `jobs` use to `stack`, if they use any."""
+    all_uses = [job.uses for job in jobs if job.uses]
+    if not all_uses:
+        return None
+    return Ways(
+        stack,
+        "Ways",
+        all_uses=all_uses,
+        settings=settings.network,
+        network=network,
+        database=database,
+        endpoints=first.endpoints,
+    )

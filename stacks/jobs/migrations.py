@@ -64,8 +64,9 @@ class Migrations(Construct):
                 "RIGHTS": rights if fits_variable(rights) else RIGHTS_FILE,
                 **database.login.migration_variables(),
             },
-            network=network,
-            security_group=security_group,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_groups=[security_group],
             encryption_key=encryption_key,
         )
         if not fits_variable(rights):

@@ -17,14 +17,16 @@ from constructs import Construct
 
 from settings import names
 from settings.environment import JobSettings
-from settings.job_variables import TABLES_NOTE, tables_note
+from settings.job_variables import TABLES_NOTE, USES_NOTE, tables_note, uses_note
 from stacks.database.database import Database
 from stacks.database.proxy import DatabaseProxy
 from stacks.jobs.continuation import Bus, Continuation
 from stacks.jobs.function import DatabaseFunction
 from stacks.jobs.metric import PERIOD_SECONDS, Metric
 from stacks.jobs.run_metrics import RunMetrics
+from stacks.jobs.ways import Ways
 from stacks.network.network import Network
+from stacks.network.rights import of_a_role
 
 CONTEXT = {"scheduled_time": "<aws.scheduler.scheduled-time>", "execution_id": "<aws.scheduler.execution-id>"}
 """What Scheduler writes into an event, by its key there.
@@ -67,13 +69,15 @@ class ScheduledJob(Construct):
         database: Database | DatabaseProxy,
         network: Network,
         security_group: ec2.ISecurityGroup,
+        ways: Ways | None,
         schedule_role: iam.Role,
         bus: Bus,
         encryption_key: kms.IKey | None,
     ) -> None:
         """Build the job that `settings` describe, which Scheduler starts as `schedule_role`, and a run by `bus`.
 
-        `encryption_key` encrypts its queue and log, else AWS's keys do.
+        `ways` lead out of the network; None if no job of the stack uses more than the database. `encryption_key`
+        encrypts its queue and log, else AWS's keys do.
         """
         super().__init__(scope, construct_id)
         self.settings = settings
@@ -96,12 +100,16 @@ class ScheduledJob(Construct):
                 "METRICS": names.metrics(environment),
                 **database.job_variables(settings.name),
             },
-            network=network,
-            security_group=security_group,
+            vpc=network.vpc,
+            subnets=network.subnets if ways is None else ways.subnets(settings.uses),
+            security_groups=[security_group, *([] if ways is None else ways.groups(settings.uses))],
             encryption_key=encryption_key,
         )
         self._complete(job.function)
         database.grant_job_login(job.role, settings.name)
+        if settings.uses:
+            for statement in of_a_role(settings.uses, cdk.Stack.of(self)):
+                job.role.add_to_policy(statement)
         self._policy_beside_that_of_before(job.role)
         self.function = job.function
         self.function_arn = job.function.function_arn
@@ -119,6 +127,8 @@ class ScheduledJob(Construct):
         assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101 - for mypy
         # For review/: what the migrations are told may be in the zip, and a job is reviewed where it is.
         resource.add_metadata(TABLES_NOTE, tables_note(self.settings.rights))
+        if self.settings.uses:
+            resource.add_metadata(USES_NOTE, uses_note(self.settings.uses))
         # Runs that follow each other are meant, and end by themselves (lambda/mysql_jobs/continuation.py): Lambda shall
         # not stop them after 16. https://docs.aws.amazon.com/lambda/latest/dg/invocation-recursion.html
         resource.recursive_loop = "Allow"

@@ -67,8 +67,9 @@ class Watcher(Construct):
                 "METRICS": names.metrics(environment),
                 **database.job_variables(names.WATCH),
             },
-            network=network,
-            security_group=security_group,
+            vpc=network.vpc,
+            subnets=network.subnets,
+            security_groups=[security_group],
             encryption_key=encryption_key,
         )
         if not fits_variable(watched):

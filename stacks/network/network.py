@@ -1,5 +1,7 @@
 """Network stack: a new VPC, or an existing one."""
 
+from collections.abc import Sequence
+
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -7,7 +9,12 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from settings.checks import SUBNETS
 from settings.environment import NetworkSettings
+from settings.uses import Uses
+from stacks.network.gateways import add_gateways
+
+ISOLATED, WITH_EGRESS, PUBLIC = SUBNETS
 
 RETENTION = {
     1: logs.RetentionDays.ONE_DAY,
@@ -24,25 +31,33 @@ RETENTION = {
 
 
 class Network(cdk.Stack):
-    """The network of an environment. A new VPC is isolated: no NAT, no internet.
+    """The network of an environment. A new VPC is isolated: no NAT, no internet, but for jobs that use it.
 
     Attributes:
         vpc: the VPC.
         subnets: the subnets that everything is in.
+        egress_subnets: those that jobs are in which use the internet.
     """
 
     def __init__(
-        self, scope: Construct, construct_id: str, *, settings: NetworkSettings, encryption_key: str | None
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        settings: NetworkSettings,
+        all_uses: Sequence[Uses],
+        encryption_key: str | None,
     ) -> None:
         """Build the VPC that `settings` describe, or refer to the existing one that they name.
 
-        `encryption_key` is the ARN of the key that encrypts the flow logs, else CloudWatch's own does.
+        `all_uses` are what the jobs use besides their database. `encryption_key` is the ARN of the key that encrypts
+        the flow logs, else CloudWatch's own does.
         """
         super().__init__(scope, construct_id)
         self._zones = [f"{self.region}{letter}" for letter in settings.zones]
         self.vpc: ec2.IVpc
         if settings.cidr is not None:
-            self.vpc = self._isolated_vpc(settings.cidr)
+            self.vpc = self._isolated_vpc(settings.cidr, egress=settings.egress == "nat")
             self._record_traffic(self.vpc, settings.flow_log_days, encryption_key)
         elif settings.vpc_id is not None:
             self.vpc = self._existing_vpc(settings.vpc_id)
@@ -53,22 +68,42 @@ class Network(cdk.Stack):
             if self.vpc.isolated_subnets
             else ec2.SubnetType.PRIVATE_WITH_EGRESS
         )
+        self.egress_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        if settings.cidr is not None:
+            private = [self.subnets, self.egress_subnets] if settings.egress == "nat" else [self.subnets]
+            add_gateways(self, vpc=self.vpc, subnets=private, all_uses=all_uses)
+        elif not self.vpc.private_subnets and any(uses.internet for uses in all_uses):
+            cdk.Annotations.of(self).add_error(
+                f"{settings.vpc_id} has no private subnets with egress, which jobs are in that use the internet: tag "
+                "them aws-cdk:subnet-type = Private, take them out of cdk.context.json, and run `npx cdk synth` once"
+            )
 
     @property
     def availability_zones(self) -> list[str]:
         """The zones of the settings: to ask AWS for them, synth would need credentials."""
         return self._zones
 
-    def _isolated_vpc(self, cidr: str) -> ec2.Vpc:
+    def _isolated_vpc(self, cidr: str, *, egress: bool) -> ec2.Vpc:
+        isolated = ec2.SubnetConfiguration(
+            name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=ISOLATED
+        )
+        # After it, so that it has the same addresses with and without them.
+        outwards = [
+            ec2.SubnetConfiguration(
+                name="Egress", subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS, cidr_mask=WITH_EGRESS
+            ),
+            ec2.SubnetConfiguration(
+                name="Public", subnet_type=ec2.SubnetType.PUBLIC, cidr_mask=PUBLIC, map_public_ip_on_launch=False
+            ),
+        ]
         return ec2.Vpc(
             self,
             "Vpc",
             ip_addresses=ec2.IpAddresses.cidr(cidr),
             availability_zones=self._zones,
-            nat_gateways=0,
-            subnet_configuration=[
-                ec2.SubnetConfiguration(name="Isolated", subnet_type=ec2.SubnetType.PRIVATE_ISOLATED, cidr_mask=26)
-            ],
+            # One: a zone that fails takes the internet from all of them, and the next run catches up.
+            nat_gateways=1 if egress else 0,
+            subnet_configuration=[isolated, *outwards] if egress else [isolated],
             restrict_default_security_group=True,
         )
 

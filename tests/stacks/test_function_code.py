@@ -30,7 +30,8 @@ def test_it_holds_pymysql_the_sources_and_one_regions_certificates(code: Path) -
     assert _names(code) == {"jobs", "migrations", "mysql_jobs", "pymysql", "settings", metadata.name}
     assert _names(code / "settings") == {"__init__.py", "schedule.py"}
     sources = {path.name for path in ENGINE.glob("*.py")}
-    assert _names(code / "mysql_jobs") == {"certificates", "migrations", *sources}
+    assert _names(code / "mysql_jobs") == {"certificates", "migrations", "outside", *sources}
+    assert _names(code / "mysql_jobs" / "outside") == {path.name for path in (ENGINE / "outside").glob("*.py")}
     assert _names(code / "mysql_jobs" / "migrations") == _names(ENGINE / "migrations")
     assert _names(code / "mysql_jobs" / "certificates") == {"eu-central-1.pem"}
     assert _names(code / "jobs") == {path.name for path in PROJECT.jobs.glob("*.py")}
