@@ -68,20 +68,25 @@ class Network(cdk.Stack):
             if self.vpc.isolated_subnets
             else ec2.SubnetType.PRIVATE_WITH_EGRESS
         )
-        self.egress_subnets = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
+        self.egress_subnets = self._with_egress(settings, needed=any(uses.internet for uses in all_uses))
         if settings.cidr is not None:
             private = [self.subnets, self.egress_subnets] if settings.egress == "nat" else [self.subnets]
             add_gateways(self, vpc=self.vpc, subnets=private, all_uses=all_uses)
-        elif not self.vpc.private_subnets and any(uses.internet for uses in all_uses):
-            cdk.Annotations.of(self).add_error(
-                f"{settings.vpc_id} has no private subnets with egress, which jobs are in that use the internet: tag "
-                "them aws-cdk:subnet-type = Private, take them out of cdk.context.json, and run `npx cdk synth` once"
-            )
 
     @property
     def availability_zones(self) -> list[str]:
         """The zones of the settings: to ask AWS for them, synth would need credentials."""
         return self._zones
+
+    def _with_egress(self, settings: NetworkSettings, *, needed: bool) -> ec2.SubnetSelection:
+        if needed and not self.vpc.private_subnets:
+            cdk.Annotations.of(self).add_error(
+                f"{settings.vpc_id} has no private subnets with egress, which jobs are in that use the internet: tag "
+                "them aws-cdk:subnet-type = Private, take the VPC out of cdk.context.json, and run `npx cdk synth` "
+                "once with credentials"
+            )
+            return self.subnets  # the CDK's own error would name a type of its own
+        return ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_WITH_EGRESS)
 
     def _isolated_vpc(self, cidr: str, *, egress: bool) -> ec2.Vpc:
         isolated = ec2.SubnetConfiguration(
