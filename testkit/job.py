@@ -17,6 +17,7 @@ from mysql_jobs import Run, handler
 from mysql_jobs.run import Outcome, carry_out
 from settings.environment import JobSettings
 from settings.project import Project
+from testkit.aws import Aws, unreached
 from testkit.database import Database
 from testkit.function import Context
 from testkit.job_modules import jobs_of
@@ -43,7 +44,7 @@ class Job:
         self.report: Report = {}
         self._project = project
         self._database = database
-        self._last: tuple[JobSettings, dict[str, object]] | None = None
+        self._last: tuple[JobSettings, dict[str, object], Aws | None] | None = None
         self._numbers = itertools.count(1)
 
     def __call__(
@@ -59,6 +60,7 @@ class Job:
         stop_after_checkpoints: int | None = None,
         killed: Literal["before_commit", "after_commit"] | None = None,
         meanwhile: Callable[[], object] | None = None,
+        aws: Aws | None = None,
     ) -> Report:
         """Run the job `name` once; return its report. What the job raises is raised here.
 
@@ -74,6 +76,7 @@ class Job:
             killed: the run does its work and is killed then, just before its commit or just after it; such a run has
                 failed, and its report is returned. `again` is its retry.
             meanwhile: what another program does when the job has returned and its rows are still locked.
+            aws: the stand-in that the run has for AWS; without it, it reaches none.
 
         Raises:
             ValueError: there is no such job, or `parameters` or `variables` are wrong; the message is that of
@@ -97,13 +100,15 @@ class Job:
             stop_after_checkpoints=stop_after_checkpoints,
             killed=killed,
             meanwhile=meanwhile,
+            aws=aws,
         )
 
     def again(self) -> Report:
         """Deliver the last event a second time, as Scheduler and Lambda may; return the report."""
         if self._last is None:
             raise AssertionError('nothing has run yet: write job("name", at=…) first')
-        return self.deliver(*self._last)
+        settings, event, aws = self._last
+        return self.deliver(settings, event, aws=aws)
 
     def deliver(
         self,
@@ -114,15 +119,17 @@ class Job:
         stop_after_checkpoints: int | None = None,
         killed: Literal["before_commit", "after_commit"] | None = None,
         meanwhile: Callable[[], object] | None = None,
+        aws: Aws | None = None,
     ) -> Report:
         """Run the job of an entry in [[jobs]] for an event; return its report."""
-        self._last = settings, event
+        self._last = settings, event, aws
         self.report = {}
         self._database.migrate(settings.rights)
         request = f"request {next(self._numbers)}"
         context = Context.of(f"test-{settings.name}", request, seconds=deadline)
         with ExitStack() as around:
             around.enter_context(jobs_of(self._project))
+            around.enter_context(unreached() if aws is None else aws.reached())
             around.enter_context(self._database.function(_variables(settings)))
             around.enter_context(self._listening())
             if stop_after_checkpoints is not None:

@@ -21,8 +21,10 @@ from testkit.job_packages import let_import
 if TYPE_CHECKING:
     from local.mysql_server import MySQLServer
     from settings.project import Project
+    from testkit.aws import Aws
     from testkit.database import Database
     from testkit.job import Job
+    from testkit.web_api import WebApi
 
 ALSO = pytest.StashKey[Path]()
 OUTER = pytest.StashKey[Path]()
@@ -59,7 +61,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a server, MySQL's or the local AWS: `make unit` leaves them out."""
     for item in items:
-        if {"server", "emulator"} & set(getattr(item, "fixturenames", ())):
+        if {"server", "emulator", "aws"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("integration")
 
 
@@ -111,3 +113,30 @@ def job(database: Database, project: Project) -> Job:
     from testkit.job import Job
 
     return Job(project, database)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Aws]:
+    """What jobs may have for AWS, on this machine: `job("export_events", aws=aws)`."""
+    from local.emulator import Emulator
+    from testkit.aws import Aws
+
+    with tempfile.TemporaryDirectory(prefix="aws-") as folder:
+        emulator = Emulator.start(Path(folder), region="eu-central-1")
+        try:
+            yield Aws(emulator)
+        finally:
+            emulator.stop()
+
+
+@pytest.fixture
+def web_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebApi]:
+    """What jobs may have for an API of the internet, on this machine: its `host` is what their USES has to name."""
+    from mysql_jobs.outside import web
+    from testkit.web_api import serving
+
+    with serving(tmp_path) as api:
+        monkeypatch.setenv("SSL_CERT_FILE", str(api.authority))
+        web.tls_context.cache_clear()
+        yield api
+    web.tls_context.cache_clear()
