@@ -24,6 +24,7 @@ from local.leftovers import Leftovers
 from local.localized import localized
 from local.mysql_server import MySQLServer
 from local.run_report import error_text
+from local.used_by_jobs import make_what_jobs_use
 from settings import names
 from settings.environment import AdoptedDatabaseSettings, EnvironmentSettings
 from settings.files import SettingsError, load_environment
@@ -159,6 +160,7 @@ def deployed(
             database=settings.database.name,
         )
         assembly.fit(stage, database, progress=progress)
+        make_what_jobs_use(emulator, settings.jobs, progress=progress)
         cli = CdkCli(assembly=folder / "cdk.out", emulator=emulator, folder=folder / "cdk")
         progress("cdk bootstrap …")
         cli.bootstrap()

@@ -14,6 +14,7 @@ def localized(settings: EnvironmentSettings) -> EnvironmentSettings:
     That is what names an account, a key, a snapshot or a network, the IAM login, which MySQL outside RDS does not
     have, and what protects from being deleted.
     """
+    outwards = any(job.uses.internet for job in settings.jobs)
     database: DatabaseSettings | AdoptedDatabaseSettings
     match settings.database:
         case DatabaseSettings() as made:
@@ -24,7 +25,7 @@ def localized(settings: EnvironmentSettings) -> EnvironmentSettings:
     return settings.model_copy(
         update={
             "account": ACCOUNT,
-            "network": NETWORK,
+            "network": NETWORK.model_copy(update={"egress": "nat"}) if outwards else NETWORK,
             "database": database,
             "encryption_key": None,
             "permissions_boundary": None,

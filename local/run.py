@@ -7,7 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
@@ -161,7 +161,7 @@ def _rows(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Itera
     for row in chain(_in_emulator(environment, jobs), _frozen(environment, jobs[:1])):
         yield row
         good = good and (row.job != jobs[0].name or row.good)
-    if jobs and good:
+    if jobs and good and not jobs[0].uses.internet:
         yield from _chained(environment, jobs[0])
 
 
@@ -170,7 +170,7 @@ def _in_emulator(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -
     for job in jobs:
         # Of the first job, later times are left for the other runs.
         first = _scheduled_times(job, 1 + RUNS_FROZEN + RUNS_CHAINED if job is jobs[0] else 1)[0]
-        sent = delivery(environment.emulator, environment.function_name(job.name), first)
+        sent = _delivery(environment, job, first)
         for start in ("cold", "warm"):
             leftovers = environment.leftovers(job.name)
             yield Row(
@@ -188,7 +188,7 @@ def _frozen(environment: LocalEnvironment, jobs: tuple[JobSettings, ...]) -> Ite
         function = environment.function_name(job.name)
         with environment.execution_environment(function) as client:
             for scheduled_time in _scheduled_times(job, RUNS_FROZEN + RUNS_CHAINED)[:RUNS_FROZEN]:
-                sent = delivery(environment.emulator, function, scheduled_time)
+                sent = _delivery(environment, job, scheduled_time)
                 leftovers = environment.leftovers(job.name)
                 run = client.invoke(sent.event)
                 yield Row(
@@ -217,6 +217,12 @@ def _chained(environment: LocalEnvironment, job: JobSettings) -> Iterator[Row]:
             start = "next"
     except NoAnswer as error:
         yield row(start, run_report.failed(sent.event, str(error)))
+
+
+def _delivery(environment: LocalEnvironment, job: JobSettings, scheduled_time: datetime) -> Delivery:
+    """What the job's schedule sends; of a job that uses the internet, a dry run: nobody is called from here."""
+    sent = delivery(environment.emulator, environment.function_name(job.name), scheduled_time)
+    return replace(sent, event={**sent.event, "dry_run": True}) if job.uses.internet else sent
 
 
 def _report(environment: LocalEnvironment, sent: Delivery) -> dict[str, Any]:

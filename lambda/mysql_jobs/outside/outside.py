@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import urlsplit
 
 from mysql_jobs import secrets_manager
 from mysql_jobs.credentials import CredentialsError
 from mysql_jobs.deadline import Deadline
-from mysql_jobs.outside.sockets import CONNECT_SECONDS, Sockets
+from mysql_jobs.outside.sockets import CONNECT_SECONDS, LOOPBACK, Sockets
 from mysql_jobs.outside.stated import Stated, UsesError
 
 if TYPE_CHECKING:
@@ -72,8 +73,13 @@ class Outside:
         if self._http is None:
             with _brought_along("urllib3", "run.http"):
                 from mysql_jobs.outside import web  # noqa: PLC0415 (the job's own package)
-            self._http = web.Web(self._sockets, self._stated.require_destination)
+            self._http = web.Web(self._sockets, self._require_destination)
         return self._http
+
+    def _require_destination(self, host: str, port: int) -> None:
+        self._stated.require_destination(host, port)
+        if _stand_in() and host not in LOOPBACK:
+            raise UsesError(f"the AWS of this run is a stand-in on this machine: {host}:{port} is not called from it")
 
     def secret(self, name: str) -> str:
         """Return the text of the secret, read once in the run; see `Run.secret`."""
@@ -105,6 +111,11 @@ class Outside:
                     raise
             time.sleep(min(random.uniform(0, 0.1 * 2**attempt), self._deadline.remaining()))  # noqa: S311 (jitter)
         return secrets_manager.read_text(name, region=os.environ["AWS_REGION"], deadline=self._deadline)
+
+
+def _stand_in() -> bool:
+    """Whether the run's AWS is on this machine, as in `make run`: nobody shall be billed from there."""
+    return urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname in LOOPBACK
 
 
 def _parts(text: str) -> Iterator[str]:

@@ -15,14 +15,12 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util import Retry, Timeout
 
 from mysql_jobs.deadline import DeadlineExceeded
-from mysql_jobs.outside.sockets import SILENCE_SECONDS, OpenSocket, Sockets
+from mysql_jobs.outside.sockets import LOOPBACK, SILENCE_SECONDS, OpenSocket, Sockets
 from mysql_jobs.outside.stated import UsesError
 
 # Its warnings quote whole addresses, and a query may have a secret in it.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
 
-LOOPBACK = ("127.0.0.1", "localhost")
-"""Where no TLS is asked for: a stand-in on the same machine."""
 RETRIES = Retry(
     total=2,
     connect=2,

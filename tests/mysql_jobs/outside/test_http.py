@@ -129,6 +129,14 @@ def test_a_host_that_is_not_stated_is_refused_before_its_name_is_asked_for(
     assert other.connections == 0
 
 
+def test_where_aws_is_a_stand_in_on_this_machine_nobody_else_is_called(
+    outside: NewOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    with pytest.raises(UsesError, match=r"is a stand-in on this machine: api\.example:443 is not called from it"):
+        outside("api.example:443").http.request("POST", "https://api.example/bills")
+
+
 def test_plain_text_is_refused_but_on_this_machine(outside: NewOutside) -> None:
     with pytest.raises(UsesError, match=r"http://api\.example is plain text: write https"):
         outside("api.example:80").http.request("GET", "http://api.example/")

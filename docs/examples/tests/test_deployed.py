@@ -1,0 +1,99 @@
+"""The examples are deployed on this machine, where a function may do what its role says, and frozen after each run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from local.environment import JobFailed, LocalEnvironment, deployed
+from local.run_report import log_line
+from settings.project import Project
+
+pytestmark = pytest.mark.deployment
+
+BUCKET, KEY = "my-exports", "orders/2026-11-23T080000Z.parquet"
+EIGHT = {"start": "2026-11-23T08:00:00Z", "end": "2026-11-23T09:00:00Z"}
+
+
+@pytest.fixture(scope="module")
+def environment(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEnvironment]:
+    folder = tmp_path_factory.mktemp("examples")
+    with deployed(folder, project=project, name="examples", progress=print, enforce_permissions=True) as environment:
+        _insert(environment, "customer_order (customer, total, placed_at)", "('ada', 1, '2026-11-23 08:30:00')")
+        _insert(environment, "usage_hourly", "('2026-11-23 08:00:00', 'ada', 1)")
+        yield environment
+
+
+def test_with_its_statements_alone_a_job_exports_to_s3(environment: LocalEnvironment) -> None:
+    report = environment.invoke("examples-export_orders", {"window": EIGHT})
+    assert (report["outcome"], report["result"]["key"], report["leaked"]) == ("done", KEY, [])
+    s3 = environment.emulator.client("s3")
+    assert s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read().startswith(b"PAR1")
+
+
+@pytest.mark.parametrize(
+    ("job", "resource", "message"),
+    [
+        ("export_orders", "my-exports", "AccessDenied.* when calling the PutObject operation"),
+        ("bill_usage", "billing-api", "Secrets Manager refused billing-api: AccessDenied"),
+    ],
+)
+def test_without_its_statement_it_is_access_denied(
+    job: str, resource: str, message: str, environment: LocalEnvironment
+) -> None:
+    with _without(environment, f"examples-{job}", resource), pytest.raises(JobFailed, match=message):
+        environment.invoke(f"examples-{job}", {"window": EIGHT})
+
+
+def test_frozen_and_thawed_the_export_leaves_nothing(environment: LocalEnvironment) -> None:
+    with environment.execution_environment("examples-export_orders") as client:
+        for number in range(3):
+            run = client.invoke({"window": EIGHT})
+            line = log_line(run.log_lines)
+            assert run.error is None
+            assert run.cold is (number == 0)
+            assert (line["outcome"], line["leaked"]) == ("done", [])
+            assert line["reached"] == [f"127.0.0.1:{environment.emulator.port}"]
+
+
+def test_from_this_machine_no_api_is_called(environment: LocalEnvironment) -> None:
+    with pytest.raises(JobFailed, match=r"is a stand-in on this machine: api\.billing\.example:443 is not called"):
+        environment.invoke("examples-bill_usage", {"window": EIGHT})
+    assert environment.invoke("examples-bill_usage", {"window": EIGHT, "dry_run": True})["outcome"] == "dry_run"
+
+
+def _insert(environment: LocalEnvironment, into: str, values: str) -> None:
+    with environment.server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {environment.settings.database.name}.{into} VALUES {values}")
+
+
+@contextmanager
+def _without(environment: LocalEnvironment, function: str, resource: str) -> Iterator[None]:
+    """Within, the function's role has no right to the resource whose ARN has this in it."""
+    lambda_, iam = environment.emulator.client("lambda"), environment.emulator.client("iam")
+    role = lambda_.get_function_configuration(FunctionName=function)["Role"].rpartition("/")[2]
+    [name] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+    document: dict[str, Any] = iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+    less = [
+        {**each, "Resource": left}
+        for each in document["Statement"]
+        if (left := [arn for arn in _listed(each["Resource"]) if resource not in arn])
+    ]
+    assert len(str(less)) < len(str(document["Statement"]))
+    try:
+        _put(iam, role, name, {**document, "Statement": less})
+        yield
+    finally:
+        _put(iam, role, name, document)
+
+
+def _put(iam: Any, role: str, name: str, document: Mapping[str, Any]) -> None:
+    iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=json.dumps(document))
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
