@@ -62,6 +62,11 @@ class Database:
         }
 
     @property
+    def server(self) -> MySQLServer:
+        """The server that it is on."""
+        return self._server
+
+    @property
     def login(self) -> Credentials:
         """What the job logs in with."""
         return self._secrets["secret of/job"]
