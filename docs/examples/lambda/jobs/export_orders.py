@@ -26,10 +26,6 @@ SCHEMA = pa.schema(
     ]
 )
 
-# Its threads would outlive the run, and wait frozen for the next.
-pa.set_cpu_count(1)
-pa.set_io_thread_count(1)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Parameters:
