@@ -44,25 +44,36 @@ REASONS: Mapping[str, str] = {
     rf"(secretsmanager:GetSecretValue|rds-db:connect) .*({ENVIRONMENT}-mysql-jobs/|job_{ENVIRONMENT}_)\*": (
         "The logins of the environment's jobs, and no others have such names: a list of them would outgrow a policy."
     ),
-    r"any address .* 443/tcp": (
+    r"^(?!Jobs[-\d]*/Ways/)[^|]* \| any address .* 443/tcp": (
         "The VPC is one that was there, with a way to Secrets Manager whose addresses nobody here knows."
     ),
+    r"^Jobs[-\d]*/Ways/\d+ \| any address": (
+        "Jobs that use hosts of the internet: a security group knows addresses and ports, and no names."
+    ),
+    r"^Jobs[-\d]*/Ways/(s3|dynamodb) \|": (
+        "Jobs that use this service: by AWS's list of its addresses, or, where none is stated, by any. The isolated "
+        "subnets of a network that is made have a route to no others."
+    ),
+    r"^Jobs[-\d]*/Ways/(?!s3 |dynamodb )[a-z-]+ \| any address": (
+        "The VPC is one that was there, with a way to the service whose addresses nobody here knows."
+    ),
+    r"^Jobs[-\d]*/Job-\S+/Job/Role \| (?!ec2:)[^|]+ \| \S+\* ⚠": "The job's module names it so, in its USES.",
     rf"^({NETWORK.pattern}) ⚠ \| Database/SecurityGroup \|": (
         "A client of the database, let in by its addresses: the environment file says why, in `[[database.clients]]`."
     ),
-    r"anyone ⚠ \| secretsmanager:GetSecretValue \| \S+ \| aws:PrincipalAccount is this account": (
+    r"^\S+/(Endpoint|Gateway-[a-z0-9]+) \| anyone ⚠ \| [^|*]+ \| [^|]+ \| aws:PrincipalAccount is this account": (
         "Whoever the role's own policy lets: both have to agree, and the account has to be this one."
     ),
     r"^Database/Alarms/Topic .* none": (
         "CloudWatch can't publish where AWS's own key encrypts. Alarms hold names and numbers, no data."
     ),
+    r"^Network/Vpc/((Egress|Public)Subnet\d+/DefaultRoute|VPCGW) \| leads out": (
+        "`egress` says so: jobs that use the internet are in subnets of their own, with a route to the NAT gateway. In "
+        "the public ones is that gateway, and nothing else."
+    ),
     r"^the VPC \| is": "What leads out of it is up to those who made it.",
 }
 """Why something is as wide as it is, by a pattern of its row."""
-
-NO_TRAFFIC = "`255.255.255.255/32`"
-"""The CDK's rule that stands for none:
-https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_ec2.SecurityGroup.html"""
 
 READ = (
     "AWS::EC2::SubnetRouteTableAssociation",
@@ -127,7 +138,7 @@ def tables(stages: Iterable[SynthesizedEnvironment]) -> str:
 
 def _connections(environment: SynthesizedEnvironment) -> Iterator[Row]:
     groups = {each.path for each in environment.of("AWS::EC2::SecurityGroup")}
-    found = [each for each in rules(environment) if each.peer != NO_TRAFFIC]
+    found = list(rules(environment))
     leave = {(rule.group, rule.peer.strip("`"), ports(rule, environment)) for rule in found if rule.way == "out"}
     enter = {(rule.peer.strip("`"), rule.group, ports(rule, environment)) for rule in found if rule.way == "in"}
     for source, target, port in leave | enter:

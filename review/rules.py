@@ -12,6 +12,9 @@ from review.templates import SynthesizedEnvironment
 Ports = tuple[int | str, int | str]
 """The first and the last; a text is known at the deploy only."""
 ANY_PORT = (0, 65535)
+NO_TRAFFIC = "`255.255.255.255/32`"
+"""The CDK's rule that stands for none:
+https://docs.aws.amazon.com/cdk/api/v2/docs/aws-cdk-lib.aws_ec2.SecurityGroup.html"""
 NUMBERS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
 """Protocols that have a name: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html"""
 
@@ -83,7 +86,11 @@ def _collapsed(peers: Iterable[str]) -> list[str]:
 
 
 def rules(environment: SynthesizedEnvironment) -> Iterator[Rule]:
-    """All rules in `environment`."""
+    """All rules in `environment` that let anything through."""
+    return (each for each in _all(environment) if each.peer != NO_TRAFFIC)
+
+
+def _all(environment: SynthesizedEnvironment) -> Iterator[Rule]:
     resources = environment.resources.values()
     # Any rule removes the default one, also a rule that is a resource of its own: https://github.com/aws/aws-cdk/pull/998
     ruled = {_group(each.properties["GroupId"]) for each in resources if each.kind == "AWS::EC2::SecurityGroupEgress"}

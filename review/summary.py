@@ -22,6 +22,7 @@ from settings.files import load_environments
 from settings.instance_class import read_instance_class
 from settings.placement import RESOURCES_PER_STACK
 from settings.project import ROOT, Project
+from settings.uses import interfaces
 
 ASSEMBLY = ROOT / "cdk.out"
 
@@ -29,6 +30,7 @@ COUNTED = {
     "AWS::CloudWatch::Alarm": "alarms",
     "AWS::Logs::MetricFilter": "metric filters",
     "AWS::CloudWatch::Dashboard": "dashboards",
+    "AWS::EC2::NatGateway": "NAT gateways",
     "AWS::SecretsManager::Secret": "secrets",
 }
 """What is billed by the number of resources, by their type."""
@@ -110,6 +112,8 @@ def costs(settings: EnvironmentSettings, resources: Mapping[str, int]) -> Iterat
         yield f"proxy of {_vcpus(database)} vCPUs"
     if settings.network.secrets_endpoint:
         yield f"endpoint in {len(settings.network.zones) or 'all'} zones"
+    if settings.network.vpc_id is None and (endpoints := interfaces(job.uses for job in settings.jobs)):
+        yield f"{len(endpoints)} more in {len(settings.network.zones)} zones for {', '.join(sorted(endpoints))}"
     if isinstance(database, DatabaseSettings) and database.insights == "advanced":
         yield f"advanced insights of {_vcpus(database)} vCPUs"
     for kind, name in COUNTED.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from settings.secret_text import secret_by_value
@@ -56,6 +56,12 @@ class Uses:
         endpoints = {SERVICES[service].endpoint for service in self.services} - {None}
         ports = {str(port) for _host, port in self.internet}
         return frozenset({*filter(None, endpoints), *ports, *({"secretsmanager"} if self.secrets else ())})
+
+
+def interfaces(all_uses: Iterable[Uses]) -> set[str]:
+    """Return the interface endpoints that they need in a network that is made, beside that of the secrets."""
+    services = {SERVICES[service] for uses in all_uses for service in uses.services}
+    return {each.endpoint for each in services if each.endpoint is not None and each.kind == "Interface"}
 
 
 def read_uses(stated: object) -> Uses:

@@ -14,7 +14,7 @@ from constructs import Construct
 
 from settings.environment import NetworkSettings
 from settings.services import SECRETS, SERVICES
-from settings.uses import Uses
+from settings.uses import Uses, interfaces
 from stacks.database.database import Database
 from stacks.network.interface_endpoint import InterfaceEndpoint
 from stacks.network.network import Network
@@ -81,6 +81,7 @@ def interface_endpoints(
     """
     if settings.vpc_id is not None:
         return {}
+    needed = interfaces(all_uses)
     return {
         endpoint: InterfaceEndpoint(
             scope,
@@ -92,7 +93,7 @@ def interface_endpoints(
             statements=of_an_endpoint(some, scope),
         )
         for endpoint, some in together(all_uses, scope).items()
-        if endpoint not in ("", SECRETS.endpoint, *GATEWAYS)
+        if endpoint in needed
     }
 
 
