@@ -114,8 +114,7 @@ class Run:
     def http(self) -> Web:
         """An HTTP client for the hosts that the job names in USES, for this run: a PoolManager of urllib3.
 
-        What it does is not part of the transaction. https://urllib3.readthedocs.io/en/stable/reference/
-        urllib3.poolmanager.html
+        What it does is not part of the transaction. What it can: https://urllib3.readthedocs.io
 
         Raises:
             UsesError: the job states no USES, or urllib3 is not in its packages.
@@ -155,7 +154,8 @@ class Run:
     def _without_secrets(self, value: dict[str, Any], where: str) -> dict[str, Any]:
         """Return `value`, which goes into the ledger and the log line."""
         text = json.dumps(value, ensure_ascii=False)
-        if self._outside is not None and any(each in text for each in self._outside.secrets):
+        secrets = () if self._outside is None else self._outside.secrets
+        if any(json.dumps(each, ensure_ascii=False)[1:-1] in text for each in secrets):
             raise JobError(f"{where} gave a secret that run.secret has read: leave it out")
         return value
 
