@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 import trustme
 
+from lab.fault_web import Behaviour, Peer, trusted
 from mysql_jobs.deadline import Deadline
 from mysql_jobs.outside import web
 from mysql_jobs.outside.outside import Outside
 from mysql_jobs.outside.stated import Stated
-from tests.mysql_jobs.outside.peer import Behaviour, Peer, trusted
 
 NewPeer = Callable[..., Peer]
 NewOutside = Callable[..., Outside]

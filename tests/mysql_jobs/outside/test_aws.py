@@ -13,12 +13,12 @@ import pytest
 import trustme
 from botocore.exceptions import BotoCoreError, ClientError
 
+from lab.fault_web import Behaviour, Peer
 from local.emulator import Emulator
 from mysql_jobs.deadline import DeadlineExceeded
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.outside.stated import UsesError
 from tests.mysql_jobs.outside.conftest import NewOutside, NewPeer
-from tests.mysql_jobs.outside.peer import Behaviour, Peer
 
 HANG_SECONDS = 15
 """A generous bound: without the deadline, these would wait for minutes."""

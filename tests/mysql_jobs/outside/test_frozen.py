@@ -13,10 +13,10 @@ import pytest
 import trustme
 
 from lab.fault_bench import Bench, Function, log_line, outcome
+from lab.fault_web import Behaviour, Peer, trusted
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
 from tests.benches import new_bench
-from tests.mysql_jobs.outside.peer import Behaviour, Peer, trusted
 
 pytestmark = pytest.mark.integration
 

@@ -11,11 +11,11 @@ import pytest
 import trustme
 from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 
+from lab.fault_web import Behaviour, Peer
 from mysql_jobs.deadline import DeadlineExceeded
 from mysql_jobs.leaks import Inventory
 from mysql_jobs.outside.stated import UsesError
 from tests.mysql_jobs.outside.conftest import NewOutside, NewPeer
-from tests.mysql_jobs.outside.peer import Behaviour, Peer, black_hole
 
 HANG_SECONDS = 15
 """A generous bound: without the deadline, these would wait for a minute or for ever."""
@@ -66,12 +66,12 @@ def test_no_peer_holds_a_run_past_its_deadline(
     assert before.leaked_since() == []
 
 
-def test_a_black_hole_holds_no_run_past_its_deadline(outside: NewOutside) -> None:
-    with black_hole() as port:
+def test_a_black_hole_holds_no_run_past_its_deadline(authority: trustme.CA, outside: NewOutside) -> None:
+    with Peer(authority, ("black hole",)) as nobody:
         before, started = Inventory.take(), time.monotonic()
-        run = outside(f"127.0.0.1:{port}", seconds=1)
-        with pytest.raises(MaxRetryError, match=f"can't connect to 127.0.0.1:{port}: timed out"):
-            run.http.request("GET", f"https://127.0.0.1:{port}/")
+        run = outside(nobody.where, seconds=1)
+        with pytest.raises(MaxRetryError, match=f"can't connect to {nobody.where}: timed out"):
+            run.http.request("GET", nobody.url)
         assert time.monotonic() - started < HANG_SECONDS
         run.destroy()
         assert before.leaked_since() == []

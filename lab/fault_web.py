@@ -1,13 +1,17 @@
-"""A server with TLS on loopback that does to each connection what a test says: answers, or something else."""
+"""A web server with TLS on loopback that does to each connection what it is told: answers, or a fault of networks.
+
+It speaks as much HTTP as S3, Secrets Manager and a plain API need to be asked by real clients.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
@@ -26,13 +30,17 @@ Behaviour = Literal[
     "close",  # after the request
     "silence",  # after the request
     "deaf",  # never reads a request
+    "black hole",  # never accepts a connection, nor those that come later, until told something else
     "silence at TLS",
     "drips at TLS",
     "reset at TLS",
     "close at TLS",
+    "certificate of another host",
+    "certificate of another authority",
 ]
 DRIP_SECONDS = 0.2
 RESET = struct.pack("ii", 1, 0)
+HOSTS = ("127.0.0.1", "localhost")
 
 
 @dataclass
@@ -47,17 +55,26 @@ class Request:
 
 @dataclass
 class Peer:
-    """The server; each connection gets the next of `behaviours`, those after the last one the last."""
+    """The server; each connection gets the next of `behaviours`, those after the last one the last.
+
+    A context manager: leaving it closes all connections and ends its threads.
+    """
 
     authority: trustme.CA
     behaviours: tuple[Behaviour, ...]
     text: bytes = b"hello"
+    """What it answers with, but to PutObject (nothing) and GetSecretValue."""
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    """By name or ARN, as they are asked for."""
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
 
     def __post_init__(self) -> None:
-        self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        self.authority.issue_cert("127.0.0.1", "localhost").configure_cert(self._context)
+        """Listen; nobody is served yet."""
+        self._context = _context(self.authority, *HOSTS)
+        self._told = threading.Condition()
+        self._done = 0
+        self._begun = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._ending = threading.Event()
@@ -75,11 +92,16 @@ class Peer:
         return f"https://{self.where}"
 
     def __enter__(self) -> Self:
+        """Serve."""
         self._start(self._accept)
+        self._begun.wait()
         return self
 
     def __exit__(self, *_exception: object) -> None:
+        """Close all connections and end all threads."""
         self._ending.set()
+        with self._told:
+            self._told.notify_all()
         for each in (self._listener, *self._sockets):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
@@ -88,6 +110,12 @@ class Peer:
         for each in (self._listener, *self._sockets):
             each.close()
 
+    def behave(self, *behaviours: Behaviour) -> None:
+        """Do this from the next connection on."""
+        with self._told:
+            self.behaviours, self._done = behaviours, self.connections
+            self._told.notify_all()
+
     def _start(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name="peer", daemon=True)
         self._threads.append(thread)
@@ -95,26 +123,61 @@ class Peer:
 
     def _accept(self) -> None:
         while not self._ending.is_set():
+            if self._next() == "black hole":
+                self._swallow()
+                continue
+            self._begun.set()
             try:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            behaviour = self.behaviours[min(self.connections, len(self.behaviours) - 1)]
+            behaviour = self._next()
             self.connections += 1
             self._sockets.append(client)
             self._start(lambda client=client, behaviour=behaviour: self._serve(client, behaviour))  # type: ignore[misc]
+
+    def _next(self) -> Behaviour:
+        return self.behaviours[min(self.connections - self._done, len(self.behaviours) - 1)]
+
+    def _swallow(self) -> None:
+        """Keep the queue full until told otherwise: Linux drops what comes then."""
+        with contextlib.ExitStack() as waiting:
+            self._listener.listen(0)
+            for _ in range(3):
+                each = waiting.enter_context(socket.socket())
+                each.setblocking(False)
+                each.connect_ex(self._listener.getsockname())
+            self._begun.set()
+            with self._told:
+                self._told.wait_for(lambda: self._next() != "black hole" or self._ending.is_set())
+        if self._ending.is_set():
+            return
+        self._listener.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self._listener.accept()[0].close()
+        self._listener.setblocking(True)
+        self._listener.listen()
 
     def _serve(self, client: socket.socket, behaviour: Behaviour) -> None:
         with contextlib.suppress(OSError, EOFError, ValueError):
             if behaviour.endswith("at TLS"):
                 self._spoil(client, behaviour)
                 return
-            secured = self._context.wrap_socket(client, server_side=True)
+            secured = self._identity(behaviour).wrap_socket(client, server_side=True)
             self._sockets.append(secured)
             while not self._ending.is_set() and self._exchange(secured, behaviour):
                 pass
             secured.close()
         client.close()
+
+    def _identity(self, behaviour: Behaviour) -> ssl.SSLContext:
+        match behaviour:
+            case "certificate of another host":
+                return _context(self.authority, "other.example")
+            case "certificate of another authority":
+                return _context(trustme.CA(), *HOSTS)
+        return self._context
 
     def _spoil(self, client: socket.socket, behaviour: Behaviour) -> None:
         """Do something else than to answer the handshake."""
@@ -136,22 +199,24 @@ class Peer:
         if behaviour == "deaf":
             self._ending.wait()
             return False
-        self.requests.append(_read(client))
+        request = _read(client)
+        self.requests.append(request)
+        text = self._text(request)
         match behaviour:
             case "silence":
                 self._ending.wait()
             case "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             case "answer":
-                client.sendall(_answer(self.text))
+                client.sendall(_answer(text))
                 return True
             case "answer and close":
-                client.sendall(_answer(self.text, more="Connection: close\r\n"))
+                client.sendall(_answer(text, more="Connection: close\r\n"))
             case "answer half":
-                client.sendall(_answer(self.text, length=1_000_000))
+                client.sendall(_answer(text, length=1_000_000))
                 self._ending.wait()
             case "answer by drips":
-                for byte in _answer(self.text * 1000):
+                for byte in _answer(text * 1000):
                     client.sendall(bytes([byte]))
                     if self._ending.wait(DRIP_SECONDS):
                         break
@@ -164,6 +229,17 @@ class Peer:
                 client.sendall(_answer(b"", status="302 Found", more=f"Location: {self.url}/elsewhere\r\n"))
                 return True
         return False
+
+    def _text(self, request: Request) -> bytes:
+        if request.headers.get("x-amz-target") == "secretsmanager.GetSecretValue":
+            return json.dumps({"SecretString": self.secrets[json.loads(request.body)["SecretId"]]}).encode()
+        return b"" if request.method == "PUT" else self.text
+
+
+def _context(authority: trustme.CA, *hosts: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(*hosts).configure_cert(context)
+    return context
 
 
 def _answer(text: bytes, *, status: str = "200 OK", length: int | None = None, more: str = "") -> bytes:
@@ -187,20 +263,6 @@ def _read(client: ssl.SSLSocket) -> Request:
         body += part
     method, path, _ = first.split(" ")
     return Request(method, path, headers, body)
-
-
-@contextlib.contextmanager
-def black_hole() -> Iterator[int]:
-    """A port whose connections are never made: the queue of its listener is full, and Linux drops what comes then."""
-    with contextlib.ExitStack() as waiting:
-        full = waiting.enter_context(socket.socket())
-        full.bind(("127.0.0.1", 0))
-        full.listen(0)
-        for _ in range(3):
-            each = waiting.enter_context(socket.socket())
-            each.setblocking(False)
-            each.connect_ex(full.getsockname())
-        yield full.getsockname()[1]
 
 
 def trusted(authority: trustme.CA, folder: Path) -> Path:
