@@ -15,7 +15,14 @@ from urllib.parse import urlsplit
 import botocore.session
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from botocore.exceptions import ConnectionClosedError, ConnectTimeoutError, HTTPClientError, ReadTimeoutError, SSLError
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectionError,  # noqa: A004 (its own, of what was never connected)
+    ConnectTimeoutError,
+    HTTPClientError,
+    ReadTimeoutError,
+    SSLError,
+)
 from urllib3 import exceptions
 
 from mysql_jobs.credentials import access_key
@@ -120,7 +127,8 @@ class _Patience:
 
 def _may_be_tried_again(response: Any, error: Exception | None) -> bool:
     if response is None:
-        return isinstance(error, HTTPClientError)
+        # botocore.retries.standard.TransientRetryableChecker
+        return isinstance(error, (ConnectionError, HTTPClientError))
     answer, parsed = response
     return answer.status_code in OVERLOADED or THROTTLED.search(_code(parsed)) is not None
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from mysql_jobs import secrets_manager
 from mysql_jobs.credentials import CredentialsError
-from mysql_jobs.deadline import Deadline
+from mysql_jobs.deadline import Deadline, DeadlineExceeded
 from mysql_jobs.outside.sockets import CONNECT_SECONDS, LOOPBACK, Sockets
 from mysql_jobs.outside.stated import Stated, UsesError
 
@@ -103,14 +103,21 @@ class Outside:
     def _read_secret(self, name: str) -> str:
         for attempt in range(1, SECRET_ATTEMPTS):
             # An attempt has a share of the time: a silent endpoint is asked again.
-            deadline = self._deadline.within(self._sockets.share(CONNECT_SECONDS))
             try:
-                return secrets_manager.read_text(name, region=os.environ["AWS_REGION"], deadline=deadline)
+                return self._ask_for(name, self._deadline.within(self._sockets.share(CONNECT_SECONDS)))
             except CredentialsError as error:
-                if not error.transient or not self._deadline.remaining():
+                if not error.transient:
                     raise
             time.sleep(min(random.uniform(0, 0.1 * 2**attempt), self._deadline.remaining()))  # noqa: S311 (jitter)
-        return secrets_manager.read_text(name, region=os.environ["AWS_REGION"], deadline=self._deadline)
+        return self._ask_for(name, self._deadline)
+
+    def _ask_for(self, name: str, deadline: Deadline) -> str:
+        try:
+            return secrets_manager.read_text(name, region=os.environ["AWS_REGION"], deadline=deadline)
+        except CredentialsError as error:
+            if error.transient and not self._deadline.remaining():
+                raise DeadlineExceeded(f"the run's time was used up while it waited for the secret {name}") from error
+            raise
 
 
 def _stand_in() -> bool:

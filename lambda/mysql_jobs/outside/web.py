@@ -67,10 +67,12 @@ class _Bounded:
             if self._opened is not None:
                 self._sockets.secured(self._opened, self.sock)
         except BaseException as error:
+            too_long = self._opened is not None and self._opened.watchdog.struck
             if self._opened is not None:
                 self._sockets.drop(self._opened, error)
             if isinstance(error, OSError) and not isinstance(error, ssl.SSLCertVerificationError):
-                raise _not_connected(self, error) from error
+                # TLS calls it a breach of protocol that the watchdog has shut its socket down.
+                raise _not_connected(self, TimeoutError("TLS took too long") if too_long else error) from error
             raise
 
 
@@ -148,12 +150,17 @@ def _bounded(pool: HTTPConnectionPool, urlopen: Callable[..., Any], *arguments: 
     where = f"{pool.host}:{pool.port}"
     sockets.require(f"request to {where}")
     options.setdefault("timeout", Timeout(read=sockets.share(SILENCE_SECONDS)))
+    used_up = f"the run's time was used up while it waited for {where}"
     try:
-        return urlopen(*arguments, **options)
+        answer = urlopen(*arguments, **options)
     except (HTTPError, OSError) as error:
         if not sockets.deadline.remaining():
-            raise DeadlineExceeded(f"the run's time was used up while it waited for {where}") from error
+            raise DeadlineExceeded(used_up) from error
         raise
+    # http.client takes headers that the deadline has cut for whole ones, of an empty body if they say no length.
+    if not sockets.deadline.remaining():
+        raise DeadlineExceeded(used_up)
+    return answer
 
 
 def _not_connected(connection: Any, error: OSError) -> ConnectTimeoutError:

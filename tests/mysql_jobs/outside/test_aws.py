@@ -101,6 +101,18 @@ def test_there_is_no_backoff_past_the_deadline(
     assert slept == []
 
 
+@pytest.mark.parametrize("behaviour", ["reset at TLS", "reset"])
+def test_there_is_no_backoff_past_the_deadline_after_a_lost_connection(
+    behaviour: Behaviour, peer: NewPeer, outside: NewOutside, s3_is: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    s3_is(peer(behaviour))
+    with pytest.raises(DeadlineExceeded, match="no time left to ask s3 again after Connect"):
+        outside(seconds=0.9).client("s3").list_objects_v2(Bucket="my-exports")
+    assert slept == []
+
+
 def test_an_error_that_no_repeat_would_mend_is_botocores_at_once(
     emulator: Emulator, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -174,3 +186,15 @@ def test_a_secret_is_read_once_in_a_run_and_by_its_name(
             run.secret("other-api")
     finally:
         manager.delete_secret(SecretId=made, ForceDeleteWithoutRecovery=True)
+
+
+@pytest.mark.parametrize("behaviour", ["silence at TLS", "silence", "answer by drips"])
+def test_at_the_deadline_it_is_the_deadline_that_ended_the_wait_for_a_secret(
+    behaviour: Behaviour, peer: NewPeer, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = peer(behaviour)
+    server.secrets = {"billing-api": "a-key-of-the-api"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.url)
+    with pytest.raises(DeadlineExceeded, match="time was used up while it waited for the secret billing-api"):
+        outside(seconds=4).secret("billing-api")
+    assert server.connections == 3

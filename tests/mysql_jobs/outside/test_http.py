@@ -217,5 +217,19 @@ def test_a_body_cut_by_the_deadline_is_no_whole_one(peer: NewPeer, outside: NewO
         answer.read()
 
 
+def test_headers_cut_by_the_deadline_are_no_answer(peer: NewPeer, outside: NewOutside) -> None:
+    """http.client takes headers that end with the connection for whole ones, here of an empty body."""
+    server = peer("answer by drips")
+    with pytest.raises(DeadlineExceeded, match=f"time was used up while it waited for {server.where}"):
+        outside(server.where, seconds=4.1).http.request("POST", server.url)
+
+
+@pytest.mark.parametrize("behaviour", ["silence at TLS", "drips at TLS"])
+def test_an_attempt_that_took_too_long_says_so(behaviour: Behaviour, peer: NewPeer, outside: NewOutside) -> None:
+    server = peer(behaviour)
+    with pytest.raises(MaxRetryError, match=f"can't connect to {server.where}: TLS took too long"):
+        outside(server.where, seconds=1).http.request("GET", server.url)
+
+
 def _watchdogs() -> int:
     return sum(thread.name == "watchdog" for thread in threading.enumerate())
