@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mysql_jobs.outside.web import Web
 
 SECRET_ATTEMPTS = 3
-
-
 LEAST_SECRET = 6
 """Characters of a secret, or of one in a secret that is JSON: anything shorter stands in texts by chance."""
 

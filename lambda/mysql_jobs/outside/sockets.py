@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+from contextlib import suppress
 
 from mysql_jobs.deadline import Deadline, Watchdog
 from mysql_jobs.network import close_half_made, open_socket
@@ -43,7 +44,8 @@ class OpenSocket:
         self.watchdog.dismiss()
         descriptor = self.socket.detach()
         if descriptor != -1:
-            os.close(descriptor)
+            with suppress(OSError):  # a job may have closed it by its number
+                os.close(descriptor)
 
 
 class Sockets:
@@ -69,7 +71,7 @@ class Sockets:
     def require(self, doing: str) -> None:
         """Raise UsesError if the run is over, DeadlineExceeded if no time is left for `doing`."""
         if self._over:
-            raise UsesError(f"no {doing}: the run that this was made for has ended; ask for it anew in each run")
+            raise _ended(doing)
         self.deadline.require(doing)
 
     def open(self, host: str, port: int) -> OpenSocket:
@@ -90,9 +92,13 @@ class Sockets:
             connected.close()
             raise
         with self._changing:
-            self._open.append(opened)
-            if (where := f"{host}:{port}") not in self.reached:
-                self.reached.append(where)
+            if not (late := self._over):
+                self._open.append(opened)
+                if (where := f"{host}:{port}") not in self.reached:
+                    self.reached.append(where)
+        if late:  # in a thread of the job's, which the run has not waited for
+            opened.end()
+            raise _ended(f"connection to {host}:{port}")
         return opened
 
     def secured(self, opened: OpenSocket, secured: socket.socket) -> None:
@@ -117,8 +123,8 @@ class Sockets:
 
     def destroy(self) -> None:
         """End all. Takes milliseconds, waits for no peer, never raises; no other is opened afterwards."""
-        self._over = True
         with self._changing:
+            self._over = True
             left, self._open = self._open, []
         for opened in left:
             opened.end()
@@ -130,3 +136,7 @@ class Sockets:
             self._open = [each for each in self._open if each not in gone]
         for each in gone:
             each.end()
+
+
+def _ended(doing: str) -> UsesError:
+    return UsesError(f"no {doing}: the run that this was made for has ended; ask for it anew in each run")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ from urllib3.exceptions import HTTPError, MaxRetryError, ProtocolError
 from lab.fault_web import Behaviour, Peer
 from mysql_jobs.deadline import DeadlineExceeded
 from mysql_jobs.leaks import Inventory
+from mysql_jobs.network import open_socket
 from mysql_jobs.outside.stated import UsesError
 from tests.mysql_jobs.outside.conftest import NewOutside, NewPeer
 
@@ -233,3 +235,29 @@ def test_an_attempt_that_took_too_long_says_so(behaviour: Behaviour, peer: NewPe
 
 def _watchdogs() -> int:
     return sum(thread.name == "watchdog" for thread in threading.enumerate())
+
+
+def test_a_connection_that_a_thread_makes_while_the_run_ends_is_closed(
+    authority: trustme.CA, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = Inventory.take()
+    with Peer(authority, ("answer",)) as server:
+        run = outside(server.where)
+
+        def connected_too_late(*arguments: Any) -> Any:
+            made = open_socket(*arguments)
+            run.destroy()
+            return made
+
+        monkeypatch.setattr("mysql_jobs.outside.sockets.open_socket", connected_too_late)
+        with pytest.raises(UsesError, match="has ended"):
+            run.http.request("GET", server.url)
+    assert before.leaked_since() == []
+
+
+def test_a_descriptor_that_the_job_has_closed_by_its_number_fails_no_run(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer half")
+    run = outside(server.where)
+    answer: Any = run.http.request("GET", server.url, preload_content=False)
+    os.close(answer.connection.sock.fileno())
+    run.destroy()
