@@ -79,8 +79,8 @@ integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runti
 deployment: $(READY) ## The tests with the real CDK CLI, on the local AWS
 	@$(PYTEST) -m deployment
 
-faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (2 minutes)
-	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py --quiet --faults docs/faults.md
+faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (3 minutes)
+	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py tests/lab/test_outside_faults.py --quiet --faults docs/faults.md
 
 torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (40 minutes; TORTURE=7: another seed)
 	@TORTURE="$${TORTURE:-13}" python -m pytest tests/lab/test_torture.py tests/mysql_jobs/test_garbage.py tests/mysql_jobs/test_many_runs.py --torture docs/torture.md

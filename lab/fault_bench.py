@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import shutil
+import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,11 +49,16 @@ class Observed:
     transactions_left: int
     connections_left: int
     """TCP connections of the frozen process to the server."""
+    left_open: int | None
+    """Threads, and descriptors of anything but files and devices, that the frozen process has more than before the run;
+    None if there was none before."""
     next_outcome: str
     report: Mapping[str, Any]
     """The log line."""
     server: str
     """Its version."""
+    tries: int | None = None
+    """To connect to what the job reaches besides its database; None if it reaches nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,9 +165,11 @@ class Bench:
         self, function: Function, calm: Callable[[], object] = lambda: None, settle_seconds: float = SETTLE_SECONDS
     ) -> Observed:
         """Run the function in the storm, note what it leaves, let the storm `calm`, and run the function once more."""
+        before = held(function.client.pid)
         started = time.monotonic()
         run = function.invoke()
         seconds = time.monotonic() - started
+        after = held(function.client.pid)
         left = self.settled(function.user, settle_seconds)
         connections_left = _connections(function.client.pid, int(function.client.variable("DATABASE_PORT")))
         function.storm.unlink(missing_ok=True)
@@ -172,6 +181,7 @@ class Bench:
             sessions_left=left[0],
             transactions_left=left[1],
             connections_left=connections_left,
+            left_open=None if before is None or after is None else after - before,
             next_outcome=outcome(following),
             report=log_line(run),
             server=self.server.version,
@@ -237,7 +247,7 @@ def outcome(run: Invocation) -> str:
         return str(log_line(run)["outcome"])
     message = str(run.error.get("errorMessage", ""))
     number = message[1:].partition(",")[0] if message.startswith("(") else ""
-    return f"{run.error['errorType']} {number}".strip()
+    return f"{run.error['errorType']} {number if number.isdigit() else ''}".strip()
 
 
 def _connections(pid: int | None, port: int) -> int:
@@ -245,3 +255,17 @@ def _connections(pid: int | None, port: int) -> int:
     if pid is None:
         return 0
     return sum(each.remote.endswith(f":{port:04X}") for each in processes.tcp_sockets(pid))
+
+
+def held(pid: int | None) -> int | None:
+    """Return how many threads a frozen process has, and descriptors of anything but files and devices; None of none."""
+    if pid is None:
+        return None
+    tasks, descriptors = (Path(f"/proc/{pid}/{kind}") for kind in ("task", "fd"))
+    if len(list(tasks.iterdir())) > 1:
+        # Python's join returns a moment before the kernel's thread ends, and one freeze of some hundred falls into it.
+        os.killpg(pid, signal.SIGCONT)
+        time.sleep(0.05)
+        os.killpg(pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+    return len(list(tasks.iterdir())) + sum(not os.readlink(each).startswith("/") for each in descriptors.iterdir())

@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 REGION = "eu-central-1"
 
 
-MATRIX: pytest.StashKey[list[tuple[str, Observed]]] = pytest.StashKey()
+MATRIX = pytest.StashKey[list[fault_matrix.Row]]()
+MATRIX_OUTSIDE = pytest.StashKey[list[fault_matrix.RowOutside]]()
 TORTURE = pytest.StashKey[list[tuple[str, int]]]()
 SYNTHESES = {"every_template", "synthesize", "synthesized", "variants", "with_key", "with_proxy", "without_jobs"}
 """Fixtures that need one."""
@@ -37,6 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[MATRIX] = []
+    config.stash[MATRIX_OUTSIDE] = []
     config.stash[TORTURE] = []
 
 
@@ -60,6 +62,13 @@ def record(request: pytest.FixtureRequest) -> Callable[[str, Observed], None]:
 
 
 @pytest.fixture(scope="session")
+def record_outside(request: pytest.FixtureRequest) -> Callable[[str, str, Observed], None]:
+    """Puts a fault of what a job asks besides its database into the matrix, with what was observed."""
+    matrix = request.config.stash[MATRIX_OUTSIDE]
+    return lambda fault, asked, observed: matrix.append((fault, asked, observed))
+
+
+@pytest.fixture(scope="session")
 def count_torture(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
     """Notes what runs were tortured with, and how many."""
     counts = request.config.stash[TORTURE]
@@ -69,9 +78,9 @@ def count_torture(request: pytest.FixtureRequest) -> Callable[[str, int], None]:
 def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.TerminalReporter) -> None:
     file = config.getoption("--faults")
     if file:
-        rows: list[tuple[str, Observed]] = config.stash[MATRIX]
-        fault_matrix.write(file, rows)
-        terminalreporter.write_line(fault_matrix.text(rows))
+        rows, outside = config.stash[MATRIX], config.stash[MATRIX_OUTSIDE]
+        fault_matrix.write(file, rows, outside)
+        terminalreporter.write_line(fault_matrix.text(rows, outside))
     tortured = config.getoption("--torture")
     if tortured:
         counts: list[tuple[str, int]] = config.stash[TORTURE]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from lab.fault_bench import Bench, Function, log_line, outcome
+from lab.fault_bench import Bench, Function, held, log_line, outcome
 from lab.fault_web import Behaviour, Peer, trusted
 from local.emulator import Emulator
 from local.mysql_server import MySQLServer
@@ -58,7 +57,7 @@ def function(bench: Bench, authority: trustme.CA, tmp_path: Path) -> Iterator[Ne
 def test_nothing_of_it_survives_the_freeze_and_every_later_run_works(function: NewFunction) -> None:
     reaching = function("rests", "answer half", "answer", "answer half", "answer", "answer half", "answer")
     assert outcome(reaching.invoke()) == "done"
-    before = _sockets(reaching)  # the runtime client's own; it asks for each event by a new one
+    before = held(reaching.client.pid)  # the runtime client's own; it asks for each event by a new one
     reaching.storm.write_text("reaches")
     for _ in range(3):
         run = reaching.invoke()
@@ -68,8 +67,7 @@ def test_nothing_of_it_survives_the_freeze_and_every_later_run_works(function: N
         assert (line["leaked"], line["destroyed"]) == ([], "polite")
         assert line["result"]["read"] == 1003
         assert len(line["reached"]) == 2
-        assert _sockets(reaching) == before
-        assert _threads(reaching) == 1
+        assert held(reaching.client.pid) == before
         assert SECRET not in "".join(run.log_lines)
     refused = log_line(run)["result"]["refused"]
     assert refused[:3] == ["UsesError"] * 3
@@ -82,7 +80,7 @@ def test_a_run_that_gives_its_secret_away_fails_and_nobody_reads_it(
 ) -> None:
     reaching = function("rests")
     reaching.invoke()
-    before = _sockets(reaching)
+    before = held(reaching.client.pid)
     reaching.storm.write_text(how)
     run = reaching.invoke()
     assert run.error
@@ -90,16 +88,6 @@ def test_a_run_that_gives_its_secret_away_fails_and_nobody_reads_it(
     assert SECRET not in json.dumps(run.error)
     assert SECRET not in "".join(run.log_lines)
     assert log_line(run)["leaked"] == []
-    assert _sockets(reaching) == before
+    assert held(reaching.client.pid) == before
     if how == "raises":
         assert run.error["errorMessage"] == "the API refused the key ***"
-
-
-def _sockets(function: Function) -> int:
-    """How many descriptors there are of anything but files and devices."""
-    descriptors = Path(f"/proc/{function.client.pid}/fd")
-    return sum(not os.readlink(each).startswith("/") for each in descriptors.iterdir())
-
-
-def _threads(function: Function) -> int:
-    return len(list(Path(f"/proc/{function.client.pid}/task").iterdir()))
