@@ -155,8 +155,8 @@ upgrade: $(READY) ## Take a later version of the engine over; what is yours stay
 lab: $(READY) ## The failures beside the cure, measured; rewrites docs/why-destroy.md (FAST=1: shorter timeouts, writes nothing)
 	@python -m lab $(if $(value FAST),--fast)
 
-bench: $(READY) ## What runs, synths and tests cost beside the others; writes docs/performance.md (FAST=1: 2 minutes; SCALE=1: how it grows)
-	@$(if $(value SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(value FAST),--fast) $(if $(value SUITE),--suite))
+bench: $(READY) ## What runs, synths and tests cost beside the others; writes docs/performance.md (FAST=1: 2 minutes; FIRST=1: first runs; SCALE=1: growth)
+	@$(if $(value SCALE),python -m benchmarks.growth,python -m benchmarks $(if $(value FAST),--fast) $(if $(value FIRST),--first-runs) $(if $(value SUITE),--suite))
 
 # Without the packages of the jobs, as their locks may be wrong.
 lock: $(INSTALLED) ## Resolve the versions in pyproject.toml, package.json and lambda/requirements.txt into the lock files

@@ -11,8 +11,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import bad_ends, document, empty_run, packages, picture, purge, recorded, starts, synthesis, unchanged
-from benchmarks.figures import Figures, Line, listed
+from benchmarks import (
+    bad_ends,
+    document,
+    empty_run,
+    first_runs,
+    packages,
+    picture,
+    purge,
+    recorded,
+    starts,
+    synthesis,
+    unchanged,
+)
+from benchmarks.figures import Figures, Line, listed, with_anew
 from benchmarks.ground import DOCUMENT, FOLDER, machine, versions, with_memory
 from local.ending import end_as_on_ctrl_c
 from local.environment import CACHE
@@ -30,6 +42,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--fast", action="store_true", help="fewer rounds, in two minutes; writes nothing")
     parser.add_argument("--suite", action="store_true", help="run the whole suite, too, to say what it takes")
+    parser.add_argument(
+        "--first-runs", action="store_true", help="measure first runs alone; the others stay as they are"
+    )
     arguments = parser.parse_args()
     console = Console(soft_wrap=True)
     end_as_on_ctrl_c()
@@ -42,7 +57,10 @@ def main() -> int:
         with guarded():
             if arguments.suite:
                 recorded.record(SUITE, progress=progress)
-            figures = _measure(fast=arguments.fast, progress=progress)
+            if arguments.first_runs:
+                figures = _first_runs_alone(fast=arguments.fast, progress=progress)
+            else:
+                figures = _measure(fast=arguments.fast, progress=progress)
     except KeyboardInterrupt:
         console.print("Interrupted; everything was stopped and removed.")
         return 130
@@ -73,6 +91,7 @@ def _measure(*, fast: bool, progress: Progress) -> Figures:
             *runs,
             *bad_ends.measure(server, rounds=1 if fast else 5, progress=progress),
             *starts.measure(extra, rounds=5 if fast else 20, progress=progress),
+            *first_runs.measure(server, rounds=2 if fast else 10, progress=progress),
             *synthesis.measure(rounds=1 if fast else 5, many_jobs=not fast, progress=progress),
             *recorded.lines(SUITE),
             *unchanged.measure(rounds=1 if fast else 3, progress=progress),
@@ -86,6 +105,13 @@ def _measure(*, fast: bool, progress: Progress) -> Figures:
         lines=tuple(lines),
         pieces=tuple(pieces),
     )
+
+
+def _first_runs_alone(*, fast: bool, progress: Progress) -> Figures:
+    """The figures as they are written, with the lines about first runs measured anew."""
+    with with_memory(progress) as server:
+        lines = first_runs.measure(server, rounds=2 if fast else 10, progress=progress)
+    return with_anew(Figures.read(FIGURES), lines, date=f"{datetime.now(UTC):%Y-%m-%d}")
 
 
 def _packages(progress: Progress) -> Path | None:

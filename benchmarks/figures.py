@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
 
@@ -84,6 +84,21 @@ class Figures(Measured):
             lines=tuple(Line(**each) for each in found["lines"]),
             pieces=tuple(Piece(**each) for each in found["pieces"]),
         )
+
+
+def with_anew(figures: Figures, lines: Sequence[Line], *, date: str) -> Figures:
+    """Return `figures` with these lines in place of those of the same subjects; new ones come last.
+
+    They were measured on `date`, and say so if the rest was on another day.
+    """
+    dated = {
+        line.subject: line
+        if date == figures.date
+        else replace(line, note=f"{line.note}; measured {date}".removeprefix("; "))
+        for line in lines
+    }
+    kept = [dated.pop(line.subject, line) for line in figures.lines]
+    return replace(figures, lines=(*kept, *dated.values()))
 
 
 Name = TypeVar("Name")

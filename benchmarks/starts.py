@@ -30,7 +30,7 @@ def measure(packages: Path | None, *, rounds: int, progress: Callable[[str], Non
         for code in (plain, compiled):
             bundle(code, project=PROJECT, region=REGION)
         compileall.compile_dir(compiled, quiet=2)
-        imports = _least(
+        imports = least(
             {
                 "ours": partial(_import, plain, "mysql_jobs.handler"),
                 "pymysql": partial(_import, plain, "pymysql"),
@@ -49,7 +49,7 @@ def measure(packages: Path | None, *, rounds: int, progress: Callable[[str], Non
             starts[BOTO3] = partial(
                 _cold_start, boto3, "boto3_function.lambda_handler", {"PYTHONPATH": f"{packages}:{plain}"}
             )
-        colds = _least(starts, rounds)
+        colds = least(starts, rounds)
         progress("Cold starts through the runtime client")
     return [
         Line(
@@ -70,7 +70,7 @@ def measure(packages: Path | None, *, rounds: int, progress: Callable[[str], Non
     ]
 
 
-def _least(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def least(measured: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
     """The least of each, as whatever else happens here can only add to it; one of each in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in measured}
     for _ in range(rounds):

@@ -35,7 +35,18 @@ ROOMS: dict[str, set[str]] = {
     "testkit": {"packages", "settings", "stacks/database", "stacks/jobs", "local", "mysql_jobs"},
     "rehearsal": {"settings", "local", "testkit", "mysql_jobs"},
     "lab": {"settings", "stacks/database", "stacks/jobs", "local", "testkit", "mysql_jobs"},
-    "benchmarks": {"settings", "stacks/database", "stacks/jobs", "documents", "local", "testkit", "lab", "mysql_jobs"},
+    "benchmarks": {
+        "packages",
+        "packages/tools",
+        "settings",
+        "stacks/database",
+        "stacks/jobs",
+        "documents",
+        "local",
+        "testkit",
+        "lab",
+        "mysql_jobs",
+    },
 }
 """Each room, with the rooms that it may import: all above it, so that there are no circles."""
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,6 +21,7 @@ from benchmarks import (
     bad_ends,
     document,
     empty_run,
+    first_runs,
     growth,
     growth_picture,
     large_tables,
@@ -61,7 +64,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "with_memory", _no_server)
         monkeypatch.setattr(module, "end_as_on_ctrl_c", lambda: None)
     monkeypatch.setattr(bench, "SUITE", tmp_path / "suite.json")
-    for module in (bad_ends, starts, synthesis, unchanged, purge):
+    for module in (bad_ends, starts, first_runs, synthesis, unchanged, purge):
         line = Line(subject=f"the line of {module.__name__}", unit="ms", ours=7.0, bar=5.0)
         monkeypatch.setattr(module, "measure", lambda *_a, line=line, **_k: [line])
     monkeypatch.setattr(empty_run, "measure", lambda *_a, **_k: (RUNS, PIECES))
@@ -80,9 +83,9 @@ def test_every_line_is_printed_with_its_bar_and_written(
     assert bench.main() == 0
     said = capsys.readouterr().out
     assert "Left out: pip could not fetch requirements.txt: no network" in said
-    assert "Bars met: 2; not met: 5; not measured: 2." in said
+    assert "Bars met: 2; not met: 6; not measured: 2." in said
     figures = Figures.read(folder / "figures.json")
-    assert len(figures.lines) == 9
+    assert len(figures.lines) == 10
     written = (folder / "performance.md").read_text()
     for line in figures.lines:
         assert line.subject in " ".join(said.split())
@@ -98,6 +101,28 @@ def test_a_fast_run_writes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch
     assert bench.main() == 0
     assert (folder / "performance.md").read_text() == BETWEEN
     assert not (folder / "figures.json").exists()
+
+
+def test_first_runs_are_measured_alone_and_the_other_lines_stay(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "find_or_fetch", _refused)
+    monkeypatch.setattr(sys, "argv", ["benchmarks"])
+    assert bench.main() == 0
+    before = replace(Figures.read(folder / "figures.json"), date="2026-01-01")
+    before.write(folder / "figures.json")
+    known = next(line for line in before.lines if "first_runs" in line.subject)
+    lines = [replace(known, ours=8.0), Line(subject="a new one", unit="ms", ours=1.0, bar=None, note="why")]
+    monkeypatch.setattr(first_runs, "measure", lambda *_a, **_k: lines)
+    monkeypatch.setattr(starts, "measure", _refused)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--first-runs"])
+    assert bench.main() == 0
+    after = Figures.read(folder / "figures.json")
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    place = before.lines.index(known)
+    assert after.lines[place] == replace(known, ours=8.0, note=f"measured {today}")
+    assert after.lines[-1] == replace(lines[1], note=f"why; measured {today}")
+    assert [*after.lines[:place], *after.lines[place + 1 : -1]] == [*before.lines[:place], *before.lines[place + 1 :]]
+    assert (after.date, after.pieces) == (before.date, before.pieces)
+    assert "| a new one | 1 ms |" in (folder / "performance.md").read_text()
 
 
 def test_growth_is_printed_and_written_beside_the_rest(

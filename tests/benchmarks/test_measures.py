@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import bad_ends, clients, empty_run, purge, starts
+from benchmarks import bad_ends, clients, empty_run, first_runs, purge, starts
 from benchmarks.figures import Line
 from benchmarks.in_process import PROJECT
 from benchmarks.raw_client import raw
 from benchmarks.target import Target
 from local.mysql_server import MySQLServer
+from packages.requirements import PackagesError
 from testkit.database import new_database
 
 
@@ -62,6 +63,22 @@ def test_ends_on_a_frozen_server_are_measured_and_the_server_goes_on(server: MyS
 
 def test_starts_are_measured() -> None:
     _known(starts.measure(None, rounds=1, progress=quiet))
+
+
+def test_first_runs_are_measured_with_packages_and_without(server: MySQLServer) -> None:
+    _known(first_runs.measure(server, rounds=1, progress=quiet))
+
+
+def test_without_packages_the_first_runs_that_need_some_are_left_out_with_the_reason(
+    server: MySQLServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PackagesError("the wheels can't be fetched")
+
+    monkeypatch.setattr(first_runs, "fetch", refused)
+    lines = first_runs.measure(server, rounds=1, progress=quiet)
+    _known(lines[:2])
+    assert [(line.ours, line.note) for line in lines[2:]] == [(None, "the wheels can't be fetched")] * 2
 
 
 def test_a_purge_is_measured_with_its_locks_beside_the_naive_statement(server: MySQLServer) -> None:

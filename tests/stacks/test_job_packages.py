@@ -105,6 +105,21 @@ def test_one_zip_for_each_set_and_a_job_without_packages_has_that_of_a_project_w
 
 
 @pytest.mark.synthesis
+def test_where_one_job_reaches_for_more_the_others_have_the_plain_zip_that_migrations_have_byte_for_byte(
+    project: Project, tmp_path: Path
+) -> None:
+    tally = project.jobs / "tally.py"
+    tally.write_text(f'{tally.read_text()}\nUSES = {{"secret": ("billing-api",)}}\n')
+    assembly = synthesize(project, tmp_path / "cdk.out", validated=False)
+    keys = _keys(assembly)
+    assert {name for name, key in keys.items() if key != keys["basic-migrate"]} == {"basic-tally"}
+    bundle(tmp_path / "plain", project=project, region=REGION)
+    [folder] = [each for each in assembly.glob(f"asset.{keys['basic-pulse']}*") if each.is_dir()]
+    assert _contents(folder) == _contents(tmp_path / "plain")
+    assert not {name.partition("/")[0] for name in _contents(folder)} & {"botocore", "urllib3"}
+
+
+@pytest.mark.synthesis
 def test_the_snapshot_has_the_versions_of_packages_and_none_of_their_files(project: Project, tmp_path: Path) -> None:
     assembly = synthesize(project, tmp_path / "cdk.out", validated=False)
     code = json.loads(snapshots.snapshots(assembly)["function-code.json"])
