@@ -79,7 +79,7 @@ integration: $(READY) ## The tests on a real MySQL server, in Lambda's own runti
 deployment: $(READY) ## The tests with the real CDK CLI, on the local AWS
 	@$(PYTEST) -m deployment
 
-faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (3 minutes)
+faults: $(READY) ## Print the fault matrix and write it into docs/faults.md (4 minutes)
 	@FREEZE_SECONDS=35 python -m pytest tests/lab/test_faults.py tests/lab/test_outside_faults.py --quiet --faults docs/faults.md
 
 torture: $(READY) ## Cut, freeze and kill runs thousands of times, and write docs/torture.md (40 minutes; TORTURE=7: another seed)

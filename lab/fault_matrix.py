@@ -52,7 +52,7 @@ is sent again only if it may be asked twice (GET, S3, reading a secret): a POST 
 was sent, and never after that. `MaxRetryError`, `ConnectTimeoutError` and the like are urllib3's and botocore's, of
 three tries that were over before the deadline; botocore also tries again where a certificate was refused. An answer
 that drips is no silence, and nobody knows how long it will be: it has until the deadline, but for a secret, which is
-small. *seconds*: from the event to the frozen process; the deadline is after 5 s (7 s where a second try does it).
+small. *seconds*: from the event to the frozen process; the deadline is after 5 s, or 7 s.
 *left open*: sockets, pipes and threads that the frozen process has more than before the run, whatever the job keeps; of
 each of these runs `leaked` is empty, and no session is left on the server. What a job has kept raises `UsesError` when
 its next run uses it.
