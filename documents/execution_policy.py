@@ -22,13 +22,18 @@ BESIDES = {
 }
 """What CloudFormation itself does in the role's name, and why."""
 OPTIONAL = (
+    "AWS::EC2::EIP",
+    "AWS::EC2::InternetGateway",
+    "AWS::EC2::NatGateway",
+    "AWS::EC2::Route",
+    "AWS::EC2::VPCEndpoint",
+    "AWS::EC2::VPCGatewayAttachment",
     "AWS::RDS::DBProxy",
     "AWS::RDS::DBProxyTargetGroup",
     "AWS::SNS::Subscription",
     "AWS::SecretsManager::Secret",
-    "AWS::EC2::VPCEndpoint",
 )
-"""Types that a setting adds."""
+"""Types that a setting adds, or what a job uses."""
 NOT_ACTIONS = ("s3:REST.PUT.OBJECT",)
 """In a schema, and no action that IAM knows."""
 READS = ("Describe", "Get", "List")

@@ -16,7 +16,7 @@ from local.made_once import made_once
 from local.mysql_server import MySQLServer
 from tests.audit import audit
 from tests.benches import new_bench
-from tests.fixture import PROJECT
+from tests.fixture import PROJECT, VARIANTS, FilesIn
 
 sys.addaudithook(audit)
 
@@ -91,6 +91,12 @@ def pytest_terminal_summary(config: pytest.Config, terminalreporter: pytest.Term
 def assembly(shared: Path) -> Path:
     """The fixture's project, synthesized, every environment of it, as the CLI would get it."""
     return made_once(shared, "fixture.out", lambda folder: synthesize(PROJECT, folder))
+
+
+@pytest.fixture(scope="session")
+def variants(shared: Path) -> Path:
+    """The environments in tests/variants/, synthesized. Their functions' code isn't bundled: it is the same."""
+    return made_once(shared, "variants.out", lambda folder: synthesize(FilesIn(VARIANTS), folder))
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,28 @@ def test_what_the_engine_opens_wide_has_a_reason(assembly: Path) -> None:
     assert NO_REASON not in text
 
 
+@pytest.mark.parametrize("environment", ["joined", "reaching"])
+def test_what_jobs_use_is_opened_wide_for_a_reason(environment: str, variants: Path) -> None:
+    text = tables([read_environments(variants)[environment]])
+    assert WIDE in text
+    assert [line for line in text.splitlines() if NO_REASON in line] == []
+
+
+def test_each_way_that_a_job_uses_stands_in_the_table_with_what_it_leads_to(variants: Path) -> None:
+    text = tables([read_environments(variants)["reaching"]])
+    connections = text.partition(f"## {WAYS}\n")[2].partition("\n## ")[0]
+    found = [line.split(" | ")[:3] for line in connections.splitlines() if line.startswith("| Jobs/Ways/")]
+    assert [(way.removeprefix("| Jobs/Ways/"), to, port) for way, to, port in found] == [
+        ("443", f"any address {WIDE}", "443/tcp"),
+        ("8443", f"any address {WIDE}", "8443/tcp"),
+        ("dynamodb", f"any address {WIDE}", "443/tcp"),
+        ("email", "Jobs/Endpoint-email/SecurityGroup", "443/tcp"),
+        ("s3", f"pl-0123456789abcdef0 {WIDE}", "443/tcp"),
+        ("secretsmanager", "Database/SecretsEndpoint/SecurityGroup", "443/tcp"),
+        ("sqs", "Jobs/Endpoint-sqs/SecurityGroup", "443/tcp"),
+    ]
+
+
 def test_a_way_is_open_when_both_sides_say_so() -> None:
     found = rows({"Jobs": JOBS, "Database": DATABASE, "Out": OUT, "In": IN}, WAYS)
     assert found == [("Main/Jobs", "Main/Database", "3306/tcp")]

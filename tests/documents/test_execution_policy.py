@@ -14,8 +14,9 @@ POLICY = json.loads((ROOT / "docs" / "execution-policy.json").read_text())
 
 
 @pytest.fixture(scope="module")
-def actions(assembly: Path) -> set[str]:
-    environments = read_environments(assembly)
+def actions(assembly: Path, variants: Path) -> set[str]:
+    """What the example's environments need, and those that have every setting."""
+    environments = {**read_environments(assembly), **read_environments(variants)}
     return needed(each for name, each in environments.items() if not name.endswith("-delivery"))
 
 

@@ -13,7 +13,7 @@ from settings.environment import EnvironmentSettings
 from settings.project import ROOT, Project
 from stacks import compliance
 from stacks.environment import Environment
-from tests.fixture import ENVIRONMENTS, PROJECT, VARIANTS, FilesIn
+from tests.fixture import ENVIRONMENTS, PROJECT
 from tests.quick_app import quick_app
 from tests.stacks.templates import Resources, Stacks, Synthesize
 
@@ -54,12 +54,6 @@ def _synthesize_without_jobs(folder: Path) -> None:
             f"proxy.enabled = {str(name == 'large').lower()}\n{settings}"
         )
     synthesis.synthesize(project, folder / "cdk.out")
-
-
-@pytest.fixture(scope="session")
-def variants(shared: Path) -> Path:
-    """The environments in tests/variants/, synthesized. Their functions' code isn't bundled: it is the same."""
-    return made_once(shared, "variants.out", lambda folder: synthesis.synthesize(FilesIn(VARIANTS), folder))
 
 
 @pytest.fixture(scope="session")
