@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-import ssl
-import threading
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, Literal
 
-import trustme
+from testkit import web_server
+
+Answer = tuple[int, Any] | Literal["closes", "hangs"]
+"""A status, and what is sent as JSON; or no answer: the connection is closed, or nothing comes until the test ends."""
 
 
 @dataclass(frozen=True)
@@ -30,74 +32,60 @@ class Asked:
         return json.loads(self.body)
 
 
-@dataclass
 class WebApi:
-    """The stand-in: what it was asked, and what it answers."""
+    """The stand-in: what it was asked, and what it answers.
 
-    host: str
-    """With its port: what the job's USES has to name."""
-    authority: Path
-    """The certificate that it is verified with, in a file."""
-    asked: list[Asked] = field(default_factory=list)
-    answers: list[tuple[int, Any]] = field(default_factory=lambda: [(200, {})])
-    """A status, and what is sent as JSON: one for each request, the last one for all that follow. The status 0 closes
-    the connection without an answer."""
+    Attributes:
+        host: with its port: what the job's USES has to name.
+        authority: the certificate that it is verified with, in a file.
+    """
+
+    def __init__(self, *, host: str, authority: Path, told: IO[str], says: IO[str]) -> None:
+        """Take the server's standard input and output."""
+        self.host = host
+        self.authority = authority
+        self._told, self._says = told, says
+        self.answers = [(200, {})]
 
     @property
     def url(self) -> str:
         """Its address."""
         return f"https://{self.host}"
 
-    def answer(self, asked: Asked) -> tuple[int, Any]:
-        """Note a request, and return what it gets."""
-        self.asked.append(asked)
-        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """What it was told to answer: one for each request, the last one for all that follow.
+
+        To fail twice: `web_api.answers = [(503, {})] * 2 + [(200, {})]`.
+        """
+        return self._answers
+
+    @answers.setter
+    def answers(self, answers: Sequence[Answer]) -> None:
+        if not answers:
+            raise ValueError('web_api.answers is empty: write what it answers, like [(200, {"number": "b-1"})]')
+        self._answers = tuple(answers)
+        self._tell(self._answers)
+
+    @property
+    def asked(self) -> list[Asked]:
+        """The requests that came, in order."""
+        return [Asked(method, path, headers, body.encode("latin-1")) for method, path, headers, body in self._tell()]
+
+    def _tell(self, answers: Sequence[Answer] | None = None) -> list[Any]:
+        """Have it answer so from now on, if that is anything; return what was asked."""
+        self._told.write(f"{json.dumps(answers)}\n")
+        self._told.flush()
+        asked: list[Any] = json.loads(self._says.readline())
+        return asked
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[WebApi]:
     """Within, the stand-in answers; `folder` has its authority's certificate."""
-    authority = trustme.CA()
-    file = folder / "authority.pem"
-    authority.cert_pem.write_to_path(file)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-    api = WebApi(host=f"127.0.0.1:{server.server_address[1]}", authority=file)
-    _Handler.apis[server.server_address[1]] = api
-    thread = threading.Thread(target=server.serve_forever, name="web-api", daemon=True)
-    thread.start()
-    try:
-        yield api
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        del _Handler.apis[server.server_address[1]]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    apis: dict[int, WebApi] = {}  # noqa: RUF012 (of the servers that run)
-
-    def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        asked = Asked(self.command, self.path, headers, self.rfile.read(length))
-        status, content = self.apis[self.server.server_address[1]].answer(asked)  # type: ignore[index]
-        if not status:
-            self.close_connection = True
-            return
-        body = json.dumps(content).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (the names are http.server's)
-
-    def log_message(self, *_arguments: object) -> None:
-        """Say nothing: what was asked is in `asked`."""
+    program = [sys.executable, "-P", web_server.__file__, str(folder)]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        if server.stdin is None or server.stdout is None:
+            raise AssertionError("both are pipes")
+        host = f"{web_server.ADDRESS}:{int(server.stdout.readline())}"
+        yield WebApi(host=host, authority=folder / "authority.pem", told=server.stdin, says=server.stdout)

@@ -64,10 +64,21 @@ def test_what_a_run_that_failed_has_asked_for_is_asked_again_with_the_same_key(
 
 
 def test_an_answer_that_is_lost_is_not_asked_for_again_in_the_same_run(job: Job, aws: Aws, web_api: WebApi) -> None:
-    web_api.answers = [(0, None)]
+    web_api.answers = ["closes"]
     with pytest.raises(Exception, match=r"Connection aborted|Max retries"):
         job("bill_usage", window=WINDOW, parameters={"host": web_api.host}, aws=aws)
     assert len(web_api.asked) == 1
+
+
+def test_an_api_that_is_silent_is_given_up_within_the_deadline(
+    job: Job, database: Database, aws: Aws, web_api: WebApi
+) -> None:
+    web_api.answers = [(201, {"number": "b-1"}), "hangs"]
+    with pytest.raises(Exception, match=web_api.host.partition(":")[0]):
+        job("bill_usage", window=WINDOW, parameters={"host": web_api.host}, aws=aws, deadline=4)
+    assert (job.report["outcome"], job.report["leaked"]) == ("failed", [])
+    assert job.report["duration_ms"] < 4_000
+    assert database.rows("SELECT COUNT(*) FROM bill") == [(0,)]
 
 
 def test_a_dry_run_calls_nobody(job: Job, web_api: WebApi) -> None:
