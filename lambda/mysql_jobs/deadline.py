@@ -97,6 +97,13 @@ class Watchdog:
                 self._deadline, self._at_deadline = deadline, at_deadline
         return not self.struck
 
+    def cut(self) -> None:
+        """Shut the socket down now, whatever call is waiting on it. Not after `dismiss`."""
+        watched = socket.socket(fileno=self._descriptor)
+        with contextlib.suppress(OSError):  # the server may have closed the connection at the same moment
+            watched.shutdown(socket.SHUT_RDWR)
+        watched.detach()
+
     def dismiss(self) -> None:
         """Stop watching; afterwards both the thread and the descriptor are gone. Idempotent."""
         if self._dismissed.is_set():
@@ -114,9 +121,6 @@ class Watchdog:
                 return
 
     def _strike(self) -> None:
-        watched = socket.socket(fileno=self._descriptor)
-        with contextlib.suppress(OSError):  # the server may have closed the connection at the same moment
-            watched.shutdown(socket.SHUT_RDWR)
-        watched.detach()
+        self.cut()
         if self._at_deadline is not None:
             self._at_deadline()

@@ -1,7 +1,8 @@
 """The TCP connections of a run to anything but its database: each ends at the deadline, and none is left after the run.
 
 Closing a socket is not enough: what is still to be read of an HTTP response holds its descriptor, and a job may keep a
-response, a client or a pool. So a descriptor is taken from its socket, and closed.
+response, a client or a pool. So a descriptor is taken from its socket, and closed. Nor is that enough for TLS: OpenSSL
+keeps the number, and would read what another socket gets that is given it, the next run's database connection for one.
 """
 
 from __future__ import annotations
@@ -40,7 +41,14 @@ class OpenSocket:
         return self.ready and self.socket.fileno() == -1
 
     def end(self) -> None:
-        """Close the descriptor, whoever still has the socket. Idempotent."""
+        """Cut it, whatever waits for it, and close the descriptor, whoever still has the socket. To be called once."""
+        if not self.ready:
+            # Whoever is connecting it has the descriptor, and closes it: its own call fails now.
+            self.watchdog.cut()
+            self.watchdog.dismiss()
+            return
+        with suppress(OSError):  # the peer may have closed it; what is TLS of it is let go of in any case
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.watchdog.dismiss()
         descriptor = self.socket.detach()
         if descriptor != -1:
@@ -98,6 +106,7 @@ class Sockets:
                     self.reached.append(where)
         if late:  # in a thread of the job's, which the run has not waited for
             opened.end()
+            connected.close()
             raise _ended(f"connection to {host}:{port}")
         return opened
 
@@ -105,21 +114,26 @@ class Sockets:
         """Let `secured`, which has taken the descriptor, be the connection, until the run's deadline.
 
         Raises:
+            UsesError: the run has ended meanwhile.
             TimeoutError: this attempt's time was used up meanwhile.
         """
-        opened.socket, opened.ready = secured, True
+        with self._changing:
+            if not (late := opened not in self._open):
+                opened.socket, opened.ready = secured, True
+        if late:
+            raise _ended("connection")
         if not opened.watchdog.extend(self.deadline):
-            self.drop(opened)
             raise TimeoutError("the attempt to connect took too long")
 
-    def drop(self, opened: OpenSocket, error: BaseException | None = None) -> None:
+    def drop(self, opened: OpenSocket, error: BaseException) -> None:
         """End one that could not be used, and what `error` has left of it."""
-        opened.end()
-        if error is not None:
-            close_half_made(error)
         with self._changing:
-            if opened in self._open:
+            if ours := opened in self._open:  # else the run has ended it
                 self._open.remove(opened)
+        if ours:
+            opened.end()
+        opened.socket.close()
+        close_half_made(error)
 
     def destroy(self) -> None:
         """End all. Takes milliseconds, waits for no peer, never raises; no other is opened afterwards."""

@@ -62,6 +62,7 @@ class _Bounded:
 
     def _connected(self, connect: Callable[[], None]) -> None:
         """Connect, TLS included: until then, nothing was asked, and it may be tried again, whatever it is."""
+        self._opened = None  # not that of before: urllib3 connects one anew that its peer has closed
         try:
             connect()
             if self._opened is not None:

@@ -40,7 +40,7 @@ def function(bench: Bench, authority: trustme.CA, tmp_path: Path) -> Iterator[Ne
     with ExitStack() as stack:
 
         def new_function(how: str, *answers: Behaviour) -> Function:
-            api = stack.enter_context(Peer(authority, answers or ("answer half", "answer")))
+            api = stack.enter_context(Peer(authority, answers or ("answer half", "answer"), text=b"x" * 100_000))
             variables = {
                 "BUCKET": bucket,
                 "API": api.where,
@@ -65,7 +65,7 @@ def test_nothing_of_it_survives_the_freeze_and_every_later_run_works(function: N
         assert not run.cold
         line = log_line(run)
         assert (line["leaked"], line["destroyed"]) == ([], "polite")
-        assert line["result"]["read"] == 1003
+        assert line["result"]["read"] == 51_000
         assert len(line["reached"]) == 2
         assert held(reaching.client.pid) == before
         assert SECRET not in "".join(run.log_lines)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 import threading
 import time
 from typing import Any
+from unittest import mock
 
 import pytest
 import trustme
@@ -163,11 +165,21 @@ def test_a_thousand_closed_connections_leave_no_more_than_one(peer: NewPeer, out
     server = peer("answer and close")
     run = outside(server.where, seconds=120)
     run.http.request("GET", server.url)
-    watchdogs = _watchdogs()
-    for _ in range(300):
+    watchdogs, descriptors = _watchdogs(), _descriptors()
+    for _ in range(1000):
         run.http.request("GET", server.url)
     assert _watchdogs() <= watchdogs
-    assert server.connections == 301
+    assert _descriptors() < descriptors + 20  # of the peer's, which may be closing
+    assert server.connections == 1001
+
+
+def test_answers_that_a_job_begins_to_read_and_drops_do_not_pile_up(peer: NewPeer, outside: NewOutside) -> None:
+    server = peer("answer half")
+    run = outside(server.where, seconds=120)
+    watchdogs = _watchdogs()
+    for _ in range(30):
+        run.http.request("GET", server.url, preload_content=False).read(2)
+    assert _watchdogs() <= watchdogs + 2
 
 
 def test_whatever_the_job_keeps_the_descriptors_are_gone(authority: trustme.CA, outside: NewOutside) -> None:
@@ -190,6 +202,40 @@ def test_whatever_the_job_keeps_the_descriptors_are_gone(authority: trustme.CA, 
     assert before.leaked_since() == []
     with pytest.raises((HTTPError, OSError, ValueError)):
         kept[1].read()
+
+
+def test_an_answer_that_was_kept_reads_nothing_of_what_gets_its_number_next(peer: NewPeer, outside: NewOutside) -> None:
+    """The next run's database connection, for one: OpenSSL would go on to read from the number."""
+    server = peer("answer half")
+    run = outside(server.where)
+    kept: Any = run.http.request("GET", server.url, preload_content=False)
+    number = kept.connection.sock.fileno()
+    kept.read(3)
+    run.destroy()
+    made, theirs = socket.socketpair()
+    if (descriptor := made.detach()) != number:
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    with theirs, socket.socket(fileno=number) as ours:
+        record = b"\x17\x03\x03\x00\x0fof the next run"
+        theirs.sendall(record)
+        theirs.shutdown(socket.SHUT_WR)
+        with pytest.raises((HTTPError, OSError)):
+            kept.read()
+        assert ours.recv(100) == record
+
+
+def test_an_answer_that_is_still_read_outlives_a_failed_connection_to_the_same_peer(
+    peer: NewPeer, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = peer("answer and close", text=b"x" * 300_000)
+    http = outside(server.where).http
+    answer: Any = http.request("GET", server.url, preload_content=False)
+    answer.release_conn()  # so that the next request connects the same one anew
+    monkeypatch.setattr("mysql_jobs.outside.sockets.open_socket", mock.Mock(side_effect=ConnectionRefusedError))
+    with pytest.raises(HTTPError):
+        http.request("GET", server.url, retries=False)
+    assert len(answer.read()) == 300_000
 
 
 def test_a_client_that_was_kept_is_refused_in_the_next_run(peer: NewPeer, outside: NewOutside) -> None:
@@ -237,6 +283,10 @@ def _watchdogs() -> int:
     return sum(thread.name == "watchdog" for thread in threading.enumerate())
 
 
+def _descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
 def test_a_connection_that_a_thread_makes_while_the_run_ends_is_closed(
     authority: trustme.CA, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +302,43 @@ def test_a_connection_that_a_thread_makes_while_the_run_ends_is_closed(
         monkeypatch.setattr("mysql_jobs.outside.sockets.open_socket", connected_too_late)
         with pytest.raises(UsesError, match="has ended"):
             run.http.request("GET", server.url)
+    assert before.leaked_since() == []
+
+
+@pytest.mark.parametrize("behaviour", ["silence at TLS", "answer"])
+def test_tls_that_a_thread_is_about_to_make_ends_with_the_run(
+    behaviour: Behaviour, authority: trustme.CA, outside: NewOutside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the peer is silent, so that nothing else would end it, or the thread has just come through."""
+    before, failed = Inventory.take(), []
+    with Peer(authority, (behaviour,)) as server:
+        run = outside(server.where, seconds=100)
+        half_made = threading.Event()
+
+        def ask() -> None:
+            with pytest.raises(UsesError, match="has ended"):
+                run.http.request("GET", server.url)
+            failed.append(True)
+
+        def wrapped(context: ssl.SSLContext, *arguments: Any, **options: Any) -> Any:
+            if behaviour == "silence at TLS":
+                half_made.set()
+                return wrap(context, *arguments, **options)
+            made = wrap(context, *arguments, **options)
+            half_made.set()
+            over.wait()
+            return made
+
+        wrap, over = ssl.SSLContext.wrap_socket, threading.Event()
+        monkeypatch.setattr(ssl.SSLContext, "wrap_socket", wrapped)
+        thread = threading.Thread(target=ask)
+        thread.start()
+        half_made.wait()
+        time.sleep(0.1)  # now it waits for the peer
+        run.destroy()
+        over.set()
+        thread.join(HANG_SECONDS)
+        assert failed == [True]
     assert before.leaked_since() == []
 
 
