@@ -33,7 +33,10 @@ ATTEMPTS = 3
 """Of one request, as in botocore's mode `standard`.
 https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html"""
 OVERLOADED = (429, 500, 502, 503, 504)
-THROTTLED = re.compile(r"Throttl|SlowDown|TooManyRequests|RequestLimitExceeded|RequestTimeout|Exceeded|NotComplete")
+AGAIN = re.compile(
+    r"Throttl|SlowDown|TooManyRequests|Exceeded|RequestTimeout|NotComplete|TransactionInProgress"
+    r"|ModelNotReady|ReplicatedWriteConflict"
+)
 """In the codes of errors that botocore tries again."""
 
 
@@ -130,7 +133,7 @@ def _may_be_tried_again(response: Any, error: Exception | None) -> bool:
         # botocore.retries.standard.TransientRetryableChecker
         return isinstance(error, (ConnectionError, HTTPClientError))
     answer, parsed = response
-    return answer.status_code in OVERLOADED or THROTTLED.search(_code(parsed)) is not None
+    return answer.status_code in OVERLOADED or AGAIN.search(_code(parsed)) is not None
 
 
 def _what(response: Any, error: Exception | None) -> str:
