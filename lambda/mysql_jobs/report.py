@@ -114,7 +114,7 @@ class Report:
     def failed(self, error: BaseException) -> None:
         """Set the outcome `failed`, and add `error`."""
         self.entries["outcome"] = "failed"
-        self.entries["error"] = f"{type(error).__name__}: {_text(error)}"
+        self.entries["error"] = f"{type(error).__name__}: {_text(error, self.secrets)}"
 
     def destroyed(self, destroyed: Destroyed) -> None:
         """Add how the connection was destroyed."""
@@ -157,13 +157,15 @@ def writable(error: BaseException, secrets: tuple[str, ...] = ()) -> BaseExcepti
     That client takes str(error), encodes it as UTF-8, and dies of what either raises. It logs the text, which
     shall show none of `secrets`.
     """
-    if not isinstance(error, Exception):
+    text = _text(error, secrets)
+    if not isinstance(error, Exception) and text == _text(error, ()):
         return error  # it ends the process anyway
-    text = _concealed(_text(error), secrets)
     with suppress(Exception):  # of a __str__ that raises: `text` says so
         if str(error) == text:
             return error
-    told: Exception = type(type(error).__name__, (Exception,), {})(text)
+    # One that ends the process has its text written, too: Python does so with that of SystemExit.
+    kind = Exception if isinstance(error, Exception) else BaseException
+    told: BaseException = type(type(error).__name__, (kind,), {})(text)
     return told.with_traceback(error.__traceback__)
 
 
@@ -181,9 +183,10 @@ def _concealed(value: Any, secrets: tuple[str, ...]) -> Any:
     return value
 
 
-def _text(error: BaseException) -> str:
+def _text(error: BaseException, secrets: tuple[str, ...]) -> str:
     try:
-        return _bounded(str(error))
+        # In this order: of a secret that the bound cuts, the beginning would be shown.
+        return _bounded(_concealed(str(error), secrets))
     except Exception as failure:  # noqa: BLE001 (a failing __str__ must not hide the error itself)
         return f"its text could not be made: {type(failure).__name__}"
 

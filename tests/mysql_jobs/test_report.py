@@ -10,7 +10,7 @@ from mysql_jobs import report as reports
 from mysql_jobs.claim import Claim, Refusal
 from mysql_jobs.connection import Destroyed
 from mysql_jobs.outside.outside import Reached
-from mysql_jobs.report import Report, writable
+from mysql_jobs.report import LONGEST_TEXT, Report, writable
 from mysql_jobs.request import Request, Window
 from mysql_jobs.run import Outcome
 from tests.mysql_jobs.function import EIGHT
@@ -198,3 +198,18 @@ def test_what_was_read_of_secrets_is_in_no_line_and_in_no_error() -> None:
     assert (type(told).__name__, str(told), told.__cause__) == ("ValueError", "refused: ***, ***", None)
     harmless = ValueError("refused")
     assert writable(harmless, report.secrets) is harmless
+
+
+def test_of_a_secret_that_the_longest_error_cuts_not_even_the_beginning_is_shown() -> None:
+    report = Report(job="pulse", request_id="request-1")
+    report.reached(Reached(places=(), secrets=("the-key-of-the-api",)))
+    error = ValueError("x" * (LONGEST_TEXT - 10) + "the-key-of-the-api")
+    report.failed(error)
+    assert "the-key" not in report.write()["error"]
+    assert "the-key" not in str(writable(error, report.secrets))
+
+
+def test_what_ends_the_process_shows_no_secret_either() -> None:
+    """Python writes the text of SystemExit as it ends."""
+    told = writable(SystemExit("bad key: the-key-of-the-api"), ("the-key-of-the-api",))
+    assert (type(told).__name__, type(told).__mro__[1], str(told)) == ("SystemExit", BaseException, "bad key: ***")

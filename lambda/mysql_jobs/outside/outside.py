@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import time
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from mysql_jobs import secrets_manager
 from mysql_jobs.credentials import CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
+from mysql_jobs.outside.concealed import forms
 from mysql_jobs.outside.sockets import CONNECT_SECONDS, LOOPBACK, Sockets
 from mysql_jobs.outside.stated import Stated, UsesError
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from mysql_jobs.outside.web import Web
 
 SECRET_ATTEMPTS = 3
-LEAST_SECRET = 6
-"""Characters of a secret, or of one in a secret that is JSON: anything shorter stands in texts by chance."""
 
 
 class Reached(NamedTuple):
@@ -32,7 +30,7 @@ class Reached(NamedTuple):
     places: tuple[str, ...]
     """Hosts and ports that it connected to."""
     secrets: tuple[str, ...]
-    """What it has read of secrets, and nothing that is written may show: longer ones first."""
+    """What it has read of secrets, in each form, and nothing that is written may show: longer ones first."""
 
     def __repr__(self) -> str:
         """Return a text without the secrets."""
@@ -49,6 +47,7 @@ class Outside:
         self._sockets = Sockets(deadline)
         self._clients: dict[str, Any] = {}
         self._secrets: dict[str, str] = {}
+        self._concealed: set[str] = set()
         self._http: Web | None = None
 
     @classmethod
@@ -84,14 +83,15 @@ class Outside:
         self._stated.require_secret(name)
         self._sockets.require(f"reading the secret {name}")
         if name not in self._secrets:
-            self._secrets[name] = self._read_secret(name)
+            text = self._read_secret(name)
+            self._concealed |= forms(text)
+            self._secrets[name] = text
         return self._secrets[name]
 
     @property
     def secrets(self) -> tuple[str, ...]:
         """What the run has read of secrets; see `Reached`."""
-        parts = {part for text in self._secrets.values() for part in _parts(text)}
-        return tuple(sorted(parts, key=lambda part: (-len(part), part)))
+        return tuple(sorted(self._concealed, key=lambda each: (-len(each), each)))
 
     def destroy(self) -> Reached:
         """End all of it. Takes milliseconds, waits for nobody, never raises; what a job has kept is of no use then."""
@@ -121,16 +121,6 @@ class Outside:
 def _stand_in() -> bool:
     """Whether the run's AWS is on this machine, as in `make run`: nobody shall be billed from there."""
     return urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname in LOOPBACK
-
-
-def _parts(text: str) -> Iterator[str]:
-    """A secret, and the texts in it if it is a JSON object, as Secrets Manager's console makes them."""
-    try:
-        read = json.loads(text)
-    except ValueError:
-        read = None
-    inner = read.values() if isinstance(read, dict) else ()
-    yield from (part for part in (text, *inner) if isinstance(part, str) and len(part) >= LEAST_SECRET)
 
 
 @contextmanager
