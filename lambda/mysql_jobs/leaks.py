@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from collections import Counter
 from typing import NamedTuple
 
 DESCRIPTORS = "/proc/self/fd"
@@ -15,8 +16,8 @@ class Inventory(NamedTuple):
     """The threads, sockets, pipes and timers of this process at one moment."""
 
     threads: frozenset[threading.Thread]
-    descriptors: frozenset[str]
-    """But those of files and devices, which no other side waits for."""
+    descriptors: Counter[str]
+    """But those of files and devices, which no other side waits for. Counted: all epolls have one name."""
     timer: bool
 
     @classmethod
@@ -24,7 +25,7 @@ class Inventory(NamedTuple):
         """Return what there is now."""
         return cls(
             threads=frozenset(threading.enumerate()),
-            descriptors=frozenset(_descriptors()),
+            descriptors=Counter(_descriptors()),
             timer=signal.getitimer(signal.ITIMER_REAL) != (0.0, 0.0),
         )
 
@@ -32,7 +33,7 @@ class Inventory(NamedTuple):
         """Return, in words, what was opened since this inventory and is still open; empty if nothing is."""
         now = Inventory.take()
         leaked = [f"thread {thread.name}" for thread in now.threads - self.threads]
-        leaked += [_kind(name) for name in now.descriptors - self.descriptors]
+        leaked += [_kind(name) for name in set(now.descriptors - self.descriptors)]
         leaked += ["timer"] * (now.timer and not self.timer)
         return sorted(leaked)
 
@@ -43,13 +44,13 @@ def _kind(name: str) -> str:
     return f"{kind} {name if rest.strip('[]').isdigit() else rest}"
 
 
-def _descriptors() -> set[str]:
-    names = set()
+def _descriptors() -> list[str]:
+    names = []
     for descriptor in os.listdir(DESCRIPTORS) if os.path.isdir(DESCRIPTORS) else ():
         try:
             target = os.readlink(f"{DESCRIPTORS}/{descriptor}")
         except OSError:
             continue  # the descriptor of this listing itself
         if not target.startswith("/"):
-            names.add(target)
+            names.append(target)
     return names
