@@ -34,6 +34,7 @@ STABLE = {
 CHANGES: dict[str, Any] = {
     "network.cidr": "10.44.0.0/20",
     "network.zones": ("a", "b"),
+    "network.egress": "nat",
     "network.flow_log_days": 30,
     "database.name": "other",
     "database.instance_class": "m7g.xlarge",
@@ -62,6 +63,7 @@ NOT_IN_A_STACK = {
     "accept_change": "of the review",
     "delivery": "of another stage",
     "alarms.database": "of an environment whose database is there",
+    "network.prefix_lists": "as text in the rules of jobs that use these services",
     "network.vpc_id": "as text in each template that uses the VPC",
 }
 

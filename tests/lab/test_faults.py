@@ -358,10 +358,10 @@ def test_server_down_at_run_time(bench: Bench, record: Record) -> None:
 def test_too_many_connections_on_the_server(bench: Bench, record: Record) -> None:
     [(before,)] = bench.execute("SELECT @@GLOBAL.max_connections")
     with bench.function("work", timeout_seconds=12) as function, bench.function("work") as other:
-        with _sessions(bench, other.user, 10):
+        with _sessions(bench, other.user, 10), contextlib.closing(bench.server.connect()) as watcher:
             bench.execute("SET GLOBAL max_connections = 10")
             try:
-                lift = threading.Timer(1, bench.execute, (f"SET GLOBAL max_connections = {before}",))
+                lift = threading.Thread(target=_lift_once_one_was_refused, args=(watcher, before))
                 lift.start()
                 result = bench.observe(function)
                 lift.join()
@@ -370,6 +370,20 @@ def test_too_many_connections_on_the_server(bench: Bench, record: Record) -> Non
     record("too many connections", result)
     assert (result.outcome, result.report["attempts"] > 1) == ("done", True)
     _leaves_nothing(result)
+
+
+def _lift_once_one_was_refused(watcher: "pymysql.Connection[Any]", limit: int) -> None:
+    """Lift the limit by `watcher`, which was connected before there was one, as soon as it has struck."""
+    with watcher.cursor() as cursor:
+
+        def refused() -> Any:
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Connection_errors_max_connections'")
+            return cursor.fetchone()
+
+        before, end = refused(), time.monotonic() + 10
+        while refused() == before and time.monotonic() < end:
+            time.sleep(0.05)
+        cursor.execute(f"SET GLOBAL max_connections = {limit}")
 
 
 def test_per_user_limit(bench: Bench, record: Record) -> None:
