@@ -1,7 +1,8 @@
 """A network namespace in which what is allowed can be reached, and nothing else: run as a program, inside of it.
 
-Each name that is allowed has an address of its own there, with a stand-in that speaks TLS behind it; the others have
-one to which no route leads. The MySQL server is reached by a socket in a file, as files are outside of the namespace.
+Each name has an address of its own there. Behind the ports that are allowed is a stand-in that speaks TLS; what comes
+for the others gets no answer at all, as with a security group. The MySQL server is reached by a socket in a file, as
+files are outside of the namespace.
 
     unshare --net --mount python tests/walled_in.py configuration.json
 """
@@ -29,6 +30,8 @@ SIOCSIFADDR, SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8916, 0x8913, 0x8914
 IFF_UP = 1
 """https://man7.org/linux/man-pages/man7/netdevice.7.html"""
 MS_BIND = 4096
+SWALLOWED: list[socket.socket] = []
+"""Kept open."""
 
 
 def main() -> None:
@@ -37,12 +40,15 @@ def main() -> None:
     folder = Path(configuration["folder"])
     _bring_up("lo")
     lines = ["127.0.0.1 localhost"]
-    for number, (name, port) in enumerate(configuration["allowed"], start=1):
+    for number, name in enumerate(sorted({name for name, _port in configuration["places"]}), start=1):
         address = f"10.99.0.{number}"
         _add_address(f"lo:{number}", address)
-        _serve_https(address, port, Path(configuration["certificates"][name]))
         lines.append(f"{address} {name}")
-    lines += [f"192.0.2.{number} {name}" for number, (name, _port) in enumerate(configuration["other"], start=1)]
+        for port in (port for other, port in configuration["places"] if other == name):
+            if [name, port] in configuration["allowed"]:
+                _serve_https(address, port, Path(configuration["certificates"][name]))
+            else:
+                _swallow(address, port)
     (folder / "hosts").write_text("\n".join(lines) + "\n")
     _mount_over("/etc/hosts", folder / "hosts")
     _forward("127.0.0.1", configuration["database_port"], configuration["database_socket"])
@@ -102,6 +108,15 @@ def _serve_https(address: str, port: int, certificate: Path) -> None:
     server = ThreadingHTTPServer((address, port), _StandIn)
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     _in_background(server.serve_forever)
+
+
+def _swallow(address: str, port: int) -> None:
+    """Let all that comes wait for an answer: Linux drops it where the queue is full, and nobody accepts."""
+    SWALLOWED.append(socket.create_server((address, port), backlog=0))
+    for _ in range(3):
+        SWALLOWED.append(socket.socket())
+        SWALLOWED[-1].setblocking(False)
+        SWALLOWED[-1].connect_ex((address, port))
 
 
 def _forward(address: str, port: int, to: str) -> None:
