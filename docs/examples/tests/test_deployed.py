@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lab.fault_bench import held
 from local.environment import JobFailed, LocalEnvironment, deployed
 from local.run_report import log_line
 from settings.project import Project
+from testkit.web_api import Answer, WebApi
 
 pytestmark = pytest.mark.deployment
 
@@ -49,7 +52,17 @@ def test_without_its_statement_it_is_access_denied(
         environment.invoke(f"examples-{job}", {"window": EIGHT})
 
 
+def test_with_its_statements_alone_a_job_bills_by_an_api(environment: LocalEnvironment, web_api: WebApi) -> None:
+    web_api.answers = [(201, {"number": "b-1"})]
+    with _calling(environment, web_api):
+        report = environment.invoke("examples-bill_usage", {"window": EIGHT})
+    assert (report["outcome"], report["result"], report["leaked"]) == ("done", {"billed": 1}, [])
+    [asked] = web_api.asked
+    assert asked.headers["idempotency-key"] == "usage/ada/2026-11-23T08"
+
+
 def test_frozen_and_thawed_the_export_leaves_nothing(environment: LocalEnvironment) -> None:
+    counts = set()
     with environment.execution_environment("examples-export_orders") as client:
         for number in range(3):
             run = client.invoke({"window": EIGHT})
@@ -58,12 +71,64 @@ def test_frozen_and_thawed_the_export_leaves_nothing(environment: LocalEnvironme
             assert run.cold is (number == 0)
             assert (line["outcome"], line["leaked"]) == ("done", [])
             assert line["reached"] == [f"127.0.0.1:{environment.emulator.port}"]
+            counts.add(held(client.pid))
+            # That of pyarrow's allocator, from its import on. It talks to nobody.
+            assert _threads(client.pid) == ["jemalloc_bg_thd", "python"]
+    assert len(counts) == 1
+
+
+@pytest.mark.parametrize("second", [(201, {"number": "b-2"}), (500, {}), "closes", "hangs"], ids=str)
+def test_frozen_and_thawed_the_bills_leave_nothing_whatever_the_api_does(
+    second: Answer, environment: LocalEnvironment, web_api: WebApi
+) -> None:
+    good: Answer = (201, {"number": "b-1"})
+    web_api.answers, counts = [good, second, good], set()
+    with _calling(environment, web_api), environment.execution_environment("examples-bill_usage") as client:
+        for number, answer in enumerate(web_api.answers):
+            _unbill(environment)
+            run = client.invoke({"window": EIGHT})
+            line = log_line(run.log_lines)
+            assert run.cold is (number == 0)
+            assert line["outcome"] == ("done" if answer[0] == 201 else "failed"), line
+            assert (line["leaked"], line["reached"][-1]) == ([], web_api.host)
+            counts.add(held(client.pid))
+            assert "of this machine: billing-api" not in "".join(run.log_lines)  # the key
+    assert len(counts) == 1
+    assert len({each.headers["idempotency-key"] for each in web_api.asked}) == 1
+    assert len(web_api.asked) == 3
 
 
 def test_from_this_machine_no_api_is_called(environment: LocalEnvironment) -> None:
     with pytest.raises(JobFailed, match=r"is a stand-in on this machine: api\.billing\.example:443 is not called"):
         environment.invoke("examples-bill_usage", {"window": EIGHT})
     assert environment.invoke("examples-bill_usage", {"window": EIGHT, "dry_run": True})["outcome"] == "dry_run"
+
+
+@contextmanager
+def _calling(environment: LocalEnvironment, api: WebApi) -> Iterator[None]:
+    """Within, the API of bill_usage is on this machine, its runs are short, and nothing is billed yet."""
+    lambda_, name = environment.emulator.client("lambda"), "examples-bill_usage"
+    before = lambda_.get_function_configuration(FunctionName=name)
+    variables = before["Environment"]["Variables"]
+    calling = {**variables, "PARAMETERS": json.dumps({"host": api.host}), "SSL_CERT_FILE": str(api.authority)}
+    _unbill(environment)
+    lambda_.update_function_configuration(FunctionName=name, Environment={"Variables": calling}, Timeout=10)
+    try:
+        yield
+    finally:
+        _unbill(environment)
+        lambda_.update_function_configuration(
+            FunctionName=name, Environment={"Variables": variables}, Timeout=before["Timeout"]
+        )
+
+
+def _unbill(environment: LocalEnvironment) -> None:
+    with environment.server.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"DELETE FROM {environment.settings.database.name}.bill")
+
+
+def _threads(pid: int | None) -> list[str]:
+    return sorted((task / "comm").read_text().strip() for task in Path(f"/proc/{pid}/task").iterdir())
 
 
 def _insert(environment: LocalEnvironment, into: str, values: str) -> None:
