@@ -13,8 +13,9 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Literal
 
+from lab.listener import Listener
 from local.mysql_server import MySQLServer
 
 Stage = Literal["greeting", "tls", "authentication", "setup", "statement", "answer", "large statement", "quit"]
@@ -56,10 +57,8 @@ class Fault:
     """How many connections it strikes, before the network is healthy again."""
 
 
-class FaultProxy:
-    """Listens on a free port of 127.0.0.1 and passes everything on to the server, except for the fault.
-
-    A context manager: leaving it closes all connections through it and ends its threads.
+class FaultProxy(Listener):
+    """Passes everything on to the server, except for the fault.
 
     Attributes:
         observer: watches all connections, in their own threads; to be replaced at any time.
@@ -72,14 +71,10 @@ class FaultProxy:
         self._fault = fault
         self._to_strike = fault.connections if fault else 0
         self._lock = threading.Lock()
-        self.closing = threading.Event()
-        self._sockets: list[Socket] = []
-        self._threads: list[threading.Thread] = []
         self.as_server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self.as_server.load_cert_chain(server.folder / "server.pem", server.folder / "server-key.pem")
         self.as_client = ssl.create_default_context(cafile=server.certificate_authority)
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        super().__init__("fault-proxy")
         self._start(self._accept)
 
     def strike(self, fault: Fault) -> None:
@@ -92,27 +87,6 @@ class FaultProxy:
         with self._lock:
             self._to_strike = 0
 
-    def __enter__(self) -> Self:
-        """Return the running proxy."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close all connections and end all threads."""
-        self.closing.set()
-        # An accept or a read that waits in another thread ends when its socket is shut down, not when it is closed.
-        for each in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(30)
-        for each in (self._listener, *self._sockets):
-            each.close()
-
-    def _start(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, name="fault-proxy", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
     def _accept(self) -> None:
         while not self.closing.is_set():
             try:
@@ -120,7 +94,7 @@ class FaultProxy:
             except OSError:
                 return
             self.keep(client)
-            self._start(lambda client=client: self._serve(client))  # type: ignore[misc]
+            self._start(self._serve, client)
 
     def keep(self, each: Socket) -> Socket:
         """Remember a socket, to be closed at the end."""

@@ -11,12 +11,14 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Self
 
 import trustme
+
+from lab.listener import Listener
 
 Behaviour = Literal[
     "answer",  # 200, and the connection stays open
@@ -54,11 +56,8 @@ class Request:
 
 
 @dataclass
-class Peer:
-    """The server; each connection gets the next of `behaviours`, those after the last one the last.
-
-    A context manager: leaving it closes all connections and ends its threads.
-    """
+class Peer(Listener):
+    """The server; each connection gets the next of `behaviours`, those after the last one the last."""
 
     authority: trustme.CA
     behaviours: tuple[Behaviour, ...]
@@ -75,11 +74,7 @@ class Peer:
         self._told = threading.Condition()
         self._done = 0
         self._begun = threading.Event()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        self._ending = threading.Event()
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
+        super().__init__("peer")
 
     @property
     def where(self) -> str:
@@ -99,16 +94,10 @@ class Peer:
 
     def __exit__(self, *_exception: object) -> None:
         """Close all connections and end all threads."""
-        self._ending.set()
+        self.closing.set()
         with self._told:
             self._told.notify_all()
-        for each in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(30)
-        for each in (self._listener, *self._sockets):
-            each.close()
+        super().__exit__()
 
     def behave(self, *behaviours: Behaviour) -> None:
         """Do this from the next connection on."""
@@ -116,13 +105,8 @@ class Peer:
             self.behaviours, self._done = behaviours, self.connections
             self._told.notify_all()
 
-    def _start(self, work: Callable[[], None]) -> None:
-        thread = threading.Thread(target=work, name="peer", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
     def _accept(self) -> None:
-        while not self._ending.is_set():
+        while not self.closing.is_set():
             if self._next() == "black hole":
                 self._swallow()
                 continue
@@ -134,7 +118,7 @@ class Peer:
             behaviour = self._next()
             self.connections += 1
             self._sockets.append(client)
-            self._start(lambda client=client, behaviour=behaviour: self._serve(client, behaviour))  # type: ignore[misc]
+            self._start(self._serve, client, behaviour)
 
     def _next(self) -> Behaviour:
         return self.behaviours[min(self.connections - self._done, len(self.behaviours) - 1)]
@@ -149,8 +133,8 @@ class Peer:
                 each.connect_ex(self._listener.getsockname())
             self._begun.set()
             with self._told:
-                self._told.wait_for(lambda: self._next() != "black hole" or self._ending.is_set())
-        if self._ending.is_set():
+                self._told.wait_for(lambda: self._next() != "black hole" or self.closing.is_set())
+        if self.closing.is_set():
             return
         self._listener.setblocking(False)
         with contextlib.suppress(BlockingIOError):
@@ -166,7 +150,7 @@ class Peer:
                 return
             secured = self._identity(behaviour).wrap_socket(client, server_side=True)
             self._sockets.append(secured)
-            while not self._ending.is_set() and self._exchange(secured, behaviour):
+            while not self.closing.is_set() and self._exchange(secured, behaviour):
                 pass
             secured.close()
         client.close()
@@ -184,11 +168,11 @@ class Peer:
         client.recv(65536)
         match behaviour:
             case "silence at TLS":
-                self._ending.wait()
+                self.closing.wait()
             case "drips at TLS":
                 for byte in b"\x16\x03\x03\x40\x00\x02\x00\x3f\x00" + bytes(1000):
                     client.sendall(bytes([byte]))
-                    if self._ending.wait(DRIP_SECONDS):
+                    if self.closing.wait(DRIP_SECONDS):
                         break
             case "reset at TLS":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
@@ -197,14 +181,14 @@ class Peer:
     def _exchange(self, client: ssl.SSLSocket, behaviour: Behaviour) -> bool:
         """Serve one request; return whether there may be another."""
         if behaviour == "deaf":
-            self._ending.wait()
+            self.closing.wait()
             return False
         request = _read(client)
         self.requests.append(request)
         text = self._text(request)
         match behaviour:
             case "silence":
-                self._ending.wait()
+                self.closing.wait()
             case "reset":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
             case "answer":
@@ -214,11 +198,11 @@ class Peer:
                 client.sendall(_answer(text, more="Connection: close\r\n"))
             case "answer half":
                 client.sendall(_answer(text, length=1_000_000))
-                self._ending.wait()
+                self.closing.wait()
             case "answer by drips":
                 for byte in _answer(text * 1000):
                     client.sendall(bytes([byte]))
-                    if self._ending.wait(DRIP_SECONDS):
+                    if self.closing.wait(DRIP_SECONDS):
                         break
             case "refuse":
                 client.sendall(_answer(b"", status="503 Slow Down"))

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Self
+
+from lab.listener import Listener
 
 COM_QUIT = b"\x01\x00\x00\x00\x01"
 """https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_quit.html, with its packet's header."""
@@ -37,11 +36,8 @@ class Teardown:
         return self.server_fin_delivered - self.quit_sent
 
 
-class Network:
-    """Listens on a free port of 127.0.0.1 and passes everything on to a server, delayed.
-
-    A context manager: leaving it closes all connections through it and ends its threads.
-    """
+class Network(Listener):
+    """Passes everything on to a server, delayed."""
 
     def __init__(self, server: tuple[str, int], *, round_trip_seconds: float) -> None:
         """Start a network in front of the server at this host and port."""
@@ -49,36 +45,11 @@ class Network:
         """One for each connection, in the order in which they were opened."""
         self._server = server
         self._delay = round_trip_seconds / 2
-        self._closing = threading.Event()
-        self._sockets: list[socket.socket] = []
-        self._threads: list[threading.Thread] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        super().__init__("network")
         self._start(self._accept)
 
-    def __enter__(self) -> Self:
-        """Return the running network."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close all connections and end all threads."""
-        self._closing.set()
-        # An accept or a read that waits in another thread ends when its socket is shut down, not when it is closed.
-        for each in (self._listener, *self._sockets):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(30)
-        for each in (self._listener, *self._sockets):
-            each.close()
-
-    def _start(self, work: Callable[..., None], *arguments: object) -> None:
-        thread = threading.Thread(target=work, args=arguments, name="network", daemon=True)
-        self._threads.append(thread)
-        thread.start()
-
     def _accept(self) -> None:
-        while not self._closing.is_set():
+        while not self.closing.is_set():
             try:
                 client, _address = self._listener.accept()
             except OSError:
