@@ -132,11 +132,11 @@ def aws() -> Iterator[Aws]:
 @pytest.fixture
 def web_api(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WebApi]:
     """What jobs may have for an API of the internet, on this machine: its `host` is what their USES has to name."""
-    from mysql_jobs.outside import web
+    from mysql_jobs import network
     from testkit.web_api import serving
 
     with serving(tmp_path) as api:
         monkeypatch.setenv("SSL_CERT_FILE", str(api.authority))
-        web.tls_context.cache_clear()
+        network.public_tls.cache_clear()
         yield api
-    web.tls_context.cache_clear()
+    network.public_tls.cache_clear()

@@ -1,13 +1,17 @@
-"""TCP connections that a deadline bounds, name resolution included."""
+"""TCP connections that a deadline bounds, name resolution included; and whom TLS trusts on the internet."""
 
 from __future__ import annotations
 
 import socket
 import ssl
 import traceback
+from functools import cache
 
 from mysql_jobs.deadline import Deadline
 from mysql_jobs.resolver import resolve
+
+LOOPBACK = ("127.0.0.1", "localhost")
+"""Where no TLS is asked for: a stand-in for AWS on the same machine."""
 
 
 def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket, str]:
@@ -37,6 +41,14 @@ def open_socket(host: str, port: int, deadline: Deadline) -> tuple[socket.socket
             candidate.settimeout(None)  # from now on, a watchdog limits it
             return candidate, address
     raise failure
+
+
+@cache
+def public_tls() -> ssl.SSLContext:
+    """Return a context that verifies servers by the system's authorities; cached, as it takes long to build."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def close_half_made(error: BaseException) -> None:

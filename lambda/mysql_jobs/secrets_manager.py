@@ -10,13 +10,12 @@ import json
 import os
 import ssl
 from datetime import UTC, datetime
-from functools import cache
 from urllib.parse import SplitResult, urlsplit
 
 from mysql_jobs.configuration import ConfigurationError
 from mysql_jobs.credentials import Credentials, CredentialsError, access_key
 from mysql_jobs.deadline import Deadline, Watchdog
-from mysql_jobs.network import close_half_made, open_socket
+from mysql_jobs.network import LOOPBACK, close_half_made, open_socket, public_tls
 from mysql_jobs.signature import signed_headers
 
 TRANSIENT_ERRORS = ("InternalServiceError", "ThrottlingException")
@@ -105,7 +104,7 @@ def _post(
     watchdog = None
     try:
         watchdog = Watchdog(connected, deadline)
-        connection.sock = _public().wrap_socket(connected, server_hostname=host) if secure else connected
+        connection.sock = public_tls().wrap_socket(connected, server_hostname=host) if secure else connected
         connection.request("POST", "/", body=body, headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read())
@@ -128,14 +127,9 @@ def _secrets_manager(region: str) -> SplitResult:
     variable = os.environ.get("AWS_ENDPOINT_URL_SECRETS_MANAGER") or os.environ.get("AWS_ENDPOINT_URL")
     domain = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     endpoint = urlsplit(variable or f"https://secretsmanager.{region}.{domain}")
-    loopback = endpoint.scheme == "http" and endpoint.hostname in ("127.0.0.1", "localhost")
+    loopback = endpoint.scheme == "http" and endpoint.hostname in LOOPBACK
     if not (endpoint.scheme == "https" or loopback):
         raise ConfigurationError(
             f"AWS_ENDPOINT_URL is {variable!r}: write an https address; a password is never sent in plaintext"
         )
     return endpoint
-
-
-@cache
-def _public() -> ssl.SSLContext:
-    return ssl.create_default_context()

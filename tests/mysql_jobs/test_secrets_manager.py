@@ -18,7 +18,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mysql_jobs import secrets_manager
+from mysql_jobs import network, secrets_manager
 from mysql_jobs.configuration import ConfigurationError, Database, Login
 from mysql_jobs.credentials import Authentication, Credentials, CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
@@ -234,7 +234,7 @@ def test_the_password_comes_through_tls_that_is_verified(monkeypatch: pytest.Mon
     with _secrets_manager((200, SECRET), tls=context) as url, _public_authority(monkeypatch, tmp_path / "authority"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         assert _authentication().credentials(Deadline.after(20)) == Credentials("jobs", "hunter2")
-        assert secrets_manager._public() is secrets_manager._public(), "each build reads every authority of the system"
+        assert network.public_tls() is network.public_tls(), "each build reads every authority of the system"
     with _secrets_manager(tls=context) as url, _public_authority(monkeypatch, tmp_path / "stranger"):
         monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         with pytest.raises(CredentialsError, match="CERTIFICATE_VERIFY_FAILED") as caught:
@@ -291,11 +291,11 @@ def _authentication(region: str = "eu-central-1") -> Authentication:
 @contextlib.contextmanager
 def _public_authority(monkeypatch: pytest.MonkeyPatch, certificates: Path) -> Iterator[None]:
     """The one that this machine trusts."""
-    secrets_manager._public.cache_clear()
+    network.public_tls.cache_clear()
     with monkeypatch.context() as patched:
         patched.setenv("SSL_CERT_FILE", str(certificates))
         yield
-    secrets_manager._public.cache_clear()
+    network.public_tls.cache_clear()
 
 
 @contextlib.contextmanager

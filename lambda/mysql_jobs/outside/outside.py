@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from mysql_jobs import secrets_manager
 from mysql_jobs.credentials import CredentialsError
 from mysql_jobs.deadline import Deadline, DeadlineExceeded
+from mysql_jobs.network import LOOPBACK
 from mysql_jobs.outside.concealed import forms
-from mysql_jobs.outside.sockets import CONNECT_SECONDS, LOOPBACK, Sockets
+from mysql_jobs.outside.sockets import CONNECT_SECONDS, Sockets
 from mysql_jobs.outside.stated import Stated, UsesError
 
 if TYPE_CHECKING:

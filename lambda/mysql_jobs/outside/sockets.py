@@ -16,8 +16,6 @@ from mysql_jobs.deadline import Deadline, Watchdog
 from mysql_jobs.network import close_half_made, open_socket
 from mysql_jobs.outside.stated import UsesError
 
-LOOPBACK = ("127.0.0.1", "localhost")
-"""Where no TLS is asked for: a stand-in on the same machine."""
 CONNECT_SECONDS = 10.0
 """The most that an attempt to connect may take, TLS included, so that there is time for another."""
 SILENCE_SECONDS = 60.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import urllib3
@@ -15,7 +14,8 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util import Retry, Timeout
 
 from mysql_jobs.deadline import DeadlineExceeded
-from mysql_jobs.outside.sockets import LOOPBACK, SILENCE_SECONDS, OpenSocket, Sockets
+from mysql_jobs.network import LOOPBACK, public_tls
+from mysql_jobs.outside.sockets import SILENCE_SECONDS, OpenSocket, Sockets
 from mysql_jobs.outside.stated import UsesError
 
 # Its warnings quote whole addresses, and a query may have a secret in it.
@@ -126,7 +126,7 @@ class Web(urllib3.PoolManager):
 
     def __init__(self, sockets: Sockets, allowed: Allowed) -> None:
         """Open connections by `sockets`, to what is `allowed`."""
-        super().__init__(retries=RETRIES, ssl_context=tls_context(), maxsize=10)
+        super().__init__(retries=RETRIES, ssl_context=public_tls(), maxsize=10)
         self.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
         self._sockets, self._allowed = sockets, allowed
 
@@ -135,14 +135,6 @@ class Web(urllib3.PoolManager):
         pool = super()._new_pool(scheme, host, port, request_context)
         pool.conn_kw.update(sockets=self._sockets, allowed=self._allowed)
         return pool
-
-
-@cache
-def tls_context() -> ssl.SSLContext:
-    """Return a context that verifies servers by the system's authorities; cached, as it takes long to build."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
 
 
 def _bounded(pool: HTTPConnectionPool, urlopen: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

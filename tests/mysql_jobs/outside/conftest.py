@@ -10,8 +10,8 @@ import pytest
 import trustme
 
 from lab.fault_web import Behaviour, Peer, trusted
+from mysql_jobs import network
 from mysql_jobs.deadline import Deadline
-from mysql_jobs.outside import web
 from mysql_jobs.outside.outside import Outside
 from mysql_jobs.outside.stated import Stated
 
@@ -34,9 +34,9 @@ def _trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of nobody")
     for name in ("AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.delenv(name, raising=False)
-    web.tls_context.cache_clear()
+    network.public_tls.cache_clear()
     yield
-    web.tls_context.cache_clear()
+    network.public_tls.cache_clear()
 
 
 @pytest.fixture
