@@ -8,7 +8,7 @@ from rich.table import Table
 
 from review.cost import FALLBACK, MONTH_HOURS, prices, prices_date
 from settings.environment import EnvironmentSettings, JobSettings
-from settings.services import SERVICES
+from settings.services import GATEWAYS, SERVICES
 
 Row = tuple[str, str, str]
 """What is used, the way to it, and what the way costs, however many jobs use it."""
@@ -42,8 +42,8 @@ def _rows(job: JobSettings, settings: EnvironmentSettings) -> Iterator[Row]:
         yield (f"{service} {what}", *_way(service, settings))
     for secret in sorted(uses.secrets):
         yield f"secret {secret}", "the endpoint of Secrets Manager", "as before"
-    for host, port in sorted(uses.internet):
-        yield (f"{host}:{port}", *_out(settings))
+    for destination in uses.destinations:
+        yield (destination, *_out(settings))
 
 
 def _way(service: str, settings: EnvironmentSettings) -> tuple[str, str]:
@@ -53,7 +53,7 @@ def _way(service: str, settings: EnvironmentSettings) -> tuple[str, str]:
         return "no way: other services use it for the job", ""
     if settings.network.vpc_id is not None:
         return "the VPC's own way", ""
-    if SERVICES[service].kind == "Gateway":
+    if endpoint in GATEWAYS:
         return "a gateway endpoint", "free"
     zones = len(settings.network.zones)
     return f"an interface endpoint in {zones} zones", _monthly(settings.region, **{"interface endpoint": zones})

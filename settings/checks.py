@@ -198,7 +198,7 @@ def _internet_is_reached(network: NetworkSettings, each_job: Mapping[str, JobSet
         return
     for key, job in each_job.items():
         if job.uses.internet:
-            where = ", ".join(f"{host}:{port}" for host, port in sorted(job.uses.internet))
+            where = ", ".join(job.uses.destinations)
             yield (
                 f'{key}: {job.name} uses {where}, and this network has no way out: write egress = "nat" in [network], '
                 "about 40 USD a month"

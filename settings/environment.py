@@ -519,7 +519,7 @@ class JobSettings(Settings):
         """What the job may do, with its parameters."""
         return self.job_module.read_rights(self.job_module.read_parameters(self.parameters))
 
-    @property
+    @cached_property
     def uses(self) -> Uses:
         """What the job uses besides its database, with its parameters."""
         return self.job_module.read_uses(self.job_module.read_parameters(self.parameters))

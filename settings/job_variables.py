@@ -45,7 +45,7 @@ def uses_note(uses: Uses) -> dict[str, Any]:
     if uses.secrets:
         noted["secret"] = ", ".join(sorted(uses.secrets))
     if uses.internet:
-        noted["internet"] = ", ".join(f"{host}:{port}" for host, port in sorted(uses.internet))
+        noted["internet"] = ", ".join(uses.destinations)
     return noted
 
 

@@ -43,5 +43,7 @@ SERVICES: Mapping[str, Service] = MappingProxyType(
     }
 )
 """The names are botocore's, so that of an endpoint or of actions may be another."""
-SECRETS = Service(prefix="secretsmanager", endpoint="secretsmanager")
-"""USES calls it "secret", as a job reads one by run.secret only."""
+GATEWAYS = frozenset(each.endpoint for each in SERVICES.values() if each.endpoint and each.kind == "Gateway")
+"""The gateway endpoints."""
+SECRETS = "secretsmanager"
+"""The endpoint of Secrets Manager, and the prefix of its actions. USES calls it "secret": a job only reads them."""

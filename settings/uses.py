@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from settings.secret_text import secret_by_value
-from settings.services import SERVICES
+from settings.services import GATEWAYS, SECRETS, SERVICES
 from settings.spelling import did_you_mean
 
 Grants = Mapping[str, Mapping[str, frozenset[str]]]
@@ -55,13 +55,18 @@ class Uses:
         """
         endpoints = {SERVICES[service].endpoint for service in self.services} - {None}
         ports = {str(port) for _host, port in self.internet}
-        return frozenset({*filter(None, endpoints), *ports, *({"secretsmanager"} if self.secrets else ())})
+        return frozenset({*filter(None, endpoints), *ports, *({SECRETS} if self.secrets else ())})
+
+    @property
+    def destinations(self) -> list[str]:
+        """The hosts of the internet with their ports, as USES has them: api.billing.example:443."""
+        return [f"{host}:{port}" for host, port in sorted(self.internet)]
 
 
 def interfaces(all_uses: Iterable[Uses]) -> set[str]:
     """Return the interface endpoints that they need in a network that is made, beside that of the secrets."""
-    services = {SERVICES[service] for uses in all_uses for service in uses.services}
-    return {each.endpoint for each in services if each.endpoint is not None and each.kind == "Interface"}
+    endpoints = {SERVICES[service].endpoint for uses in all_uses for service in uses.services}
+    return {each for each in endpoints if each is not None} - GATEWAYS
 
 
 def read_uses(stated: object) -> Uses:

@@ -13,6 +13,7 @@ from settings import names
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from settings.job_users import logins
+from settings.services import SECRETS
 from settings.uses import Uses
 from stacks.database.alarm_topic import AlarmTopic
 from stacks.database.clients import let_clients_in
@@ -23,7 +24,7 @@ from stacks.database.made import MadeServer
 from stacks.database.server import Server
 from stacks.network.interface_endpoint import InterfaceEndpoint
 from stacks.network.network import Network
-from stacks.network.rights import Right, of_an_endpoint, together
+from stacks.network.rights import of_an_endpoint, to_read, together
 
 
 class Database(cdk.Stack):
@@ -134,14 +135,12 @@ class Database(cdk.Stack):
         }
 
     def _secrets_endpoint(self, all_uses: Sequence[Uses]) -> InterfaceEndpoint:
-        logins = Right(
-            ("secretsmanager:GetSecretValue",), (self.master_secret.secret_arn, *self.login.secrets_in_use())
-        )
-        secrets = together(all_uses, self).get("secretsmanager", [])
+        logins = to_read([self.master_secret.secret_arn, *self.login.secrets_in_use()])
+        secrets = together(all_uses, self).get(SECRETS, [])
         return InterfaceEndpoint(
             self,
             "SecretsEndpoint",
-            service="secretsmanager",
+            service=SECRETS,
             called="Secrets Manager",
             vpc=self._network.vpc,
             subnets=self._network.subnets,

@@ -101,7 +101,7 @@ class ScheduledJob(Construct):
                 **database.job_variables(settings.name),
             },
             vpc=network.vpc,
-            subnets=network.subnets if ways is None else ways.subnets(settings.uses),
+            subnets=network.subnets_of(settings.uses),
             security_groups=[security_group, *([] if ways is None else ways.groups(settings.uses))],
             encryption_key=encryption_key,
         )

@@ -13,7 +13,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from settings.environment import NetworkSettings
-from settings.services import SECRETS, SERVICES
+from settings.services import GATEWAYS, SECRETS, SERVICES
 from settings.uses import Uses, interfaces
 from stacks.database.database import Database
 from stacks.network.interface_endpoint import InterfaceEndpoint
@@ -21,7 +21,6 @@ from stacks.network.network import Network
 from stacks.network.rights import of_an_endpoint, together
 
 HTTPS = 443
-GATEWAYS = {each.endpoint for each in SERVICES.values() if each.kind == "Gateway"}
 
 
 class Ways(Construct):
@@ -41,13 +40,12 @@ class Ways(Construct):
         """Build the groups of what `all_uses` come to, with rules to `endpoints` and to that of the secrets."""
         super().__init__(scope, construct_id)
         self._settings = settings
-        self._network = network
         self._groups: dict[str, ec2.SecurityGroup] = {}
         for way in sorted({way for uses in all_uses for way in uses.ways}):
             group = self._groups[way] = ec2.SecurityGroup(
                 self, way, vpc=network.vpc, description=f"Jobs that use {_called(way)}", allow_all_outbound=False
             )
-            if way == SECRETS.endpoint:
+            if way == SECRETS:
                 database.allow_secrets_from(group)
             elif way in endpoints:
                 endpoints[way].allow_from(group)
@@ -57,10 +55,6 @@ class Ways(Construct):
     def groups(self, uses: Uses) -> list[ec2.ISecurityGroup]:
         """Return the groups of what `uses` needs."""
         return [self._groups[way] for way in sorted(uses.ways)]
-
-    def subnets(self, uses: Uses) -> ec2.SubnetSelection:
-        """Return the subnets that a job with these `uses` is in: those with a way out only if it needs that."""
-        return self._network.egress_subnets if uses.internet else self._network.subnets
 
     def _peer(self, way: str) -> ec2.IPeer:
         """Where a way without an endpoint's group leads to.
@@ -101,4 +95,6 @@ def _called(way: str) -> str:
     """Return what people call a way."""
     if way.isdigit():
         return f"the internet, port {way}"
-    return " and ".join(sorted(name for name, each in {**SERVICES, "secrets": SECRETS}.items() if each.endpoint == way))
+    if way == SECRETS:
+        return "secrets"
+    return " and ".join(sorted(name for name, each in SERVICES.items() if each.endpoint == way))

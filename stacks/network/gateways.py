@@ -7,11 +7,9 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 
-from settings.services import SERVICES
+from settings.services import GATEWAYS
 from settings.uses import Uses
 from stacks.network.rights import of_an_endpoint, together
-
-CALLED = {each.endpoint: name for name, each in SERVICES.items() if each.kind == "Gateway"}
 
 
 def add_gateways(
@@ -22,7 +20,7 @@ def add_gateways(
     In the stack of the VPC, as nothing refers to them: to take one away waits for no other stack.
     """
     for endpoint, some in together(all_uses, stack).items():
-        if endpoint in CALLED:
+        if endpoint in GATEWAYS:
             gateway = ec2.GatewayVpcEndpoint(
                 stack,
                 f"Gateway-{endpoint}",

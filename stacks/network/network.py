@@ -73,6 +73,10 @@ class Network(cdk.Stack):
             private = [self.subnets, self.egress_subnets] if settings.egress == "nat" else [self.subnets]
             add_gateways(self, vpc=self.vpc, subnets=private, all_uses=all_uses)
 
+    def subnets_of(self, uses: Uses) -> ec2.SubnetSelection:
+        """Return the subnets that a job with these `uses` is in: those with a way out only if it needs that."""
+        return self.egress_subnets if uses.internet else self.subnets
+
     @property
     def availability_zones(self) -> list[str]:
         """The zones of the settings: to ask AWS for them, synth would need credentials."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -19,7 +19,7 @@ class Right:
 
     actions: tuple[str, ...]
     resources: tuple[str, ...]
-    own: bool = field(default=False)
+    own: bool = False
     """Whether the resources have to be this account's, where their ARNs don't say it."""
 
 
@@ -36,9 +36,14 @@ def rights(uses: Uses, stack: cdk.Stack) -> dict[str, list[Right]]:
             found[known.endpoint or ""].append(Right(named, (_arn(known.prefix, resource, stack),), own))
     if uses.secrets:
         # Six characters that Secrets Manager makes up end the ARN of each.
-        secrets = tuple(f"{_arn('secretsmanager', f'secret:{name}', stack)}-??????" for name in sorted(uses.secrets))
-        found[SECRETS.endpoint or ""].append(Right(("secretsmanager:GetSecretValue",), secrets))
+        arns = (f"{_arn(SECRETS, f'secret:{name}', stack)}-??????" for name in sorted(uses.secrets))
+        found[SECRETS].append(to_read(arns))
     return dict(found)
+
+
+def to_read(secrets: Iterable[str]) -> Right:
+    """Return the right to read the secrets with these ARNs."""
+    return Right((f"{SECRETS}:GetSecretValue",), tuple(secrets))
 
 
 def together(all_uses: Iterable[Uses], stack: cdk.Stack) -> dict[str, list[Right]]:
