@@ -83,6 +83,8 @@ class Rule(BaseModel):
     """But not where another property does."""
     mentioned: str | None = None
     """Only where a policy of the environment mentions this."""
+    held: bool = False
+    """Only where another stack, which is deployed later, had something in what goes."""
     shared: bool = False
     """Only where an alarm watches the same metric, or another resource of the type makes it."""
 
@@ -170,8 +172,10 @@ def _known(value: Any) -> Known:
     return tuple(Rule.model_validate(each) for each in rules)
 
 
-def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment) -> bool:
-    """Whether the rule is for resources like this one, in this environment."""
+def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment, before: SynthesizedEnvironment) -> bool:
+    """Whether the rule is for resources like this one, in this environment, which was as `before`."""
+    if rule.held and not _held(resource, before):
+        return False
     if rule.mentioned is not None and rule.mentioned not in environment.policies:
         return False
     if rule.shared and not _shared(resource, environment):
@@ -183,6 +187,11 @@ def fits(rule: Rule, resource: Resource, environment: SynthesizedEnvironment) ->
 
 def _matches(resource: Resource, patterns: Mapping[str, str]) -> bool:
     return all(fnmatchcase(str(resource.properties.get(key)), pattern) for key, pattern in patterns.items())
+
+
+def _held(resource: Resource, before: SynthesizedEnvironment) -> bool:
+    others = (each for each in before.resources.values() if each.stack != resource.stack)
+    return any(resource in before.meant(dict(each.properties)) for each in others)
 
 
 def _shared(resource: Resource, environment: SynthesizedEnvironment) -> bool:

@@ -35,7 +35,7 @@ def classified(
         for rule, text in _asked(change, after, siblings):
             if rule is None:
                 yield _unclassified(change.resource, text)
-            elif fits(rule, change.resource, after):
+            elif fits(rule, change.resource, after, before):
                 yield _danger(change.resource, rule, text)
 
 

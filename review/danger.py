@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
+"""From the gravest on, as they are shown."""
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Danger:

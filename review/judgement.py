@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from review.access import widened
 from review.changes import Change, compare
 from review.classified import classified
-from review.danger import Danger, exact
+from review.danger import KINDS, Danger, exact
 from review.jobs_stacks import in_one_stack
 from review.losses import losses
 from review.markdown import code
@@ -25,8 +25,6 @@ from review.templates import SynthesizedEnvironment
 from review.watched import unwatched
 from settings.schedule import read_schedule
 
-KINDS = ("refused", "data", "breaks", "access", "protection", "unclassified")
-"""In the order that they are shown."""
 WIDER = {
     "allows": "Whoever works in it, or is let in by it, can do that",
     "opens": "What is there gets through to it: the next thing in its way is the login",

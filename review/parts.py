@@ -12,7 +12,7 @@ from typing import Any
 
 from review.changes import Change
 from review.classified import only_retried
-from review.danger import Danger, exact
+from review.danger import KINDS, Danger, exact
 from review.jobs_stacks import PATH, job_of
 from review.templates import Resource, SynthesizedEnvironment
 from settings.schedule import read_schedule
@@ -48,11 +48,9 @@ def decided(
     """Return `found`, those that are one decision with one resource and one code."""
     gone = _with_what_it_watches(changes, _wholes(changes, "removed", after))
     follows = _follows(changes, after)
-    rest = [
-        _of_whole(each, gone[each.resource]) if each.resource in gone else each
-        for each in found
-        if (each.resource, each.code) not in follows
-    ]
+    asked = [each for each in found if (each.resource, each.code) not in follows]
+    gravest = _gravest(asked, gone)
+    rest = [_of_whole(each, whole, gravest[whole]) if (whole := gone.get(each.resource)) else each for each in asked]
     wholes = {**_wholes(changes, "added", before), **gone}
     for change in changes:
         if change.resource.kind == PROXY and change.resource.path in wholes:
@@ -197,11 +195,21 @@ def _watched(value: object) -> set[str]:
     return set()
 
 
-def _of_whole(danger: Danger, whole: str) -> Danger:
+def _gravest(found: Iterable[Danger], gone: Mapping[str, str]) -> dict[str, str]:
+    """What is worst of the parts of each whole: that data is lost, as a queue is in it, or else the first of KINDS."""
+    kinds: dict[str, set[str]] = defaultdict(set)
+    for each in found:
+        if each.resource in gone:
+            kinds[gone[each.resource]].add(each.kind)
+    return {whole: "data" if "data" in some else min(some, key=KINDS.index) for whole, some in kinds.items()}
+
+
+def _of_whole(danger: Danger, whole: str, kind: str) -> Danger:
     part = danger.resource.removeprefix(f"{whole}/")
     text = f"{'its ' if part != danger.resource else ''}`{part}` {danger.text}"
-    then = danger.then if danger.kind == "data" else ""  # of what goes with it, it goes without saying
-    return replace(danger, kind="data", resource=whole, code="removed", text=text, then=then)
+    # Of what goes with it, it goes without saying.
+    then = danger.then if KINDS.index(danger.kind) <= KINDS.index(kind) else ""
+    return replace(danger, kind=kind, resource=whole, code="removed", text=text, then=then)
 
 
 def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) -> list[Danger]:
