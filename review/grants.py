@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from review.templates import Resource, SynthesizedEnvironment, listed
+from settings.job_variables import USES_NOTE
 
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
@@ -40,6 +41,9 @@ WORN: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "AWS::Scheduler::Schedule": {("Target", "RoleArn"): "work in the role"},
 }
 """Where a resource says whose access it has."""
+
+CALL = "connect by run.http"
+"""What a job may do with the hosts of the internet that it states."""
 
 WAYS = (
     "AWS::EC2::EgressOnlyInternetGateway",
@@ -223,6 +227,8 @@ def _worn(resource: Resource) -> Iterator[Grant]:
             yield _own(resource, words, each if isinstance(each, str) else json.dumps(each))
     if resource.kind == "AWS::Lambda::Function" and "VpcConfig" not in resource.properties:
         yield _own(resource, "run outside of the VPC", "the internet")
+    for destination in filter(None, resource.notes.get(USES_NOTE, {}).get("internet", "").split(", ")):
+        yield _own(resource, CALL, destination)  # by run.http: on the way there, only the port is known
     if resource.kind in WAYS:
         places = [str(each) for key, each in sorted(resource.properties.items()) if key != "Tags"]
         yield _own(resource, "lead out of the VPC", " ".join(places))

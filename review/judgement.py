@@ -23,6 +23,7 @@ from review.schemas import stateful
 from review.table_rights import other_users, widened_tables
 from review.templates import SynthesizedEnvironment
 from review.watched import unwatched
+from review.ways import by_way
 from settings.schedule import read_schedule
 
 WIDER = {
@@ -51,7 +52,8 @@ def dangers(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> li
         *unwatched(old, new),
         *(_widened(old, new) if changes else ()),
     }
-    return sorted(decided(found, changes, before, after), key=lambda each: (KINDS.index(each.kind), each))
+    asked = by_way(decided(found, changes, before, after), old, new)
+    return sorted(asked, key=lambda each: (KINDS.index(each.kind), each))
 
 
 def left_behind(environment: SynthesizedEnvironment) -> list[Danger]:

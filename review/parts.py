@@ -227,8 +227,8 @@ def _by_proxy(found: Sequence[Danger], whole: str, changes: Sequence[Change]) ->
         or f"{whole}/" in danger.text
         or (danger.code == "other-database" and danger.resource in moved)
     ]
-    code = exact("proxy", _all_of(of_proxy))
-    return _as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text="", then=THROUGH))
+    code = exact("proxy", all_of(of_proxy))
+    return as_one(found, of_proxy, Danger(kind="access", resource=whole, code=code, text="", then=THROUGH))
 
 
 def _by_database(found: Sequence[Danger], path: str) -> list[Danger]:
@@ -238,7 +238,7 @@ def _by_database(found: Sequence[Danger], path: str) -> list[Danger]:
     if not own or not of_it:
         return list(found)
     first = max(own, key=lambda each: (len(each.then), each))  # what says what becomes of the data
-    return _as_one(found, [*own, *of_it], replace(first, code=exact(first.code, _all_of(of_it))))
+    return as_one(found, [*own, *of_it], replace(first, code=exact(first.code, all_of(of_it))))
 
 
 def _points(danger: Danger, path: str) -> bool:
@@ -246,12 +246,13 @@ def _points(danger: Danger, path: str) -> bool:
     return f"{{{path}" in danger.text or any(name in danger.text for name in ("DATABASE_NAME", "DATABASE_PORT"))
 
 
-def _all_of(dangers: Iterable[Danger]) -> str:
+def all_of(dangers: Iterable[Danger]) -> str:
+    """All that `dangers` say, as one text: what the code of their one decision is exact for."""
     return "\n".join(sorted(f"{each.resource}: {each.text}" for each in dangers))
 
 
-def _as_one(found: Sequence[Danger], belongs: Sequence[Danger], decision: Danger) -> list[Danger]:
-    """Return `found`, with `belongs` as lines of one decision, those that say the same as one line."""
+def as_one(found: Sequence[Danger], belongs: Sequence[Danger], decision: Danger) -> list[Danger]:
+    """Return `found`, with `belongs` as lines of one `decision`, those that say the same as one line."""
     where: dict[str, list[str]] = defaultdict(list)
     for each in belongs:
         where[each.text].append(each.resource)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import re
 from collections import defaultdict
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,6 +22,11 @@ from tests.fixture import VARIANTS, FilesIn
 
 HOSTS = re.compile(r", hosts = \[[^]]*]")
 SENDERS = re.compile(r", senders = \[[^]]*]")
+NAMES = {
+    '"my-exports", q': '"<name>-exports", q',
+    '"orders"': '"arn:aws:sqs:us-west-2:666666666666:orders"',
+}
+"""With the environment's name in it, or its account."""
 Environments = dict[str, SynthesizedEnvironment]
 
 
@@ -30,19 +38,23 @@ def environments(shared: Path) -> Environments:
 
 def _synthesize(folder: Path) -> None:
     everything = (VARIANTS / "reaching.toml").read_text()
+    for one, other in NAMES.items():
+        everything = everything.replace(one, other, 1)
     inside = HOSTS.sub("", everything)
     texts = {
         "everything": everything,
         "inside": inside,
         "isolated": inside.replace('egress = "nat"\n', ""),
         "unsent": SENDERS.sub("", everything),
+        "onehost": HOSTS.sub(', hosts = ["a.example.com:443"]', everything),
+        "twohosts": HOSTS.sub(', hosts = ["a.example.com:443", "b.example.com:443"]', everything),
         "nothing": re.sub(r"(?<=\n)(egress|prefix_lists|parameters).*\n", "", everything),
     }
     places = {"Jobs": ["pulse", "herald"], "Jobs-2": ["herald_outside"]}
     files = folder.parent / "uses"
     files.mkdir()
     for name, text in texts.items():
-        (files / f"{name}.toml").write_text(text)
+        (files / f"{name}.toml").write_text(text.replace("<name>", name))
         (files / f"{name}.stacks.json").write_text(json.dumps(places))
     synthesize(FilesIn(files), folder, validated=False)
 
@@ -54,36 +66,131 @@ def _by_kind(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> d
     return found
 
 
-def test_all_that_jobs_begin_to_use_is_asked_about_as_access(environments: Environments) -> None:
-    found = _by_kind(environments["nothing"], environments["everything"])
-    assert found.keys() == {"access", "protection"}
-    assert {(each.resource, each.code) for each in found["protection"]} == {
-        ("Jobs-2/Job-herald_outside/Job/Function", "subnets")
+def _lines(before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> dict[str, list[str]]:
+    """What is asked about, by the resource of the decision."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for each in dangers(before, after):
+        found[each.resource].append(each.text)
+    return found
+
+
+def _changed(environment: SynthesizedEnvironment, path: str, key: str, *more: Any) -> SynthesizedEnvironment:
+    """`environment` with more in a list of the resource at `path`."""
+    [(place, resource)] = [item for item in environment.resources.items() if item[1].path == path]
+    properties = copy.deepcopy(dict(resource.properties))
+    of_policy = properties.get("PolicyDocument", {})
+    (of_policy if key in of_policy else properties).setdefault(key, []).extend(more)
+    return replace(environment, resources={**environment.resources, place: replace(resource, properties=properties)})
+
+
+def test_each_way_that_jobs_begin_to_use_is_one_decision_and_the_way_out_of_the_network_another(
+    environments: Environments,
+) -> None:
+    found = dangers(environments["nothing"], environments["everything"])
+    ways = {"443", "8443", "dynamodb", "email", "s3", "secretsmanager", "sqs"}
+    assert {(each.kind, each.resource) for each in found} == {
+        ("access", "Network/Vpc"),
+        *(("access", f"Jobs/Ways/{way}") for way in ways),
     }
-    asked = {each.resource: each.text for each in found["access"]}
-    # The stacks of jobs are read as one, but for a group that the first has, too.
-    ways = {each.partition("/Ways/")[::2] for each in asked if "/Ways/" in each}
-    own = ("443", "8443", "dynamodb", "email", "s3", "secretsmanager", "sqs")
-    assert ways == {*(("Jobs", way) for way in own), ("Jobs-2", "s3")}
-    assert all("lets it reach" in asked[f"{stack}/Ways/{way}"] for stack, way in ways)
-    for policy in (
-        "Database/SecretsEndpoint/Endpoint",
-        "Jobs/Endpoint-email/Endpoint",
-        "Jobs/Endpoint-sqs/Endpoint",
-        "Jobs/Job-herald/Job/Role",
-        "Jobs/Job-herald_outside/Job/Role",
-        "Network/Gateway-dynamodb",
-        "Network/Gateway-s3",
-    ):
-        assert "may now" in asked[policy]
-    for out in (
-        "Network/Vpc/EgressSubnet1/DefaultRoute",
-        "Network/Vpc/IGW",
-        "Network/Vpc/PublicSubnet1/EIP",
-        "Network/Vpc/PublicSubnet1/NATGateway",
-        "Network/Vpc/VPCGW",
-    ):
-        assert out in asked
+    assert len({(each.resource, each.code) for each in found}) == len(ways) + 1
+
+
+def test_a_decision_about_a_way_says_all_that_it_opens(environments: Environments) -> None:
+    lines = _lines(environments["nothing"], environments["everything"])
+    role, function = "`Jobs/Job-herald/Job/Role`: ", "`Jobs/Job-herald/Job/Function`: "
+    endpoint = "Jobs/Endpoint-sqs/"
+    queue = "`sqs:SendMessage` on `arn:aws:sqs:us-west-2:<account>:orders`"
+    assert sorted(lines["Jobs/Ways/sqs"]) == [
+        f'`{endpoint}Endpoint`: `*` may now {queue}, if `{{"StringEquals": {{"aws:PrincipalAccount": "<account>"}}}}`',
+        f"`{endpoint}Endpoint`: it may now `be in the group` on `{{{endpoint}SecurityGroup.GroupId}}`",
+        f"`{endpoint}SecurityGroup`: lets `Jobs/Ways/sqs` in, on tcp `443`",
+        f"{function}it may now `be in the group` on `{{Jobs/Ways/sqs.GroupId}}`",
+        f"{role}it may now {queue}",
+        f"lets it reach `{endpoint}SecurityGroup`, on tcp `443`",
+    ]
+    for way, holders in {
+        "s3": ("Network/Gateway-s3", "Jobs/Job-herald/Job/Role", "Jobs/Job-herald_outside/Job/Role"),
+        "dynamodb": ("Network/Gateway-dynamodb", "Jobs/Job-herald/Job/Role"),
+        "email": ("Jobs/Endpoint-email/Endpoint", "Jobs/Job-herald_outside/Job/Role"),
+        "secretsmanager": ("Database/SecretsEndpoint/Endpoint", "Jobs/Job-herald/Job/Role"),
+    }.items():
+        granted = [each for each in lines[f"Jobs/Ways/{way}"] if "may now" in each and ":" in each.split("`")[-2]]
+        assert all(any(f"`{holder}`" in each for each in granted) for holder in holders), way
+    called = " ".join(lines["Jobs/Ways/8443"])
+    assert "`connect by run.http` on `files.example.com:8443`" in called
+    assert "lets it reach `0.0.0.0/0`, on tcp `8443`" in called
+    moved = [each for way in ("443", "8443") for each in lines[f"Jobs/Ways/{way}"] if "VpcConfig.SubnetIds" in each]
+    assert len(moved) == 1, "the job that uses the internet is in other subnets, and that is no decision of its own"
+    out = " ".join(lines["Network/Vpc"])
+    for part in ("EgressSubnet1/DefaultRoute", "IGW", "PublicSubnet1/EIP", "PublicSubnet1/NATGateway", "VPCGW"):
+        assert f"`Network/Vpc/{part}`" in out
+
+
+def test_another_host_on_a_port_that_is_open_is_asked_about(environments: Environments) -> None:
+    [danger] = dangers(environments["onehost"], environments["twohosts"])
+    assert (danger.kind, danger.resource) == ("access", "Jobs/Job-herald_outside/Job/Function")
+    assert danger.text == "it may now `connect by run.http` on `b.example.com:443`"
+    assert dangers(environments["twohosts"], environments["onehost"]) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "more", "text"),
+    [
+        pytest.param(
+            "Jobs/Job-herald/Job/Role",
+            "Policies",
+            {
+                "PolicyName": "more",
+                "PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]},
+            },
+            "it may now `s3:GetObject` on `*`",
+            id="of the role",
+        ),
+        pytest.param(
+            "Network/Gateway-s3",
+            "Statement",
+            {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*"},
+            "`*` may now `s3:*` on `*`",
+            id="of an endpoint",
+        ),
+        pytest.param(
+            "Jobs/Endpoint-sqs/SecurityGroup",
+            "SecurityGroupIngress",
+            {"CidrIp": "10.0.0.0/8", "IpProtocol": "tcp", "FromPort": 443, "ToPort": 443},
+            "lets `10.0.0.0/8` in, on tcp `443`",
+            id="of an endpoint's group",
+        ),
+        pytest.param(
+            "Database/SecurityGroup",
+            "SecurityGroupIngress",
+            {
+                "SourceSecurityGroupId": "{Jobs/Ways/443.GroupId}",
+                "IpProtocol": "tcp",
+                "FromPort": 3306,
+                "ToPort": 3306,
+            },
+            "lets `Jobs/Ways/443` in, on tcp `3306`",
+            id="of the database's group",
+        ),
+    ],
+)
+def test_what_no_job_states_is_a_decision_of_its_own(
+    path: str, key: str, more: Any, text: str, environments: Environments
+) -> None:
+    after = _changed(environments["everything"], path, key, more)
+    assert _lines(environments["nothing"], after)[path] == [text]
+
+
+def test_a_yes_to_a_way_is_none_to_one_that_opens_more(environments: Environments) -> None:
+    rule = {"CidrIp": "10.0.0.0/8", "IpProtocol": "tcp", "FromPort": 1, "ToPort": 65535}
+    after = environments["everything"]
+    wider = _changed(after, "Jobs-2/Ways/443", "SecurityGroupEgress", rule)
+    codes = [
+        {each.code for each in dangers(environments["nothing"], one) if each.resource == "Jobs/Ways/443"}
+        for one in (after, wider)
+    ]
+    assert [len(each) for each in codes] == [1, 1]
+    assert codes[0] != codes[1]
 
 
 def test_what_the_ways_cost_is_said_and_a_gateway_costs_nothing(environments: Environments) -> None:
