@@ -153,10 +153,8 @@ class Run:
 
     def _without_secrets(self, value: dict[str, Any], where: str) -> dict[str, Any]:
         """Return `value`, which goes into the ledger and the log line."""
-        text = json.dumps(value, ensure_ascii=False)
-        secrets = () if self._outside is None else self._outside.secrets
-        if any(json.dumps(each, ensure_ascii=False)[1:-1] in text for each in secrets):
-            raise JobError(f"{where} gave a secret that run.secret has read: leave it out")
+        if self._outside is not None and (name := self._outside.secret_in(json.dumps(value, ensure_ascii=False))):
+            raise JobError(f"{where} gave something that the secret {name} has in it: leave it out")
         return value
 
     def _finish(self, result: Mapping[str, Any]) -> Outcome:

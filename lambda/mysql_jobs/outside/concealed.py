@@ -8,6 +8,9 @@ from urllib.parse import quote, quote_plus
 
 LEAST_SECRET = 6
 """Characters of a secret, or of one in a secret that is JSON: anything shorter stands in texts by chance."""
+NO_SECRETS = frozenset({"dbname", "engine", "host", "masterarn", "port", "username"})
+"""Keys of what AWS's own secrets have beside a password: a job may well report whom or what it asked.
+https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_secret_json_structure.html"""
 
 
 def forms(text: str) -> set[str]:
@@ -33,10 +36,21 @@ def forms(text: str) -> set[str]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """A secret, and the texts in it if it is a JSON object, as Secrets Manager's console makes them."""
+    """A secret, and the secret texts in it if it is JSON, as Secrets Manager's console makes them."""
     try:
         read = json.loads(text)
     except (ValueError, RecursionError):  # no JSON, or none that anybody could read
         read = None
-    inner = read.values() if isinstance(read, dict) else ()
-    yield from (part for part in (text, *inner) if isinstance(part, str) and len(part) >= LEAST_SECRET)
+    yield from (part for part in (text, *_texts(read)) if len(part) >= LEAST_SECRET)
+
+
+def _texts(read: object) -> Iterator[str]:
+    left = [read]
+    while left:
+        match left.pop():
+            case str() as text:
+                yield text
+            case dict() as some:
+                left += [part for key, part in some.items() if key not in NO_SECRETS]
+            case list() as some:
+                left += some

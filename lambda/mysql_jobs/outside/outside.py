@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
@@ -48,7 +49,7 @@ class Outside:
         self._sockets = Sockets(deadline)
         self._clients: dict[str, Any] = {}
         self._secrets: dict[str, str] = {}
-        self._concealed: set[str] = set()
+        self._concealed: dict[str, str] = {}
         self._http: Web | None = None
 
     @classmethod
@@ -85,9 +86,14 @@ class Outside:
         self._sockets.require(f"reading the secret {name}")
         if name not in self._secrets:
             text = self._read_secret(name)
-            self._concealed |= forms(text)
+            self._concealed |= dict.fromkeys(forms(text), name)
             self._secrets[name] = text
         return self._secrets[name]
+
+    def secret_in(self, text: str) -> str | None:
+        """Return the name of a secret that the run has read and that `text`, which is JSON, shows something of."""
+        shown = (name for form, name in self._concealed.items() if json.dumps(form, ensure_ascii=False)[1:-1] in text)
+        return next(shown, None)
 
     @property
     def secrets(self) -> tuple[str, ...]:

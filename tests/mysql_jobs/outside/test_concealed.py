@@ -37,8 +37,15 @@ def test_no_form_of_a_secret_is_shown(text: str) -> None:
 
 
 def test_each_text_in_a_secret_that_is_json_is_one() -> None:
-    secret = json.dumps({"user": "a-user", "key": KEY, "n": 123456, "mode": "short"})
+    secret = json.dumps({"user": "a-user", "keys": {"old": [KEY]}, "n": 123456, "mode": "short"})
     assert _shown(f"a-user, {KEY}; short 123456", secret) == "***, ***; short 123456"
+
+
+def test_what_a_secret_of_a_database_has_beside_its_password_is_none() -> None:
+    others = {"engine": "sqlserver", "host": "reports.example", "username": "reports", "port": "143300"}
+    text = "reports of reports.example: 143300, sqlserver"
+    assert _shown(text, json.dumps({**others, "password": "the-password"})) == text
+    assert _shown("the-password", json.dumps({**others, "password": "the-password"})) == "***"
 
 
 @pytest.mark.parametrize("text", ["", "short", "[1, 2]", '"short"', "{", "[" * 100_000])
