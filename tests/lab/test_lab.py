@@ -66,7 +66,7 @@ def observed(bench: Bench) -> Observed:
     return {(each.situation, modules[each.pattern]): each for each in found}
 
 
-LOST = re.escape("(2013, 'Lost connection to MySQL server during query')")
+LOST = r"\(2013, 'Lost connection to MySQL server during query(?: \([^)]*\))?'\)"  # as the system says it, if it does
 DEAD = r"OperationalError: " + LOST
 DEAD_FOR_GOOD = re.escape("InterfaceError: (0, '') on every later run")
 TIMED_OUT = "Task timed out after .* seconds"

@@ -248,9 +248,11 @@ class Histories(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When all goes well from here on, a run and those that follow it do all that there is: none goes astray."""
-        if hasattr(self, "schedule"):
-            self.the_work_is_done()
-        self.ledger.close()
+        try:
+            if hasattr(self, "schedule"):
+                self.the_work_is_done()
+        finally:
+            self.ledger.close()
 
     def the_work_is_done(self) -> None:
         self.now = self.next_time()

@@ -60,7 +60,7 @@ CHANGES: dict[str, list[Callable[[], object]]] = {
         lambda: setattr(logging.getLogger("mysql_jobs"), "propagate", False),
         lambda: logging.getLogger("mysql_jobs").addFilter(_replaced),
         lambda: logging.getLogger().addHandler(logging.NullHandler()),
-        logging.getLogger().handlers.clear,
+        lambda: setattr(logging.getLogger(), "handlers", []),
         lambda: logging.getLogger().handlers[0].setLevel(logging.CRITICAL),
         lambda: logging.getLogger().handlers[0].addFilter(_replaced),
     ],
