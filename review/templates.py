@@ -16,6 +16,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from settings.values import partition_of
+
 ENVIRONMENT = "<environment>"
 """Stands for the environment's name."""
 
@@ -172,8 +174,7 @@ class _Reader:
     def __init__(self, name: str, account: str, region: str, templates: Mapping[str, Any]) -> None:
         self._name = name
         self._templates = templates
-        partition = "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
-        self._pseudo = {"AWS::AccountId": account, "AWS::Partition": partition, "AWS::Region": region}
+        self._pseudo = {"AWS::AccountId": account, "AWS::Partition": partition_of(region), "AWS::Region": region}
         self._neutral = (
             (re.compile(rf"\b{account}\b"), "<account>"),
             # Not after a dot: an instance class ends in small, medium, large …, and so may an environment be named.

@@ -23,6 +23,7 @@ from settings.environment import (
 from settings.instance_class import read_instance_class
 from settings.names import MIGRATE, WATCH
 from settings.own_variables import MOST_BYTES, OTHERS_BYTES, measured
+from settings.rights import characters, together
 from settings.schedule import EPOCH, next_times
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
@@ -56,6 +57,9 @@ CLIENTS = (RULES - OWN_RULES) // 2
 
 SUBNETS = (26, 27, 28)
 """The sizes of a zone's subnets with egress = "nat": isolated, with egress, public. stacks/network/network.py"""
+MOST_CHARACTERS = 20_480 - 1_000
+"""Of an endpoint's policy, but for what the migrations read by that of Secrets Manager.
+https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-limits-endpoints.html"""
 WAYS = 4
 """A network interface takes five security groups, unless the account has a higher quota, and one is that of all jobs.
 https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html#vpc-limits-security-groups"""
@@ -211,6 +215,20 @@ def _ways_fit(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
             yield (
                 f"{key}: {job.name} uses {len(ways)} ways out of the network ({', '.join(ways)}), each is a security "
                 f"group, and its function takes {WAYS} beside that of all jobs: split the job"
+            )
+
+
+def _policies_fit(
+    account: str, region: str, network: NetworkSettings, each_job: Mapping[str, JobSettings]
+) -> Iterator[str]:
+    if network.vpc_id is not None:  # no endpoint is made there
+        return
+    all_uses = [job.uses for job in each_job.values()]
+    for endpoint, some in together(all_uses, account=account, region=region).items():
+        if endpoint and (length := characters(some)) > MOST_CHARACTERS:
+            yield (
+                f"jobs: what they use of {endpoint} makes a policy of {length:,} characters, and its endpoint takes "
+                f"{MOST_CHARACTERS:,}: state what many of them have in common, like a folder with * at its end"
             )
 
 
@@ -510,6 +528,7 @@ CHECKS: tuple[Check, ...] = (
     _egress_has_room,
     _internet_is_reached,
     _ways_fit,
+    _policies_fit,
     _clients_are_named,
     _clients_differ,
     _clients_have_rules,

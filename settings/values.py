@@ -39,6 +39,11 @@ class Like:
         return value
 
 
+def partition_of(region: str) -> str:
+    """Return what the ARNs of a region begin with after `arn:`."""
+    return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
+
+
 def region_of(arn: str) -> str:
     """Return the region that the ARN of a resource names."""
     return arn.split(":")[3]

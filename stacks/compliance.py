@@ -16,10 +16,10 @@ from settings import names
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings, JobSettings
 from settings.job_users import logins
 from settings.placement import Places
+from settings.rights import arn_of
 from settings.services import SERVICES
 from stacks.delivery import Delivery
 from stacks.environment import Environment
-from stacks.network.rights import arn_of
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,8 @@ def _stated(stack: str, job: JobSettings, settings: EnvironmentSettings) -> Iter
     for service, resources in job.uses.services.items():
         for resource in resources:
             if "*" in resource:
-                arn = arn_of(
-                    SERVICES[service].prefix,
-                    resource,
-                    partition="aws-cn" if settings.region.startswith("cn-") else "aws",
-                    region=settings.region,
-                    account=settings.account,
-                )
+                prefix = SERVICES[service].prefix
+                arn = arn_of(prefix, resource, account=settings.account, region=settings.region)
                 yield Acknowledgement(
                     f"{stack}/Job-{job.name}/Job/Role/DefaultPolicy/Resource",
                     f"AwsSolutions::AwsSolutions-IAM5[Resource::{arn}]",

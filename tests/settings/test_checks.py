@@ -415,3 +415,16 @@ def test_a_function_has_room_for_the_groups_of_its_ways_out(tmp_path: Path) -> N
         "jobs[0] (export): export uses 5 ways out of the network (22, 443, s3, secretsmanager, sqs), each is a "
         "security group, and its function takes 4 beside that of all jobs: split the job"
     ]
+
+
+def test_the_policy_of_an_endpoint_has_room_for_what_jobs_use(tmp_path: Path) -> None:
+    folders = {f"my-exports/a-folder-with-a-rather-long-name-{number}/*": ("PutObject",) for number in range(250)}
+    jobs = _using(tmp_path, repr({"s3": folders}))
+    assert _mistakes(tmp_path, network=NETWORK, jobs=jobs) == []
+    job = tmp_path / "jobs" / "export.py"
+    job.write_text(job.read_text().replace("rather-long", "name-that-is-as-long-as-people-make-them-and-longer"))
+    assert _mistakes(tmp_path, network=NETWORK, jobs=jobs) == [
+        "jobs: what they use of s3 makes a policy of 26,356 characters, and its endpoint takes 19,480: state what many "
+        "of them have in common, like a folder with * at its end"
+    ]
+    assert _mistakes(tmp_path, network='vpc_id = "vpc-0123456789abcdef0"', jobs=jobs) == []

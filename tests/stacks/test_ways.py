@@ -11,6 +11,7 @@ from aws_cdk.assertions import Annotations, Match
 
 from documents.synthesis import synthesize as synthesize_project
 from settings.environment import EnvironmentSettings
+from settings.rights import characters, together
 from stacks.environment import Environment
 from tests.conftest import read_templates
 from tests.fixture import ENVIRONMENTS, VARIANTS, FilesIn, a_job, load_file
@@ -211,6 +212,16 @@ def test_an_endpoint_lets_through_what_jobs_use_and_nobody_but_this_account(reac
     [secrets] = _endpoints(reaching["Database"])["secretsmanager"]["PolicyDocument"]["Statement"]
     assert f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:billing-api-??????" in secrets["Resource"]
     assert secrets["Action"] == "secretsmanager:GetSecretValue"
+
+
+def test_the_length_of_an_endpoints_policy_is_known_before(reaching: Stacks) -> None:
+    all_uses = [job.uses for job in load_file(VARIANTS / "reaching.toml").jobs]
+    expected = {way: characters(some) for way, some in together(all_uses, account=ACCOUNT, region=REGION).items()}
+    endpoints = {**_endpoints(reaching["Network"]), **_endpoints(reaching["Jobs"])}
+    assert endpoints
+    for way, endpoint in endpoints.items():
+        statements = json.dumps(endpoint["PolicyDocument"]["Statement"], separators=(",", ":"))
+        assert expected[way] / 1.5 < len(statements) <= expected[way]
 
 
 def test_a_gateway_is_in_every_subnet_that_a_job_may_be_in(reaching: Stacks) -> None:
