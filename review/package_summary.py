@@ -15,8 +15,8 @@ from settings.job_source import imported
 from settings.project import Project
 
 CAPTION = (
-    "One zip for each set. Zipped and unzipped are the packages alone. The import is that of what the jobs name, on "
-    "this machine: a cold start takes longer with less memory."
+    "One zip for each set. Zipped and unzipped are the packages alone. The import is that of what the jobs name, and "
+    "of what run.client and run.http are made with, on this machine: a cold start takes longer with less memory."
 )
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from packages.locks import packages_of
 from settings.project import ENGINE
 
-CLIENTS = {"client": "botocore", "http": "urllib3"}
-"""What a run makes with a package that the job brings along, by the package's module."""
+CLIENTS = {"client": "botocore.session", "http": "urllib3"}
+"""What a run makes with a package that the job brings along, and the module of that which it imports for it."""
 
 
 def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
@@ -55,12 +55,7 @@ def broken_promises(tree: ast.Module, job: Path) -> Iterator[str]:
 
 def _unmet(sources: Collection[ast.Module], job: Path, *, stated: bool) -> Iterator[str]:
     """What the job asks its run for, as in run.client, that is not there."""
-    asked = {
-        node.attr
-        for source in sources
-        for node in ast.walk(source)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "run"
-    } & {"secret", *CLIENTS}
+    asked = _asked(sources)
     if asked and not stated:
         of_run = " and ".join(f"run.{each}" for each in sorted(asked))
         yield f'asks for {of_run}, and has no USES: write what it uses, like {{"secret": ("billing-api",)}}'
@@ -68,9 +63,19 @@ def _unmet(sources: Collection[ast.Module], job: Path, *, stated: bool) -> Itera
         packages = packages_of(job)
         if packages is None or not packages.provides(CLIENTS[each]):
             yield (
-                f"asks for run.{each}, which is made by {CLIENTS[each]}: write that into lambda/jobs/{job.stem}.txt, "
-                "and make lock"
+                f"asks for run.{each}, which is made by {package(CLIENTS[each])}: write that into "
+                f"lambda/jobs/{job.stem}.txt, and make lock"
             )
+
+
+def _asked(sources: Collection[ast.Module]) -> set[str]:
+    """What the job asks its run for besides the database."""
+    return {
+        node.attr
+        for source in sources
+        for node in ast.walk(source)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "run"
+    } & {"secret", *CLIENTS}
 
 
 def binds(statement: ast.stmt) -> set[str]:
@@ -104,9 +109,10 @@ def imports(statements: Collection[ast.stmt]) -> set[str]:
 
 
 def imported(job: Path) -> set[str]:
-    """Return what the job of the module `job` imports, itself and by the modules beside it, as written."""
-    tree = ast.parse(job.read_text())
-    return set().union(*(imports(each.body) for each in _with_those_beside(tree, job).values()))
+    """Return what the job of the module `job` imports, also by the modules beside it and by what it asks a run for."""
+    sources = _with_those_beside(ast.parse(job.read_text()), job).values()
+    made = {CLIENTS[each] for each in _asked(sources) & CLIENTS.keys()}
+    return made.union(*(imports(each.body) for each in sources))
 
 
 def package(module: str) -> str:

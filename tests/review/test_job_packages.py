@@ -18,6 +18,15 @@ from settings.project import ROOT, Project
 from tests.fixture import PROJECT
 from tests.packages.wheels import Files, lock, make_wheel
 
+CALLS = '''"""Calls."""
+
+TABLES = {}
+USES = {"internet": ("api.example.com:443",)}
+
+
+def run(run):
+    run.http.request("POST", "https://api.example.com/")
+'''
 JOB = '"""Reports."""\n\nimport tiny\n\nTABLES = {}\n\n\ndef run(run):\n    return None\n'
 
 
@@ -99,25 +108,33 @@ def test_each_set_is_a_row_with_its_size_and_its_import_on_this_machine(
     tiny = make_wheel(store, "tiny", files=slow)
     project = _project(tmp_path / "project", tiny)
     (project.jobs / "plain.py").write_text(JOB.replace("import tiny\n", ""))
+    (project.jobs / "calls.py").write_text(CALLS)
+    (project.jobs / "calls.txt").write_text("urllib3\n")
+    client = make_wheel(store, "urllib3", files={"urllib3/__init__.py": "import time; time.sleep(0.2)"})
+    lock(project.jobs, [tiny, client], job="calls")
     (project.jobs / "report.txt").write_text("heavy\n")
     lock(project.jobs, [tiny, make_wheel(store, "heavy")], job="report")
     project.environments.mkdir()
     settings = (PROJECT.environments / "basic.toml").read_text().partition("[[jobs]]")[0]
-    jobs = "".join(f'[[jobs]]\nname = "{job}"\nschedule = "rate(1 hour)"\n' for job in ("report", "plain"))
+    jobs = "".join(f'[[jobs]]\nname = "{job}"\nschedule = "rate(1 hour)"\n' for job in ("report", "plain", "calls"))
+    settings = settings.replace("[network]\n", '[network]\negress = "nat"\n')
     (project.environments / "one.toml").write_text(settings + jobs)
-    here = Project(project.folder, target=HERE).packages("report")
-    assert here
-    for wheel in here.wheels:
-        wheel.unpack(tmp_path / "installed")
+    for job in ("report", "calls"):
+        here = Project(project.folder, target=HERE).packages(job)
+        assert here
+        for wheel in here.wheels:
+            wheel.unpack(tmp_path / "installed")
     table = package_table(project, load_environments(project))
     assert table
     console = Console(width=120, record=True, file=io.StringIO())
     console.print(table)
     shown = console.export_text()
     rows = [" ".join(line.replace("│", " ").split()) for line in shown.splitlines() if "│" in line]
-    assert rows[0] == "plain tiny 1.0 2.0 MB 2.0 MB none"
-    assert rows[1].startswith("report heavy 1.0 2.0 MB 2.0 MB 0.3")
-    assert rows[2] == "tiny 1.0"
+    assert rows[0].startswith("calls tiny 1.0 2.0 MB 2.0 MB 0.2")
+    assert rows[1] == "urllib3 1.0"
+    assert rows[2] == "plain tiny 1.0 2.0 MB 2.0 MB none"
+    assert rows[3].startswith("report heavy 1.0 2.0 MB 2.0 MB 0.3")
+    assert rows[4] == "tiny 1.0"
 
 
 def test_jobs_without_packages_have_no_table() -> None:
