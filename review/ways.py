@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
 
 from review.danger import Danger, exact
 from review.grants import CALL
 from review.jobs_stacks import FIRST, job_of
 from review.parts import all_of, as_one
 from review.templates import ENVIRONMENT, SynthesizedEnvironment, file_name
-from settings.job_variables import USES_NOTE
-from settings.services import SECRETS, SERVICES
-
-Right = tuple[str, str]
-"""An action, as in sqs:SendMessage, and what the ARN of its resource ends in."""
+from settings.job_variables import USES_NOTE, noted_uses
+from settings.rights import Right, together
+from settings.uses import Uses
 
 WAY = re.compile(rf"\b(?:{FIRST}(?:-\d+)?/(?:Ways/|Endpoint-)|Network/Gateway-)([\w-]+)")
 """Where the parts of a way are: see stacks/jobs/ways.py and stacks/network/gateways.py."""
@@ -72,10 +69,10 @@ class _Ways:
 
     def __init__(self, before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> None:
         self._after = after
-        self._stated = {job: frozenset(_rights(note)) for job, note in _notes(after).items()}
-        had = _ports(before)
-        self._moved = {job: port for job, port in _ports(after).items() if job not in had}
-        """The first port of each job that begins to use the internet: it runs in other subnets from now on."""
+        self._uses = _uses(after)
+        had = {job for job, uses in _uses(before).items() if uses.internet}
+        self._moved = {job: min(uses.ports) for job, uses in self._uses.items() if uses.internet and job not in had}
+        """A port of each job that begins to use the internet: it runs in other subnets from now on."""
 
     def of(self, danger: Danger) -> str | None:
         """The way; None if the danger is of none, or gives a job more than it states."""
@@ -90,25 +87,23 @@ class _Ways:
         return _named(danger.text) if _of_endpoint(danger.resource) else None
 
     def _granted(self, holder: str, actions: list[str], on: str) -> str | None:
+        """The way of a right or of a group, if a job states it: its own job, or any, where it is an endpoint's."""
+        if job := job_of(holder):
+            some = [self._uses.get(job, Uses())]
+        else:
+            some = [*self._uses.values()] if _of_endpoint(holder) else []
         if actions == [CALL]:
             return on.rpartition(":")[2]
         if ":" not in actions[0]:
-            return _named(on)
-        return self._right(holder, actions, on)
+            way = _named(on)
+            return way if any(way in uses.ways for uses in some) else None
+        on = on.replace(ENVIRONMENT, file_name(self._after.name)).replace("<account>", self._after.account)
+        stated = together(some, account=self._after.account, region=self._after.region)
+        return next((way for way, each in stated.items() if _all_in(actions, on, each)), None)
 
-    def _right(self, holder: str, actions: list[str], on: str) -> str | None:
-        """The way of a right, if a job states it: the one whose role has it, or any, of the policy of an endpoint."""
-        if job := job_of(holder):
-            stated = self._stated.get(job, frozenset())
-        elif _of_endpoint(holder):
-            stated = frozenset().union(*self._stated.values())
-        else:
-            return None
-        arn = on.replace(ENVIRONMENT, file_name(self._after.name)).replace("<account>", self._after.account)
-        if not all(any(action == each and f":{arn}".endswith(f":{end}") for each, end in stated) for action in actions):
-            return None
-        prefix = actions[0].partition(":")[0]
-        return SECRETS if prefix == SECRETS else _endpoints()[prefix]
+
+def _all_in(actions: Collection[str], on: str, some: Iterable[Right]) -> bool:
+    return set(actions) <= {action for right in some if on in right.resources for action in right.actions}
 
 
 def _of_endpoint(path: str) -> bool:
@@ -120,26 +115,7 @@ def _named(text: str) -> str | None:
     return found[1] if found else None
 
 
-def _endpoints() -> Mapping[str, str | None]:
-    return {each.prefix: each.endpoint for each in SERVICES.values()}
-
-
-def _notes(environment: SynthesizedEnvironment) -> Mapping[str, Mapping[str, Any]]:
-    """What each job states: see settings/job_variables.py."""
+def _uses(environment: SynthesizedEnvironment) -> Mapping[str, Uses]:
+    """What each job states."""
     functions = environment.of("AWS::Lambda::Function")
-    return {job_of(each.path): each.notes[USES_NOTE] for each in functions if USES_NOTE in each.notes}
-
-
-def _ports(environment: SynthesizedEnvironment) -> Mapping[str, str]:
-    """A port of each job that uses the internet."""
-    notes = _notes(environment).items()
-    return {job: min(note["internet"].split(", ")).rpartition(":")[2] for job, note in notes if "internet" in note}
-
-
-def _rights(note: Mapping[str, Any]) -> Iterator[Right]:
-    for name in note.get("secret", "").split(", "):
-        yield f"{SECRETS}:GetSecretValue", f"secret:{name}-??????"
-    for service, resources in note.items():
-        if service in SERVICES:
-            for resource, actions in resources.items():
-                yield from ((f"{SERVICES[service].prefix}:{action}", resource) for action in actions.split(", "))
+    return {job_of(each.path): noted_uses(each.notes[USES_NOTE]) for each in functions if USES_NOTE in each.notes}

@@ -49,5 +49,23 @@ def uses_note(uses: Uses) -> dict[str, Any]:
     return noted
 
 
+def noted_uses(note: Mapping[str, Any]) -> Uses:
+    """Return what `uses_note` has written."""
+    destinations = (each.rpartition(":") for each in _listed(note.get("internet", "")))
+    return Uses(
+        services={
+            service: {resource: frozenset(_listed(actions)) for resource, actions in resources.items()}
+            for service, resources in note.items()
+            if isinstance(resources, Mapping)
+        },
+        secrets=frozenset(_listed(note.get("secret", ""))),
+        internet=frozenset((host, int(port)) for host, _, port in destinations),
+    )
+
+
+def _listed(text: str) -> list[str]:
+    return text.split(", ") if text else []
+
+
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -54,8 +54,12 @@ class Uses:
         An AWS service is called by its endpoint, the internet by the port.
         """
         endpoints = {SERVICES[service].endpoint for service in self.services} - {None}
-        ports = {str(port) for _host, port in self.internet}
-        return frozenset({*filter(None, endpoints), *ports, *({SECRETS} if self.secrets else ())})
+        return frozenset({*filter(None, endpoints), *self.ports, *({SECRETS} if self.secrets else ())})
+
+    @property
+    def ports(self) -> frozenset[str]:
+        """The ports of the hosts of the internet."""
+        return frozenset(str(port) for _host, port in self.internet)
 
     @property
     def destinations(self) -> list[str]:

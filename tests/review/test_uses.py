@@ -7,6 +7,8 @@ import json
 import re
 from collections import defaultdict
 from dataclasses import replace
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +80,8 @@ def _changed(environment: SynthesizedEnvironment, path: str, key: str, *more: An
     """`environment` with more in a list of the resource at `path`."""
     [(place, resource)] = [item for item in environment.resources.items() if item[1].path == path]
     properties = copy.deepcopy(dict(resource.properties))
-    of_policy = properties.get("PolicyDocument", {})
-    (of_policy if key in of_policy else properties).setdefault(key, []).extend(more)
+    *above, last = key.split(".")
+    reduce(getitem, above, properties).setdefault(last, []).extend(more)
     return replace(environment, resources={**environment.resources, place: replace(resource, properties=properties)})
 
 
@@ -148,7 +150,7 @@ def test_another_host_on_a_port_that_is_open_is_asked_about(environments: Enviro
         ),
         pytest.param(
             "Network/Gateway-s3",
-            "Statement",
+            "PolicyDocument.Statement",
             {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*"},
             "`*` may now `s3:*` on `*`",
             id="of an endpoint",
@@ -171,6 +173,20 @@ def test_another_host_on_a_port_that_is_open_is_asked_about(environments: Enviro
             },
             "lets `Jobs/Ways/443` in, on tcp `3306`",
             id="of the database's group",
+        ),
+        pytest.param(
+            "Jobs/Migrations/Migrate/Function",
+            "VpcConfig.SecurityGroupIds",
+            "{Jobs/Ways/s3.GroupId}",
+            "it may now `be in the group` on `{Jobs/Ways/s3.GroupId}`",
+            id="of a function that is no job's",
+        ),
+        pytest.param(
+            "Jobs/Job-pulse/Job/Function",
+            "VpcConfig.SecurityGroupIds",
+            "{Jobs/Ways/s3.GroupId}",
+            "it may now `be in the group` on `{Jobs/Ways/s3.GroupId}`",
+            id="of a job that does not use it",
         ),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from settings.job_module import JobModule, read_job_module
-from settings.job_variables import uses_note
+from settings.job_variables import noted_uses, uses_note
 from settings.services import SERVICES
 from settings.uses import Uses, read_uses
 
@@ -57,6 +57,8 @@ def test_the_note_in_the_template_says_all_of_it_in_an_order() -> None:
         "internet": "api.billing.example:443, files.example.com:22",
     }
     assert uses_note(Uses()) == {}
+    for uses in (read_uses(STATED), Uses()):
+        assert noted_uses(uses_note(uses)) == uses
 
 
 def test_a_parameter_may_choose_the_bucket(tmp_path: Path) -> None:
