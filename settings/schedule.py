@@ -264,13 +264,15 @@ def _cron(text: str) -> _Cron:
 
 
 def _once(expression: str) -> datetime:
-    found = re.fullmatch(r"at\(([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})\)", expression)
+    found = re.fullmatch(r"at\((\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2}):(\d{2})\)", expression, re.ASCII)
     if not found:
         raise ValueError("write a date and a time, like at(2026-12-24T18:00:00)")
+    year, month, day, hour, minute, second = map(int, found.groups())
     try:
-        time = datetime.fromisoformat(found[1])
-    except ValueError as error:
-        raise ValueError(f"{error}: write a date and a time, like at(2026-12-24T18:00:00)") from None
+        # Not by fromisoformat, to which 24:00:00 is midnight from Python 3.14 on.
+        time = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 (of the schedule's time zone)
+    except ValueError:
+        raise ValueError("there is no such time: write one like at(2026-12-24T18:00:00)") from None
     if not FIRST_YEAR <= time.year <= YEAR.highest:
         raise ValueError(f"the year is {time.year}: write {FIRST_YEAR} to {YEAR.highest}")
     return time

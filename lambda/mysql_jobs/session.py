@@ -13,6 +13,7 @@ import pymysql
 from pymysql.constants import COMMAND, CR, SERVER_STATUS
 
 from mysql_jobs.deadline import Deadline, DeadlineExceeded, Watchdog
+from mysql_jobs.network import forget_tls_errors
 
 Rows = Sequence[tuple[Any, ...]]
 
@@ -103,6 +104,12 @@ class Session(pymysql.connections.Connection):
 
         Never raises. Waits for what `watch` was given to do at the deadline.
         """
+        how = self._destroy()
+        if how != "polite":
+            forget_tls_errors()
+        return how
+
+    def _destroy(self) -> Literal["polite", "cut", "gone"]:
         if self._watchdog is not None:
             self._watchdog.dismiss()
         in_the_middle = self._drop_unread_rows()

@@ -359,7 +359,7 @@ def test_every_check_is_made() -> None:
     yielding = {
         name
         for name, function in inspect.getmembers(checks, inspect.isfunction)
-        if "Iterator[str]" in str(function.__annotations__["return"])
+        if "Iterator[str]" in str(function.__annotations__.get("return"))
     }
     assert {check.__name__ for check in checks.CHECKS} == yielding - {"mistakes", "provider_mistakes"}
 

@@ -126,6 +126,7 @@ MONTH_HINT = "write *, 1 to 12, JAN to DEC, or like JAN,JUL or 4-9 or */3"
 YEAR_HINT = "write *, 2026 to 2199, or like 2030,2032 or 2030-2035 or */2"
 RATE_HINT = "write a number from 1 to 999999 and minutes, hours or days, like rate(5 minutes)"
 AT_HINT = "write a date and a time, like at(2026-12-24T18:00:00)"
+NO_TIME = "there is no such time: write one like at(2026-12-24T18:00:00)"
 FORM_HINT = (
     "write rate(5 minutes), cron(minute hour day-of-month month day-of-week year), or, once, at(2026-12-24T18:00:00)"
 )
@@ -154,8 +155,10 @@ UP_HINT = "write ranges that go up, like 22-23,0-2 for the hours 22 to 2"
         ("at(2030-1-1T00:00:00)", AT_HINT),
         ("at(2030-01-01T00:00:00)\n", AT_HINT),
         ("at(tomorrow)", AT_HINT),
-        ("at(2030-13-01T00:00:00)", f"month must be in 1..12: {AT_HINT}"),
-        ("at(2030-01-01T24:00:00)", f"hour must be in 0..23: {AT_HINT}"),
+        ("at(2030-13-01T00:00:00)", NO_TIME),
+        ("at(2027-02-29T00:00:00)", NO_TIME),
+        ("at(2030-01-01T24:00:00)", NO_TIME),
+        ("at(2030-01-01T00:00:60)", NO_TIME),
         ("at(2025-12-31T23:59:59)", "the year is 2025: write 2026 to 2199"),
         ("at(2200-01-01T00:00:00)", "the year is 2200: write 2026 to 2199"),
         *(

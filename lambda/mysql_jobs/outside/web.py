@@ -14,7 +14,7 @@ from urllib3.exceptions import ConnectTimeoutError, HTTPError
 from urllib3.util import Retry, Timeout
 
 from mysql_jobs.deadline import DeadlineExceeded
-from mysql_jobs.network import LOOPBACK, public_tls
+from mysql_jobs.network import LOOPBACK, forget_tls_errors, public_tls
 from mysql_jobs.outside.sockets import SILENCE_SECONDS, OpenSocket, Sockets
 from mysql_jobs.outside.stated import UsesError
 
@@ -139,6 +139,7 @@ class Web(urllib3.PoolManager):
 
 def _bounded(pool: HTTPConnectionPool, urlopen: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Send a request whose peer may be silent for a share of what is left, and say so if the deadline ended it."""
+    forget_tls_errors()  # of a connection before that broke: this one may be another
     sockets: Sockets = pool.conn_kw["sockets"]
     where = f"{pool.host}:{pool.port}"
     sockets.require(f"request to {where}")

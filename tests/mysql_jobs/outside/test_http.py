@@ -20,6 +20,7 @@ from mysql_jobs.leaks import Inventory
 from mysql_jobs.network import open_socket
 from mysql_jobs.outside.stated import UsesError
 from tests.mysql_jobs.outside.conftest import NewOutside, NewPeer
+from tests.mysql_jobs.tls_errors import leave_an_error
 
 HANG_SECONDS = 15
 """A generous bound: without the deadline, these would wait for a minute or for ever."""
@@ -53,6 +54,17 @@ def test_it_is_urllib3s_pool_manager(peer: NewPeer, outside: NewOutside) -> None
     ]
     assert server.requests[0].headers["idempotency-key"] == "k"
     assert server.connections == 1  # the second request goes by the same
+
+
+def test_what_another_connection_that_broke_has_left_to_the_thread_strikes_no_request(
+    peer: NewPeer, outside: NewOutside
+) -> None:
+    server = peer("answer")
+    http = outside(server.where).http
+    assert http.request("GET", f"{server.url}/one").status == 200
+    leave_an_error()
+    assert http.request("POST", f"{server.url}/two").status == 200  # which nothing repeats
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("behaviour", FOR_EVER)
