@@ -23,7 +23,7 @@ from settings.environment import (
 from settings.instance_class import read_instance_class
 from settings.names import MIGRATE, WATCH
 from settings.own_variables import MOST_BYTES, OTHERS_BYTES, measured
-from settings.rights import characters, together
+from settings.rights import characters, rights, together
 from settings.schedule import EPOCH, next_times
 from settings.spelling import as_key, as_written
 from settings.storage import least_growth
@@ -57,6 +57,10 @@ CLIENTS = (RULES - OWN_RULES) // 2
 
 SUBNETS = (26, 27, 28)
 """The sizes of a zone's subnets with egress = "nat": isolated, with egress, public. stacks/network/network.py"""
+MOST_OF_A_ROLE = 10_000 - 2_000
+"""Characters of a role's policy, but for what the engine's own statements take. A longer one the CDK would cut into
+managed policies, which docs/execution-policy.json has no rights for.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 MOST_CHARACTERS = 20_480 - 1_000
 """Of an endpoint's policy, but for what the migrations read by that of Secrets Manager.
 https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-limits-endpoints.html"""
@@ -215,6 +219,16 @@ def _ways_fit(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
             yield (
                 f"{key}: {job.name} uses {len(ways)} ways out of the network ({', '.join(ways)}), each is a security "
                 f"group, and its function takes {WAYS} beside that of all jobs: split the job"
+            )
+
+
+def _rights_fit(account: str, region: str, each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+    for key, job in each_job.items():
+        stated = rights(job.uses, account=account, region=region)
+        if (length := sum(characters(some) for some in stated.values())) > MOST_OF_A_ROLE:
+            yield (
+                f"{key}: what {job.name} uses makes a policy of {length:,} characters, and its role has room for "
+                f"{MOST_OF_A_ROLE:,}: state what they have in common, like a folder with * at its end, or split the job"
             )
 
 
@@ -528,6 +542,7 @@ CHECKS: tuple[Check, ...] = (
     _egress_has_room,
     _internet_is_reached,
     _ways_fit,
+    _rights_fit,
     _policies_fit,
     _clients_are_named,
     _clients_differ,

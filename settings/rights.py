@@ -12,8 +12,8 @@ from settings.uses import Uses
 from settings.values import partition_of
 
 STATEMENT = 200
-"""Characters of a statement of an endpoint's policy, but for its actions and resources. The CDK makes one of those with
-the same actions."""
+"""Characters of a statement, an endpoint's, but for its actions and resources. The CDK makes one of those with the same
+actions."""
 
 
 @dataclass(frozen=True, order=True)
@@ -60,7 +60,7 @@ def together(all_uses: Iterable[Uses], *, account: str, region: str) -> dict[str
 
 
 def characters(some: Iterable[Right]) -> int:
-    """Return how long the policy of an endpoint is that lets `some` through, at most."""
+    """Return how long a policy is that allows `some`, of an endpoint or a role, at most."""
     statements: dict[tuple[tuple[str, ...], bool], set[str]] = defaultdict(set)
     for each in some:
         statements[each.actions, each.own] |= set(each.resources)
