@@ -13,7 +13,7 @@ from settings import names
 from settings.connection_budget import connection_budget
 from settings.environment import AdoptedDatabaseSettings, DatabaseSettings, EnvironmentSettings
 from settings.job_users import logins
-from settings.rights import to_read, together
+from settings.rights import to_read
 from settings.services import SECRETS
 from settings.uses import Uses
 from stacks.database.alarm_topic import AlarmTopic
@@ -25,7 +25,7 @@ from stacks.database.made import MadeServer
 from stacks.database.server import Server
 from stacks.network.interface_endpoint import InterfaceEndpoint
 from stacks.network.network import Network
-from stacks.network.rights import of_an_endpoint
+from stacks.network.rights import of_an_endpoint, together
 
 
 class Database(cdk.Stack):
@@ -137,7 +137,7 @@ class Database(cdk.Stack):
 
     def _secrets_endpoint(self, all_uses: Sequence[Uses]) -> InterfaceEndpoint:
         logins = to_read([self.master_secret.secret_arn, *self.login.secrets_in_use()])
-        secrets = together(all_uses, account=self.account, region=self.region).get(SECRETS, [])
+        secrets = together(all_uses, self).get(SECRETS, [])
         return InterfaceEndpoint(
             self,
             "SecretsEndpoint",

@@ -13,13 +13,12 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from settings.environment import NetworkSettings
-from settings.rights import together
 from settings.services import GATEWAYS, SECRETS, SERVICES
 from settings.uses import Uses, interfaces
 from stacks.database.database import Database
 from stacks.network.interface_endpoint import InterfaceEndpoint
 from stacks.network.network import Network
-from stacks.network.rights import of_an_endpoint
+from stacks.network.rights import of_an_endpoint, together
 
 HTTPS = 443
 
@@ -87,7 +86,7 @@ def interface_endpoints(
             subnets=network.subnets,
             statements=of_an_endpoint(some, scope),
         )
-        for endpoint, some in together(all_uses, account=scope.account, region=scope.region).items()
+        for endpoint, some in together(all_uses, scope).items()
         if endpoint in needed
     }
 

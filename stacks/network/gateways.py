@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
 
-from settings.rights import together
 from settings.services import GATEWAYS
 from settings.uses import Uses
-from stacks.network.rights import of_an_endpoint
+from stacks.network.rights import of_an_endpoint, together
 
 
 def add_gateways(
@@ -20,7 +19,7 @@ def add_gateways(
 
     In the stack of the VPC, as nothing refers to them: to take one away waits for no other stack.
     """
-    for endpoint, some in together(all_uses, account=stack.account, region=stack.region).items():
+    for endpoint, some in together(all_uses, stack).items():
         if endpoint in GATEWAYS:
             gateway = ec2.GatewayVpcEndpoint(
                 stack,

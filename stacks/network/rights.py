@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from settings.rights import Right, rights
+from settings import rights
+from settings.rights import Right
 from settings.uses import Uses
+
+
+def together(all_uses: Iterable[Uses], stack: cdk.Stack) -> dict[str, list[Right]]:
+    """Return what all of them come to in the account and region of `stack`, by the endpoint."""
+    some = [uses for uses in all_uses if uses]
+    return rights.together(some, account=stack.account, region=stack.region) if some else {}
 
 
 def of_a_role(uses: Uses, stack: cdk.Stack) -> Iterator[iam.PolicyStatement]:
     """The statements that let a role do what `uses` says."""
-    for some in rights(uses, account=stack.account, region=stack.region).values():
+    for some in together([uses], stack).values():
         for each in some:
             yield iam.PolicyStatement(
                 actions=list(each.actions),
