@@ -83,7 +83,7 @@ def markdown(
     lines = [f"# {prose(title)}", "", *_verdict(environments, asked)]
     if mistakes := [f"- {prose(text)}." for each in environments for text in each.mistakes]:
         lines += ["", "## A yes that is for nothing", "", *mistakes]
-    for kind in sorted({each.kind for each in asked}, key=list(HEADINGS).index):
+    for kind in sorted({each.kind for each in asked}, key=_place):
         lines += ["", f"## {HEADINGS[kind]}", ""]
         lines += [line for each in asked if each.kind == kind for line in each.markdown()]
     if costs := list(_costs(environments)):
@@ -99,6 +99,12 @@ def markdown(
     if done := [f"- {prose(text)}" for each in environments for text in each.done]:
         lines += ["", "## A yes of an earlier change, which may go once that is deployed", "", *done]
     return "\n".join(lines) + "\n"
+
+
+def _place(kind: str) -> int:
+    if kind not in HEADINGS:
+        raise ValueError(f"there is no heading for {kind}")  # index() names it up to Python 3.13 only
+    return list(HEADINGS).index(kind)
 
 
 def _verdict(environments: Sequence[EnvironmentReview], asked: Sequence[Decision]) -> Iterator[str]:

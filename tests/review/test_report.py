@@ -107,7 +107,7 @@ def test_each_kind_of_danger_has_a_heading_of_its_own_the_loss_of_data_first() -
 
 def test_no_danger_is_left_out_because_its_kind_has_no_heading() -> None:
     strange = replace(LOSS, kind="strange")
-    with pytest.raises(ValueError, match=r"not in (list|tuple)|x not in"):
+    with pytest.raises(ValueError, match="strange"):
         markdown("Against main", [EnvironmentReview(name="basic", dangers=[strange])], ())
 
 

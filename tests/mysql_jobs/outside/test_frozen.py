@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -77,8 +78,8 @@ def test_nothing_of_it_survives_the_freeze_and_every_later_run_works(function: N
 @pytest.mark.parametrize(
     ("how", "error", "message"),
     [
-        ("raises", "ValueError", "the API refused the key ***"),
-        ("tells", "JobError", "gave something that the secret billing-api has in it: leave it out"),
+        ("raises", "ValueError", r"the API refused the key \*\*\*"),
+        ("tells", "JobError", r"jobs\.\w+\.run gave something that the secret billing-api has in it: leave it out"),
     ],
 )
 def test_a_run_that_gives_its_secret_away_fails_and_nobody_reads_it(
@@ -95,4 +96,4 @@ def test_a_run_that_gives_its_secret_away_fails_and_nobody_reads_it(
     assert SECRET not in "".join(run.log_lines)
     assert log_line(run)["leaked"] == []
     assert held(reaching.client.pid) == before
-    assert run.error["errorMessage"].endswith(message)
+    assert re.fullmatch(message, run.error["errorMessage"])
