@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from review.templates import Resource, SynthesizedEnvironment, listed
-from settings.job_variables import USES_NOTE
+from settings.job_variables import USES_NOTE, noted_uses
 
 OPPOSITE = "all but "
 """Before what a statement excepts: it has no pattern, as to except less is to allow more."""
@@ -227,7 +227,7 @@ def _worn(resource: Resource) -> Iterator[Grant]:
             yield _own(resource, words, each if isinstance(each, str) else json.dumps(each))
     if resource.kind == "AWS::Lambda::Function" and "VpcConfig" not in resource.properties:
         yield _own(resource, "run outside of the VPC", "the internet")
-    for destination in filter(None, resource.notes.get(USES_NOTE, {}).get("internet", "").split(", ")):
+    for destination in noted_uses(resource.notes.get(USES_NOTE, {})).destinations:
         yield _own(resource, CALL, destination)  # by run.http: on the way there, only the port is known
     if resource.kind in WAYS:
         places = [str(each) for key, each in sorted(resource.properties.items()) if key != "Tags"]

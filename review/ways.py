@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from review.danger import Danger, exact
 from review.grants import CALL
@@ -70,6 +70,7 @@ class _Ways:
     def __init__(self, before: SynthesizedEnvironment, after: SynthesizedEnvironment) -> None:
         self._after = after
         self._uses = _uses(after)
+        self._of_all = self._stated(self._uses.values())
         had = {job for job, uses in _uses(before).items() if uses.internet}
         self._moved = {job: min(uses.ports) for job, uses in self._uses.items() if uses.internet and job not in had}
         """A port of each job that begins to use the internet: it runs in other subnets from now on."""
@@ -88,18 +89,19 @@ class _Ways:
 
     def _granted(self, holder: str, actions: list[str], on: str) -> str | None:
         """The way of a right or of a group, if a job states it: its own job, or any, where it is an endpoint's."""
-        if job := job_of(holder):
-            some = [self._uses.get(job, Uses())]
-        else:
-            some = [*self._uses.values()] if _of_endpoint(holder) else []
         if actions == [CALL]:
             return on.rpartition(":")[2]
+        own = self._uses.get(job_of(holder), Uses())
         if ":" not in actions[0]:
+            some = self._uses.values() if _of_endpoint(holder) else [own]
             way = _named(on)
             return way if any(way in uses.ways for uses in some) else None
         on = on.replace(ENVIRONMENT, file_name(self._after.name)).replace("<account>", self._after.account)
-        stated = together(some, account=self._after.account, region=self._after.region)
+        stated = self._of_all if _of_endpoint(holder) else self._stated([own])
         return next((way for way, each in stated.items() if _all_in(actions, on, each)), None)
+
+    def _stated(self, some: Iterable[Uses]) -> Mapping[str, Sequence[Right]]:
+        return together(some, account=self._after.account, region=self._after.region)
 
 
 def _all_in(actions: Collection[str], on: str, some: Iterable[Right]) -> bool:

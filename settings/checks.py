@@ -61,7 +61,7 @@ MOST_OF_A_ROLE = 10_000 - 2_000
 """Characters of a role's policy, but for what the engine's own statements take. A longer one the CDK would cut into
 managed policies, which docs/execution-policy.json has no rights for.
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
-MOST_CHARACTERS = 20_480 - 1_000
+MOST_OF_AN_ENDPOINT = 20_480 - 1_000
 """Of an endpoint's policy, but for what the migrations read by that of Secrets Manager.
 https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-limits-endpoints.html"""
 WAYS = 4
@@ -222,7 +222,7 @@ def _ways_fit(each_job: Mapping[str, JobSettings]) -> Iterator[str]:
             )
 
 
-def _rights_fit(account: str, region: str, each_job: Mapping[str, JobSettings]) -> Iterator[str]:
+def _role_policies_fit(account: str, region: str, each_job: Mapping[str, JobSettings]) -> Iterator[str]:
     for key, job in each_job.items():
         stated = rights(job.uses, account=account, region=region)
         if (length := sum(characters(some) for some in stated.values())) > MOST_OF_A_ROLE:
@@ -232,17 +232,17 @@ def _rights_fit(account: str, region: str, each_job: Mapping[str, JobSettings]) 
             )
 
 
-def _policies_fit(
+def _endpoint_policies_fit(
     account: str, region: str, network: NetworkSettings, each_job: Mapping[str, JobSettings]
 ) -> Iterator[str]:
     if network.vpc_id is not None:  # no endpoint is made there
         return
     all_uses = [job.uses for job in each_job.values()]
     for endpoint, some in together(all_uses, account=account, region=region).items():
-        if endpoint and (length := characters(some)) > MOST_CHARACTERS:
+        if endpoint and (length := characters(some)) > MOST_OF_AN_ENDPOINT:
             yield (
                 f"jobs: what they use of {endpoint} makes a policy of {length:,} characters, and its endpoint takes "
-                f"{MOST_CHARACTERS:,}: state what many of them have in common, like a folder with * at its end"
+                f"{MOST_OF_AN_ENDPOINT:,}: state what many of them have in common, like a folder with * at its end"
             )
 
 
@@ -542,8 +542,8 @@ CHECKS: tuple[Check, ...] = (
     _egress_has_room,
     _internet_is_reached,
     _ways_fit,
-    _rights_fit,
-    _policies_fit,
+    _role_policies_fit,
+    _endpoint_policies_fit,
     _clients_are_named,
     _clients_differ,
     _clients_have_rules,

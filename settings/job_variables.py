@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from settings.job_module import Rights
-from settings.uses import Uses
+from settings.uses import Uses, destination
 
 
 def parameters_variable(parameters: Mapping[str, Any]) -> str:
@@ -51,7 +51,6 @@ def uses_note(uses: Uses) -> dict[str, Any]:
 
 def noted_uses(note: Mapping[str, Any]) -> Uses:
     """Return what `uses_note` has written."""
-    destinations = (each.rpartition(":") for each in _listed(note.get("internet", "")))
     return Uses(
         services={
             service: {resource: frozenset(_listed(actions)) for resource, actions in resources.items()}
@@ -59,7 +58,7 @@ def noted_uses(note: Mapping[str, Any]) -> Uses:
             if isinstance(resources, Mapping)
         },
         secrets=frozenset(_listed(note.get("secret", ""))),
-        internet=frozenset((host, int(port)) for host, _, port in destinations),
+        internet=frozenset(map(destination, _listed(note.get("internet", "")))),
     )
 
 

@@ -91,7 +91,7 @@ def read_uses(stated: object) -> Uses:
             if service not in kinds
         },
         secrets=frozenset(stated.get("secret", ())),
-        internet=frozenset(map(_destination, stated.get("internet", ()))),
+        internet=frozenset(map(destination, stated.get("internet", ()))),
     )
 
 
@@ -140,7 +140,8 @@ def _wrong_destination(text: str) -> str | None:
     return None
 
 
-def _destination(text: str) -> tuple[str, int]:
+def destination(text: str) -> tuple[str, int]:
+    """Return the host and the port of `text`, as USES has them."""
     host, _, port = text.rpartition(":")
     return host, int(port)
 
