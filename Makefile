@@ -1,7 +1,8 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
-# All caches are the project's own: nothing is written into the home folder, which may be missing or read-only.
+# All caches are the project's own, as the home folder may be missing or read-only; but for ~/.cdk/cache/fingerprints, a
+# place that is fixed in aws-cdk-lib (core/lib/fs/fingerprint-disk-cache.js).
 # Python's tools, npm, jsii (of the CDK), the CDK CLI, and Node's compiled code.
 export XDG_CACHE_HOME := $(CURDIR)/.cache
 export npm_config_cache := $(CURDIR)/.cache/npm
